@@ -1,0 +1,92 @@
+/**
+ * Every name that two processes must agree on: streams, subjects, consumers, headers, buckets, cache keys.
+ * All of them start with the mesh's prefix (`LEADS_PREFIX`), so that two meshes can share one NATS server.
+ */
+
+export const lanes = ["live", "bulk"] as const;
+/** `live`: someone waits for this lead. `bulk`: an import. */
+export type Lane = (typeof lanes)[number];
+
+/** Headers of every envelope. NATS keeps their spelling. */
+export const headers = {
+  /** Version of the envelope's form; a reader refuses one it does not know. */
+  version: "Leads-Version",
+  /** How many leads the envelope holds: backlog in leads is the sum of these. */
+  count: "Leads-Count",
+  tenant: "Leads-Tenant",
+  lane: "Leads-Lane",
+  request: "Leads-Request",
+  /** W3C trace context, https://www.w3.org/TR/trace-context/ */
+  traceparent: "traceparent",
+  /** The import an envelope belongs to, when it does. */
+  importId: "Leads-Import",
+  /** Where a parked envelope goes when its time has come. */
+  stage: "Leads-Stage",
+  msgId: "Nats-Msg-Id",
+  schedule: "Nats-Schedule",
+  scheduleTarget: "Nats-Schedule-Target",
+} as const;
+
+/** Version of the envelope's form that this code writes and reads. */
+export const envelopeVersion = 1;
+
+export type Names = ReturnType<typeof namesFor>;
+
+/** The names of the mesh with this prefix. */
+export function namesFor(prefix: string) {
+  return {
+    prefix,
+    /** A stage's mailbox: one stream, one subject and one durable consumer a lane. */
+    mailbox: (stage: string) => ({
+      stream: `${prefix}-${stage}`,
+      subject: (lane: Lane) => `${prefix}.${stage}.${lane}`,
+      consumer: (lane: Lane): string => lane,
+    }),
+    /** Bulk envelopes rest here, a subject a tenant, until the admitter moves them on. */
+    intake: {
+      stream: `${prefix}-intake`,
+      subject: (tenant: string) => `${prefix}.intake.${tenant}`,
+      all: `${prefix}.intake.*`,
+      consumer: (tenant: string) => `tenant-${tenant}`,
+    },
+    /** One message for each accepted envelope (its lead ids), until the record has them. A single lead stands in its own subject. */
+    accepted: {
+      stream: `${prefix}-accepted`,
+      one: (tenant: string, leadId: string) => `${prefix}.accepted.${tenant}.${leadId}`,
+      many: (tenant: string) => `${prefix}.accepted.${tenant}.many`,
+      all: `${prefix}.accepted.>`,
+      consumer: "record",
+    },
+    /** Leads that wait for a moment: a schedule each, and the due ones that a mover puts back into their mailbox. */
+    park: {
+      stream: `${prefix}-park`,
+      schedule: (stage: string, id: string) => `${prefix}.park.wait.${stage}.${id}`,
+      waiting: (stage: string) => `${prefix}.park.wait.${stage}.*`,
+      due: (stage: string, lane: Lane) => `${prefix}.park.due.${stage}.${lane}`,
+      dueOf: (stage: string) => `${prefix}.park.due.${stage}.*`,
+      all: `${prefix}.park.>`,
+      consumer: (stage: string) => `due-${stage}`,
+    },
+    /** Messages that used up their retries or can never succeed. */
+    dead: {
+      stream: `${prefix}-dead`,
+      subject: (stage: string, tenant: string) => `${prefix}.dead.${stage}.${tenant}`,
+      all: `${prefix}.dead.>`,
+      consumer: "record",
+    },
+    /** Buckets of JetStream key-value. */
+    bucket: {
+      /** `pause.<stage>`: who paused it, when and why. */
+      control: `${prefix}-control`,
+      /** SHA-256 of an API key -> its tenant and scopes. */
+      keys: `${prefix}-keys`,
+      /** Idempotency keys of 24 hours. */
+      idempotency: `${prefix}-idempotency`,
+    },
+    /** Prefix of every key in Redis. */
+    cache: (kind: string, key: string) => `${prefix}:${kind}:${key}`,
+  };
+}
+
+/** A tenant's name: it stands in subjects, keys and statements. */
+export const tenantPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;

@@ -1,0 +1,49 @@
+import { type RetryPolicy, retryPolicies } from "./retry.ts";
+
+/** How a stage's actor reads its mailbox. */
+export interface StageOptions {
+  /** Leads a handler batch holds at the most. Larger: fewer statements a lead, more latency and a larger unit of repeat. */
+  batchLeads: number;
+  /** How long a bulk batch waits for more leads before it is handled as it is. A live batch never waits. */
+  lingerMs: number;
+  /** Handler batches in work at once in one instance. One more is always kept for `live`. */
+  concurrency: number;
+  /** An envelope not acknowledged, and not heart-beaten, for this long is delivered again. */
+  ackWaitMs: number;
+  /** Envelopes a lane of the mailbox holds before publishers are pushed back. */
+  maxEnvelopes: number;
+  retry: RetryPolicy;
+}
+
+export interface StageConfig extends Partial<StageOptions> {
+  name: string;
+}
+
+export const stageDefaults: StageOptions = {
+  batchLeads: 250,
+  lingerMs: 10,
+  concurrency: 2,
+  ackWaitMs: 30_000,
+  maxEnvelopes: 20_000,
+  retry: retryPolicies.standard,
+};
+
+/**
+ * THE FLOW. A lead passes these stages in this order; the last one completes it.
+ * To add a stage: one line here, one service in services/ that uses the actor mixin under the same name.
+ */
+export const pipeline: readonly StageConfig[] = [
+  // Waits on other people's web sites: many small batches at once, a slow site holds up few others.
+  { name: "enrich", batchLeads: 50, concurrency: 8, retry: retryPolicies.provider },
+  { name: "dedupe" },
+  { name: "score" },
+  { name: "mockup" },
+  { name: "email" },
+];
+
+/** The stage after `name` in `flow`, or null for the last. Throws for a stage that is not in it. */
+export function nextStage(name: string, flow: readonly { name: string }[] = pipeline): string | null {
+  const at = flow.findIndex((stage) => stage.name === name);
+  if (at < 0) throw new Error(`stage "${name}" is not in the pipeline (${flow.map((s) => s.name).join(" -> ")})`);
+  return flow[at + 1]?.name ?? null;
+}

@@ -1,0 +1,307 @@
+/**
+ * The settings: one table, read once from the environment, validated once, frozen.
+ * The sole reader of `process.env`. The README's table is generated from `settingsTable()`.
+ */
+
+interface Setting<T> {
+  name: `LEADS_${string}`;
+  type: string;
+  unit?: string;
+  default: T;
+  allowed: string;
+  text: string;
+  /** Throws nothing; returns undefined for a value that is not allowed. */
+  parse(raw: string): T | undefined;
+}
+
+export class SettingsError extends Error {
+  readonly faults: string[];
+  constructor(faults: string[]) {
+    super(`${faults.length === 1 ? "a setting is" : `${faults.length} settings are`} wrong:\n  ${faults.join("\n  ")}`);
+    this.name = "SettingsError";
+    this.faults = faults;
+  }
+}
+
+function whole(
+  name: Setting<number>["name"],
+  value: number,
+  min: number,
+  max: number,
+  unit: string,
+  text: string,
+): Setting<number> {
+  return {
+    name,
+    type: "whole number",
+    unit,
+    default: value,
+    allowed: `${min} to ${max}`,
+    text,
+    parse: (raw) => (/^-?\d+$/.test(raw) && Number(raw) >= min && Number(raw) <= max ? Number(raw) : undefined),
+  };
+}
+function choice<const T extends string>(
+  name: Setting<T>["name"],
+  value: NoInfer<T>,
+  values: readonly T[],
+  text: string,
+): Setting<T> {
+  return {
+    name,
+    type: "word",
+    default: value,
+    allowed: values.join(", "),
+    text,
+    parse: (raw) => values.find((v) => v === raw),
+  };
+}
+function pattern(
+  name: Setting<string>["name"],
+  value: string,
+  shape: RegExp,
+  allowed: string,
+  text: string,
+): Setting<string> {
+  return { name, type: "text", default: value, allowed, text, parse: (raw) => (shape.test(raw) ? raw : undefined) };
+}
+function url(name: Setting<string>["name"], value: string, schemes: readonly string[], text: string): Setting<string> {
+  const optional = value === "";
+  return {
+    name,
+    type: "URL",
+    default: value,
+    allowed: `${schemes.map((s) => `${s}://…`).join(", ")}${optional ? ", or empty" : ""}`,
+    text,
+    parse: (raw) => {
+      if (raw === "") return optional ? "" : undefined;
+      const scheme = URL.canParse(raw) ? new URL(raw).protocol.slice(0, -1) : undefined;
+      return scheme !== undefined && schemes.includes(scheme) ? raw : undefined;
+    },
+  };
+}
+function list(
+  name: Setting<readonly string[]>["name"],
+  allowed: string,
+  ok: (part: string) => boolean,
+  text: string,
+): Setting<readonly string[]> {
+  return {
+    name,
+    type: "list",
+    default: [],
+    allowed,
+    text,
+    parse: (raw) => {
+      const parts = raw
+        .split(",")
+        .map((p) => p.trim())
+        .filter((p) => p !== "");
+      return parts.every(ok) ? Object.freeze(parts) : undefined;
+    },
+  };
+}
+
+const table = {
+  prefix: pattern(
+    "LEADS_PREFIX",
+    "leads",
+    /^[a-z][a-z0-9]{0,11}$/,
+    "a lower-case word of at most 12 letters and digits",
+    "Prefix of every stream, subject, bucket, cache key and of Moleculer's namespace: two meshes can share servers.",
+  ),
+  natsUrl: url(
+    "LEADS_NATS_URL",
+    "nats://127.0.0.1:4222",
+    ["nats", "tls"],
+    "NATS server (2.12 or newer) with JetStream.",
+  ),
+  databaseUrl: url(
+    "LEADS_DATABASE_URL",
+    "postgres://postgres@127.0.0.1:5432/leads",
+    ["postgres", "postgresql"],
+    "PostgreSQL: the record.",
+  ),
+  databasePool: whole(
+    "LEADS_DATABASE_POOL",
+    6,
+    1,
+    200,
+    "connections",
+    "Connections a process opens to a database at the most.",
+  ),
+  statementTimeoutMs: whole(
+    "LEADS_STATEMENT_TIMEOUT_MS",
+    5_000,
+    100,
+    600_000,
+    "ms",
+    "A statement that runs longer is cancelled.",
+  ),
+  redisUrl: url(
+    "LEADS_REDIS_URL",
+    "",
+    ["redis", "rediss"],
+    "Redis: caches and shared rate limits. Empty: each process caches for itself.",
+  ),
+  httpHost: pattern("LEADS_HTTP_HOST", "127.0.0.1", /^\S+$/, "an address or host name", "Where the gateway listens."),
+  httpPort: whole("LEADS_HTTP_PORT", 3000, 0, 65_535, "", "Port of the gateway; 0 takes a free one."),
+  trustedProxies: list(
+    "LEADS_TRUSTED_PROXIES",
+    "addresses or CIDR ranges, comma separated",
+    (p) => /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(p),
+    "Proxies whose X-Forwarded-For is believed.",
+  ),
+  rateLimit: whole(
+    "LEADS_RATE_LIMIT",
+    100,
+    1,
+    1_000_000,
+    "requests a second a key",
+    "Requests above this are answered 429, over all gateways together.",
+  ),
+  bodyLimitBytes: whole(
+    "LEADS_BODY_LIMIT_BYTES",
+    262_144,
+    1_024,
+    16_777_216,
+    "bytes",
+    "Largest body of a request that is not an upload.",
+  ),
+  rowLimitBytes: whole("LEADS_ROW_LIMIT_BYTES", 65_536, 1_024, 1_048_576, "bytes", "Largest row of an upload."),
+  logLevel: choice(
+    "LEADS_LOG_LEVEL",
+    "info",
+    ["fatal", "error", "warn", "info", "debug", "trace"],
+    "Least important log lines that are written.",
+  ),
+  drainMs: whole(
+    "LEADS_DRAIN_MS",
+    25_000,
+    100,
+    600_000,
+    "ms",
+    "How long a process may finish what it has in hand after SIGTERM.",
+  ),
+  watchdogMs: whole(
+    "LEADS_WATCHDOG_MS",
+    10_000,
+    200,
+    600_000,
+    "ms",
+    "How often a stage checks that it still receives what waits for it. Three of these pass at the most before a silent consumer is mended.",
+  ),
+  probeMinMs: whole(
+    "LEADS_PROBE_MIN_MS",
+    1_000,
+    10,
+    600_000,
+    "ms",
+    "First wait between two looks at a dependency that is down; doubles up to LEADS_PROBE_MAX_MS.",
+  ),
+  probeMaxMs: whole(
+    "LEADS_PROBE_MAX_MS",
+    30_000,
+    10,
+    600_000,
+    "ms",
+    "Longest wait between two looks at a dependency that is down.",
+  ),
+  mailboxEnvelopes: whole(
+    "LEADS_MAILBOX_ENVELOPES",
+    0,
+    0,
+    100_000_000,
+    "envelopes",
+    "Envelopes a lane of any mailbox holds before publishers are pushed back; 0 takes each stage's own figure from the pipeline.",
+  ),
+  intakeBytes: whole(
+    "LEADS_INTAKE_BYTES",
+    17_179_869_184,
+    65_536,
+    1_099_511_627_776,
+    "bytes",
+    "Size of the intake, where imports wait; a full one answers 503.",
+  ),
+  defaultRegion: pattern(
+    "LEADS_DEFAULT_REGION",
+    "US",
+    /^[A-Z]{2}$/,
+    "two capital letters (ISO 3166-1)",
+    "Country of a phone number or address that names none.",
+  ),
+  fetch: choice(
+    "LEADS_FETCH",
+    "off",
+    ["off", "generator", "web"],
+    "Whether leads' web sites are fetched: not at all, only the generated ones (*.example hosts, from LEADS_GENERATOR_URL), or from the web.",
+  ),
+  generatorUrl: url(
+    "LEADS_GENERATOR_URL",
+    "",
+    ["http"],
+    "Local server that plays the web sites of *.example hosts when LEADS_FETCH=generator.",
+  ),
+  fetchTimeoutMs: whole("LEADS_FETCH_TIMEOUT_MS", 10_000, 100, 120_000, "ms", "Time a web site has to answer in full."),
+  auditThreshold: whole("LEADS_AUDIT_THRESHOLD", 60, 0, 100, "points", "Leads at or above this score get a mock-up."),
+  emailThreshold: whole("LEADS_EMAIL_THRESHOLD", 60, 0, 100, "points", "Leads at or above this score are written to."),
+  campaign: pattern(
+    "LEADS_CAMPAIGN",
+    "first-contact",
+    /^[a-z0-9][a-z0-9-]{0,31}$/,
+    "lower-case letters, digits and dashes",
+    "The campaign an e-mail is claimed under: one e-mail a tenant, campaign and address.",
+  ),
+} as const satisfies Record<string, Setting<any>>;
+
+type Table = typeof table;
+type Value<S> = S extends Setting<infer T> ? T : never;
+export type Settings = { readonly [K in keyof Table]: Value<Table[K]> };
+
+/** Reads and validates the settings. Throws one {@link SettingsError} that lists every fault. */
+export function loadSettings(env: Record<string, string | undefined> = process.env): Settings {
+  const faults: string[] = [];
+  const known = new Set<string>(Object.values(table).map((s) => s.name));
+  for (const name of Object.keys(env)) {
+    if (name.startsWith("LEADS_") && !known.has(name))
+      faults.push(`${name} is not a setting (see the table in README.md)`);
+  }
+  const settings: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries<Setting<unknown>>(table)) {
+    const raw = env[setting.name];
+    const value = raw === undefined ? setting.default : setting.parse(raw);
+    if (value === undefined) faults.push(`${setting.name}=${JSON.stringify(raw)}: allowed is ${setting.allowed}`);
+    settings[key] = value;
+  }
+  if (faults.length > 0) throw new SettingsError(faults);
+  return Object.freeze(settings) as Settings;
+}
+
+/** The table, for the documentation. */
+export function settingsTable(): {
+  name: string;
+  type: string;
+  unit: string;
+  default: string;
+  allowed: string;
+  text: string;
+}[] {
+  return Object.values<Setting<unknown>>(table).map(({ name, type, unit = "", default: value, allowed, text }) => ({
+    name,
+    type,
+    unit,
+    default: String(value),
+    allowed,
+    text,
+  }));
+}
+
+/** The environment that gives these settings to a process (what differs from the defaults). */
+export function environmentOf(settings: Settings): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [key, setting] of Object.entries<Setting<unknown>>(table)) {
+    const value = settings[key as keyof Settings];
+    if (String(value) !== String(setting.default)) env[setting.name] = String(value);
+  }
+  return env;
+}

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import createKnex, { type Knex } from "knex";
+import type { Settings } from "../config/settings.ts";
+
+/** Logical shards; a tenant belongs to one, a shard to one database (tables `tenants`, `shards`). */
+export const shardCount = 64;
+
+/** The shard of a tenant that the directory does not place elsewhere. */
+export function shardOf(tenant: string): number {
+  return createHash("sha256").update(tenant).digest().readUInt32BE(0) % shardCount;
+}
+
+/**
+ * The databases of the record. All that is a tenant's lives in one of them, so that a merge, a claim or a checkpoint is
+ * one transaction. Today there is one database; every caller already asks by tenant and groups by database.
+ */
+export class Databases {
+  readonly #settings: Settings;
+  #main: Knex | undefined;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** The database of a tenant. */
+  of(_tenant: string): Knex {
+    this.#main ??= openDatabase(this.#settings);
+    return this.#main;
+  }
+
+  all(): { name: string; knex: Knex }[] {
+    return [{ name: "main", knex: this.of("") }];
+  }
+
+  /** Splits things of several tenants by the database they belong to, order kept. */
+  group<T>(things: readonly T[], tenantOf: (thing: T) => string): { knex: Knex; things: T[] }[] {
+    const groups = new Map<Knex, T[]>();
+    for (const thing of things) {
+      const knex = this.of(tenantOf(thing));
+      const group = groups.get(knex);
+      if (group) group.push(thing);
+      else groups.set(knex, [thing]);
+    }
+    return [...groups].map(([knex, grouped]) => ({ knex, things: grouped }));
+  }
+
+  async close(): Promise<void> {
+    await this.#main?.destroy();
+  }
+}
+
+export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databasePool" | "statementTimeoutMs">): Knex {
+  return createKnex({
+    client: "pg",
+    connection: {
+      connectionString: settings.databaseUrl,
+      application_name: "leads",
+      statement_timeout: settings.statementTimeoutMs,
+      idle_in_transaction_session_timeout: settings.statementTimeoutMs * 2,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+    },
+    pool: { min: 0, max: settings.databasePool },
+    acquireConnectionTimeout: 10_000,
+  });
+}
+
+/** SQLSTATE classes and codes that mean "the database is not there for anyone", not "this statement is wrong". */
+const outageStates = /^(08|57P0[1-5]|53|25006|55000)/;
+const outageErrors = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ENOENT",
+  "EHOSTUNREACH",
+]);
+
+/** Is the database down (or out of connections), so that the stage should wait rather than burn retries? */
+export function isDatabaseOutage(error: unknown): boolean {
+  const { code, message, name } = error as { code?: string; message?: string; name?: string };
+  if (code !== undefined) return outageErrors.has(code) || (/^[0-9A-Z]{5}$/.test(code) && outageStates.test(code));
+  return (
+    name === "KnexTimeoutError" ||
+    /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|server closed the connection/i.test(
+      message ?? "",
+    )
+  );
+}
+
+/** A deadlock or a serialization failure: the same transaction, run again, succeeds. */
+export function isTransient(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === "40P01" || code === "40001";
+}

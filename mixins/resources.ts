@@ -1,0 +1,84 @@
+import { Redis } from "ioredis";
+import type { Middleware, ServiceBroker } from "moleculer";
+import { connect, type NatsConnection } from "nats";
+import { type Names, namesFor } from "../config/names.ts";
+import { loadSettings, type Settings } from "../config/settings.ts";
+import { Databases } from "./knex.ts";
+
+/**
+ * What all services of one process share: settings, one NATS connection, the database pools, one Redis client.
+ * Each is opened when first asked for and closed after the last service has stopped. Several meshes can live in one
+ * process (tests do so): everything hangs on the broker, nothing on a module.
+ */
+export interface Resources {
+  readonly settings: Settings;
+  readonly names: Names;
+  readonly databases: Databases;
+  /** The process's NATS connection: reconnects for ever, has an inbox prefix of its own. */
+  nats(): Promise<NatsConnection>;
+  /** null where no Redis is configured. A command fails after 200 ms rather than wait for a Redis that is frozen. */
+  redis(): Redis | null;
+}
+
+const byBroker = new WeakMap<ServiceBroker, Resources>();
+
+/** The resources of this broker's process. Throws when the broker was made without {@link resources}. */
+export function resourcesOf(broker: ServiceBroker): Resources {
+  const found = byBroker.get(broker);
+  if (!found) throw new Error("this broker has no resources: add the resources() middleware to its options");
+  return found;
+}
+
+/** Connects to NATS as every part of the mesh does: for ever, with pings that notice a dead peer within 20 s. */
+export function connectNats(settings: Settings, name: string): Promise<NatsConnection> {
+  return connect({
+    servers: settings.natsUrl,
+    name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 250,
+    waitOnFirstConnect: true,
+    pingInterval: 5_000,
+    maxPingOut: 3,
+    inboxPrefix: `_INBOX_${settings.prefix}_${name.replace(/[^A-Za-z0-9]/g, "")}`,
+  });
+}
+
+/** Broker middleware that opens the process's resources and closes them last. */
+export function resources(settings: Settings = loadSettings()): Middleware {
+  let nats: Promise<NatsConnection> | undefined;
+  let redis: Redis | undefined;
+  const databases = new Databases(settings);
+  return {
+    name: "resources",
+    created(broker: ServiceBroker) {
+      byBroker.set(broker, {
+        settings,
+        names: namesFor(settings.prefix),
+        databases,
+        nats() {
+          nats ??= connectNats(settings, broker.nodeID);
+          return nats;
+        },
+        redis() {
+          if (settings.redisUrl === "") return null;
+          if (!redis) {
+            redis = new Redis(settings.redisUrl, {
+              commandTimeout: 200,
+              connectTimeout: 2_000,
+              maxRetriesPerRequest: 0,
+              enableOfflineQueue: false,
+              retryStrategy: (times) => Math.min(times * 100, 2_000),
+            });
+            redis.on("error", (error) => broker.logger.debug("redis", error.message));
+          }
+          return redis;
+        },
+      });
+    },
+    async stopped() {
+      await Promise.allSettled([nats?.then((nc) => nc.close()), databases.close()]);
+      redis?.disconnect();
+    },
+  } as Middleware;
+}

@@ -1,0 +1,176 @@
+/**
+ * The lead: the one type that all stages share. It travels whole in the envelopes and is written to the record at
+ * checkpoints. Plain JSON: times are milliseconds since 1970, money is micro-USD, unknown facts are absent.
+ */
+
+/** How far a source is believed when two disagree about a field (higher wins). */
+export const trustLevels = { manual: 100, verified: 90, google: 80, yelp: 70, scraped: 60, imported: 50 } as const;
+export type Trust = keyof typeof trustLevels;
+
+export interface Address {
+  street?: string;
+  unit?: string;
+  city?: string;
+  /** Two capital letters in the US and Canada, else the name as given. */
+  state?: string;
+  /** Five digits in the US (ZIP+4 is cut), else as given. */
+  zip?: string;
+  /** ISO 3166-1 alpha-2. */
+  country?: string;
+}
+
+/** What the business is, as its sources say; normalised once, at the edge. */
+export interface LeadFields {
+  name: string;
+  email?: string;
+  /** The address is a role's (info@, sales@), not a person's. */
+  emailRole?: boolean;
+  /** The address is at a disposable mail service. */
+  emailDisposable?: boolean;
+  /** E.164. */
+  phone?: string;
+  /** http or https URL. */
+  website?: string;
+  /** Registrable domain of `website` (eTLD+1), or its literal host. */
+  domain?: string;
+  address?: Address;
+  vertical?: string;
+  categories?: string[];
+  reviewCount?: number;
+  rating?: number;
+  employeeCount?: number;
+  /** USD a year. */
+  revenue?: number;
+  foundedYear?: number;
+  socialFollowers?: number;
+  multipleLocations?: boolean;
+}
+
+/** An optional field that was given, but was no such thing, and was dropped. */
+export interface Warning {
+  field: string;
+  message: string;
+}
+
+export interface Technology {
+  name: string;
+  version?: string;
+  categories?: string[];
+}
+
+/** What the lead's own web site says. */
+export interface SiteFacts {
+  /** `not_fetched`: fetching is off, or the lead has no site. */
+  status: "ok" | "unreachable" | "disallowed" | "not_fetched";
+  /** Why it is not `ok`: `timeout`, `dns`, `refused`, `tls`, `too_large`, `redirects`, `blocked_address`, `http_404`, `robots`, `off`, `no_website`… */
+  reason?: string;
+  finalUrl?: string;
+  httpStatus?: number;
+  /** Milliseconds since 1970. */
+  fetchedAt?: number;
+  bytes?: number;
+  title?: string;
+  description?: string;
+  /** BCP 47, as the page says. */
+  language?: string;
+  emails?: string[];
+  phones?: string[];
+  /** network -> profile URL */
+  social?: Record<string, string>;
+  contactForm?: boolean;
+  viewport?: boolean;
+  technologies?: Technology[];
+  pageCount?: number;
+}
+
+/** What PageSpeed measured. All of it unknown until that provider is there. */
+export interface PageSpeedFacts {
+  /** 0 to 100 */
+  performance?: number;
+  accessibility?: number;
+  bestPractices?: number;
+  seo?: number;
+  /** milliseconds */
+  lcpMs?: number;
+  cls?: number;
+  viewport?: boolean;
+  /** 0 to 1 */
+  tapTargets?: number;
+}
+
+export interface SemrushFacts {
+  score?: number;
+  errors?: number;
+}
+
+export interface Facts {
+  site?: SiteFacts;
+  pagespeed?: PageSpeedFacts;
+  semrush?: SemrushFacts;
+}
+
+export interface Score {
+  value: number;
+  /** Hash of the rules that gave it. */
+  version: string;
+  /** The rules and multipliers that fired, in order. */
+  fired: { name: string; points?: number; multiplier?: number }[];
+}
+
+/** A one-page site, drafted; the page is rendered from it when it is read. */
+export interface MockupDraft {
+  /** Which template renders it. */
+  template: string;
+  headline: string;
+  tagline: string;
+  sections: { title: string; body: string; items?: string[] }[];
+  callToAction: string;
+  palette: string;
+  /** What the present site lacks, from the rules that fired. */
+  improvements: string[];
+}
+
+/** One stage passed. */
+export interface TimelineEntry {
+  stage: string;
+  /** When the stage's verdict fell, milliseconds since 1970. */
+  at: number;
+  /** Milliseconds in the mailbox before a batch took it. */
+  waitedMs: number;
+  /** Milliseconds its batch took. */
+  workedMs: number;
+  outcome: string;
+  /** Which try succeeded, when not the first. */
+  attempt?: number;
+}
+
+export interface Lead {
+  /** UUID: v5 of tenant and source key where there is one, else v7. */
+  leadId: string;
+  tenant: string;
+  /** When this telling of the lead was accepted, ms since 1970: a later telling of the same source key has a larger one. */
+  revision: number;
+  source: string;
+  sourceId?: string;
+  trust: Trust;
+  tier: 1 | 2 | 3;
+  fields: LeadFields;
+  warnings?: Warning[];
+  facts: Facts;
+  score?: Score;
+  mockup?: MockupDraft;
+  timeline: TimelineEntry[];
+}
+
+/** States of a lead in the record; the terms of conservation. */
+export const leadStates = [
+  "queued",
+  "in_progress",
+  "completed",
+  "merged",
+  "rejected",
+  "dead",
+  "discarded",
+  "erased",
+] as const;
+export type LeadState = (typeof leadStates)[number];

@@ -1,0 +1,16 @@
+import type { Knex } from "knex";
+import * as record from "./001-record.ts";
+
+const migrations: Record<string, Pick<typeof record, "up" | "down">> = { "001-record": record };
+
+/** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */
+export async function migrate(knex: Knex): Promise<string[]> {
+  const [, ran] = (await knex.migrate.latest({
+    migrationSource: {
+      getMigrations: async () => Object.keys(migrations),
+      getMigrationName: (name: string) => name,
+      getMigration: async (name: string) => migrations[name]!,
+    },
+  })) as [number, string[]];
+  return ran;
+}
