@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import createKnex, { type Knex } from "knex";
 import type { Settings } from "../config/settings.ts";
+import { outage } from "./errors.ts";
 
 /** Logical shards; a tenant belongs to one, a shard to one database (tables `tenants`, `shards`). */
 export const shardCount = 64;
@@ -57,6 +59,8 @@ export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databaseP
       application_name: "leads",
       statement_timeout: settings.statementTimeoutMs,
       idle_in_transaction_session_timeout: settings.statementTimeoutMs * 2,
+      // A server that is frozen cannot cancel its statement itself: the client gives up a little later.
+      query_timeout: settings.statementTimeoutMs + 2_000,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
     },
@@ -80,11 +84,11 @@ const outageErrors = new Set([
 
 /** Is the database down (or out of connections), so that the stage should wait rather than burn retries? */
 export function isDatabaseOutage(error: unknown): boolean {
-  const { code, message, name } = error as { code?: string; message?: string; name?: string };
+  const { code, message, name } = (error ?? {}) as { code?: string; message?: string; name?: string };
   if (code !== undefined) return outageErrors.has(code) || (/^[0-9A-Z]{5}$/.test(code) && outageStates.test(code));
   return (
     name === "KnexTimeoutError" ||
-    /Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect|server closed the connection/i.test(
+    /Connection terminated|Connection ended|Client has encountered a connection error|timeout exceeded when trying to connect|server closed the connection|Query read timeout|Client was closed|is not queryable/i.test(
       message ?? "",
     )
   );
@@ -92,6 +96,36 @@ export function isDatabaseOutage(error: unknown): boolean {
 
 /** A deadlock or a serialization failure: the same transaction, run again, succeeds. */
 export function isTransient(error: unknown): boolean {
-  const { code } = error as { code?: string };
+  const { code } = (error ?? {}) as { code?: string };
   return code === "40P01" || code === "40001";
+}
+
+/** Runs of a transaction that deadlocks or fails to serialize before its error is let through. */
+const transientRuns = 6;
+
+/**
+ * Runs `fn` in one transaction. A deadlock or serialization failure runs it again (up to 6 runs, short random waits), so
+ * `fn` must have no effect outside the database. A database that is down throws the `OUTAGE` error with dependency
+ * `postgres`, on which a stage waits; after one, a commit's fate may be unknown: `fn` must be harmless when repeated.
+ * Any other error is thrown as it came.
+ */
+export async function transaction<T>(knex: Knex, fn: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+  for (let run = 1; ; run++) {
+    try {
+      return await knex.transaction(fn);
+    } catch (error) {
+      if (isDatabaseOutage(error)) throw outage("postgres", error);
+      if (!isTransient(error) || run >= transientRuns) throw error;
+      await setTimeout(Math.random() * 10 * 2 ** run);
+    }
+  }
+}
+
+/** Runs one statement outside a transaction; errors as {@link transaction}. */
+export async function statement<T>(run: () => PromiseLike<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw isDatabaseOutage(error) ? outage("postgres", error) : error;
+  }
 }
