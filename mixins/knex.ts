@@ -109,23 +109,19 @@ const transientRuns = 6;
  * `postgres`, on which a stage waits; after one, a commit's fate may be unknown: `fn` must be harmless when repeated.
  * Any other error is thrown as it came.
  */
-export async function transaction<T>(knex: Knex, fn: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
-  for (let run = 1; ; run++) {
-    try {
-      return await knex.transaction(fn);
-    } catch (error) {
-      if (isDatabaseOutage(error)) throw outage("postgres", error);
-      if (!isTransient(error) || run >= transientRuns) throw error;
-      await setTimeout(Math.random() * 10 * 2 ** run);
-    }
-  }
+export function transaction<T>(knex: Knex, fn: (trx: Knex.Transaction) => Promise<T>): Promise<T> {
+  return statement(() => knex.transaction(fn));
 }
 
-/** Runs one statement outside a transaction; errors as {@link transaction}. */
+/** Runs one statement that commits by itself; errors and repeats as with {@link transaction}. */
 export async function statement<T>(run: () => PromiseLike<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw isDatabaseOutage(error) ? outage("postgres", error) : error;
+  for (let count = 1; ; count++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (isDatabaseOutage(error)) throw outage("postgres", error);
+      if (!isTransient(error) || count >= transientRuns) throw error;
+      await setTimeout(Math.random() * 10 * 2 ** count);
+    }
   }
 }
