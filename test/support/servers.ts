@@ -1,0 +1,174 @@
+/**
+ * The servers that tests run against: private, real, started once for a mocha process when first asked for, on free
+ * ports and in a folder of their own. They end with the run; when it is killed, a guard ends them.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { findNatsServer, natsServer } from "../../bin/stack/nats.ts";
+import { createDatabase, dropDatabase, postgresHome, postgresServer } from "../../bin/stack/postgres.ts";
+import { findRedisServer, redisServer } from "../../bin/stack/redis.ts";
+import { Server, type ServerKind } from "../../bin/stack/server.ts";
+import { type Names, namesFor } from "../../config/names.ts";
+import { environmentOf, loadSettings, type Settings } from "../../config/settings.ts";
+import { openDatabase } from "../../mixins/knex.ts";
+import { connectNats } from "../../mixins/resources.ts";
+import { migrate } from "../../services/leads/migrations/migrate.ts";
+import { trackLeak } from "./leaks.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const stackDir = join(root, ".stack");
+const log = (line: string) => console.log(`# ${line}`);
+
+let home: string | undefined;
+let guard: ChildProcess | undefined;
+/** Those that {@link stopServers} ends. */
+const shared: Server[] = [];
+
+/** The run's folder under the system's temporary one. */
+function homeDir(): string {
+  if (home === undefined) {
+    home = mkdtempSync(join(tmpdir(), "leadfactory-test-"));
+    chmodSync(home, 0o755);
+    // Reads the pids of what we start; when our end of the pipe closes, in whatever way we die, it ends them.
+    const script =
+      'pids=; while read -r pid; do pids="$pids $pid"; done; kill $pids; sleep 2; kill -9 $pids; rm -rf -- "$1"';
+    guard = spawn("sh", ["-c", script, "guard", home], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+    guard.unref();
+    (guard.stdin as unknown as { unref(): void }).unref();
+    guard.stdin!.on("error", () => {});
+  }
+  return home;
+}
+
+/** A server of the test's own, to kill, freeze and start again: same port, same data. `await using` ends it. */
+export type OwnServer = Server & AsyncDisposable;
+
+async function own(kind: ServerKind): Promise<OwnServer> {
+  const name = `${kind.name}-${randomBytes(4).toString("hex")}`;
+  const server = new Server(kind, {
+    dataDir: join(homeDir(), name),
+    log: join(homeDir(), `${name}.log`),
+    onSpawn: ({ pid }) => guard!.stdin!.write(`${pid}\n`),
+  });
+  await server.start();
+  return Object.assign(server, { [Symbol.asyncDispose]: () => server.stop(5_000) });
+}
+
+const once = <T>(make: () => Promise<T>) => {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+};
+const natsKind = once(async () => natsServer(await findNatsServer(stackDir, log)));
+const redisBinary = once(() => findRedisServer(log));
+const postgresKind = once(async () => {
+  const place = postgresHome(root, stackDir, log);
+  return postgresServer(place, { durable: false });
+});
+
+/** A NATS server of this test's own. */
+export const ownNats = async (): Promise<OwnServer> => own(await natsKind());
+/** A PostgreSQL of this test's own; `url` is its administrator's. Takes about two seconds. */
+export const ownPostgres = async (): Promise<OwnServer> => own(await postgresKind());
+/** A Redis of this test's own; null where there is no redis-server. */
+export const ownRedis = async (): Promise<OwnServer | null> => {
+  const binary = await redisBinary();
+  return binary ? own(redisServer(binary)) : null;
+};
+
+export interface Servers {
+  natsUrl: string;
+  /** "" where there is no redis-server. */
+  redisUrl: string;
+  /** The administrator's database. */
+  databaseUrl: string;
+}
+
+/** The shared servers of this run. */
+export const servers: () => Promise<Servers> = once(async () => {
+  const all = await Promise.allSettled([ownNats(), ownRedis(), ownPostgres()]);
+  for (const one of all) if (one.status === "fulfilled" && one.value) shared.push(one.value);
+  for (const one of all) if (one.status === "rejected") throw one.reason;
+  const url = (name: string) => shared.find((server) => server.kind.name === name)?.url ?? "";
+  return { natsUrl: url("nats"), redisUrl: url("redis"), databaseUrl: url("postgres") };
+});
+
+/** Ends what {@link servers} started. The last thing a run does. */
+export async function stopServers(): Promise<void> {
+  await Promise.all(shared.splice(0).map((server) => server.stop(5_000)));
+  if (home !== undefined) rmSync(home, { recursive: true, force: true });
+  guard?.kill("SIGKILL");
+}
+
+const template = "template_leads";
+/** A migrated database that the others are copies of: a copy takes 50 ms, the migrations ten times that. */
+const migratedTemplate = once(async () => {
+  const { databaseUrl: adminUrl } = await servers();
+  const databaseUrl = await createDatabase(adminUrl, template);
+  const knex = openDatabase({ databaseUrl, databasePool: 1, statementTimeoutMs: 60_000 });
+  try {
+    await migrate(knex);
+  } finally {
+    await knex.destroy();
+  }
+  return adminUrl;
+});
+/** PostgreSQL copies a template for one at a time. */
+let copying: Promise<unknown> = Promise.resolve();
+
+/** A mesh's own names, streams and database on the shared servers. */
+export interface TestPlace extends AsyncDisposable {
+  settings: Settings;
+  names: Names;
+}
+
+/** A fresh place with a migrated, empty database. `overrides` are settings by their `LEADS_` names. */
+export async function testPlace(overrides: Record<string, string> = {}): Promise<TestPlace> {
+  const { natsUrl, redisUrl } = await servers();
+  const adminUrl = await migratedTemplate();
+  const prefix = `t${randomBytes(4).toString("hex")}`;
+  const copy = copying.then(() => createDatabase(adminUrl, prefix, template));
+  copying = copy.catch(() => {});
+  const databaseUrl = await copy;
+  const settings = loadSettings({
+    LEADS_PREFIX: prefix,
+    LEADS_NATS_URL: natsUrl,
+    LEADS_REDIS_URL: redisUrl,
+    LEADS_DATABASE_URL: databaseUrl,
+    LEADS_LOG_LEVEL: process.env.TEST_LOG ?? "fatal",
+    LEADS_HTTP_PORT: "0",
+    ...overrides,
+  });
+  const untrack = trackLeak("a test place");
+  return {
+    settings,
+    names: namesFor(settings.prefix),
+    async [Symbol.asyncDispose]() {
+      untrack();
+      await Promise.all([deleteStreams(settings, natsUrl), dropDatabase(adminUrl, prefix)]);
+    },
+  };
+}
+
+/** Settings like these, with others by their `LEADS_` names. */
+export function withSettings(settings: Settings, env: Record<string, string>): Settings {
+  return loadSettings({ ...environmentOf(settings), ...env });
+}
+
+async function deleteStreams(settings: Settings, natsUrl: string): Promise<void> {
+  // By the shared server's own address: the place's may have been pointed at one that is dead by now.
+  const nc = await connectNats({ ...settings, natsUrl }, "cleaner");
+  try {
+    const jsm = await nc.jetstreamManager();
+    for await (const stream of jsm.streams.names()) {
+      if (new RegExp(`^(KV_|OBJ_)?${settings.prefix}-`).test(stream)) await jsm.streams.delete(stream);
+    }
+  } finally {
+    await nc.close();
+  }
+}
