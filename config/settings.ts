@@ -223,6 +223,14 @@ const table = {
     "bytes",
     "Size of the intake, where imports wait; a full one answers 503.",
   ),
+  deadBytes: whole(
+    "LEADS_DEAD_BYTES",
+    17_179_869_184,
+    65_536,
+    1_099_511_627_776,
+    "bytes",
+    "Size of the dead letters; when it is full the stages wait rather than drop one.",
+  ),
   defaultRegion: pattern(
     "LEADS_DEFAULT_REGION",
     "US",
@@ -243,8 +251,28 @@ const table = {
     "Local server that plays the web sites of *.example hosts when LEADS_FETCH=generator.",
   ),
   fetchTimeoutMs: whole("LEADS_FETCH_TIMEOUT_MS", 10_000, 100, 120_000, "ms", "Time a web site has to answer in full."),
+  scoringRules: pattern(
+    "LEADS_SCORING_RULES",
+    "config/scoring-rules.yml",
+    /^[^\0]+$/,
+    "a path, absolute or from the project's root",
+    "The scoring rules (docs/scoring.md). A changed file is taken up without a restart.",
+  ),
   auditThreshold: whole("LEADS_AUDIT_THRESHOLD", 60, 0, 100, "points", "Leads at or above this score get a mock-up."),
   emailThreshold: whole("LEADS_EMAIL_THRESHOLD", 60, 0, 100, "points", "Leads at or above this score are written to."),
+  publicUrl: url(
+    "LEADS_PUBLIC_URL",
+    "http://127.0.0.1:3000",
+    ["http", "https"],
+    "Where those who are written to reach the gateway: the base of every link in an e-mail.",
+  ),
+  senderName: pattern(
+    "LEADS_SENDER_NAME",
+    "LeadFactory",
+    /^[^\p{Cc}<>"]{1,64}$/u,
+    "1 to 64 characters without control characters, <, > and double quotes",
+    "The name that e-mails are signed with.",
+  ),
   campaign: pattern(
     "LEADS_CAMPAIGN",
     "first-contact",
@@ -304,4 +332,24 @@ export function environmentOf(settings: Settings): Record<string, string> {
     if (String(value) !== String(setting.default)) env[setting.name] = String(value);
   }
   return env;
+}
+
+/**
+ * Moleculer's runner lets bare variables (`NAMESPACE`, `TRANSPORTER_TYPE`, `MOL_…`) override broker options. Ours are all
+ * `LEADS_…`: takes those that would meddle out of the environment. Call it before the runner merges; returns what went.
+ */
+export function shieldEnvironment(options: object): string[] {
+  const bare = new Set<string>();
+  const walk = (level: object, path: string) => {
+    for (const [key, value] of Object.entries(level)) {
+      const name = `${path}${key}`.toUpperCase();
+      bare.add(name);
+      const proto = value !== null && typeof value === "object" ? Object.getPrototypeOf(value) : undefined;
+      if (proto === Object.prototype) walk(value, `${path}${key}_`);
+    }
+  };
+  walk(options, "");
+  const meddling = Object.keys(process.env).filter((name) => bare.has(name) || name.startsWith("MOL_"));
+  for (const name of meddling) delete process.env[name];
+  return meddling;
 }

@@ -1,26 +1,105 @@
 import { randomBytes } from "node:crypto";
-import type { BrokerOptions } from "moleculer";
+import type { BrokerOptions, CallingOptions, Middleware } from "moleculer";
+import { namesFor } from "../config/names.ts";
 import type { Settings } from "../config/settings.ts";
+import { MissingCacher } from "./cacher.ts";
+import { formatLine } from "./log.ts";
 import { resources } from "./resources.ts";
 
-/** The options of a node of the mesh; `moleculer.config.ts` and the tests make their brokers with them. */
+/** A cached answer of an action that names no TTL of its own lives this long. */
+const cacheTtlSeconds = 60;
+/** Where there is no Redis each process keeps so many answers; the least used go first. */
+const memoryCacheEntries = 10_000;
+
+/** Faults of the way to a service, before it did anything: the same call, made again, can do no harm. */
+const retried = new Set(["SERVICE_NOT_AVAILABLE", "REQUEST_REJECTED", "BAD_GATEWAY"]);
+/** Answers with code 5xx that say nothing against the node that gave them. */
+const notItsFault = new Set(["MAILBOX_FULL", "RATE_LIMITED"]);
+
+type Fault = Error & { code?: number; type?: string };
+
+/** The options of a node of the mesh: `moleculer.config.ts` and the tests make their brokers with them. */
 export function brokerOptions(settings: Settings): BrokerOptions {
+  const names = namesFor(settings.prefix);
   return {
     namespace: settings.prefix,
     transporter: {
       type: "NATS",
       options: {
         servers: settings.natsUrl,
+        // For ever, also the first time: a node that starts before NATS waits for it.
         maxReconnectAttempts: -1,
+        waitOnFirstConnect: true,
         reconnectTimeWait: 250,
         reconnectJitter: 250,
-        waitOnFirstConnect: true,
         pingInterval: 5_000,
         maxPingOut: 3,
       },
     },
+    serializer: "JSON",
+    cacher:
+      settings.redisUrl === ""
+        ? { type: "MemoryLRU", options: { max: memoryCacheEntries, ttl: cacheTtlSeconds } }
+        : new MissingCacher(settings.redisUrl, names.cache("call", ""), cacheTtlSeconds),
+    registry: { discoverer: "Local", strategy: "RoundRobin", preferLocal: true },
+    heartbeatInterval: 5,
+    heartbeatTimeout: 15,
+
+    requestTimeout: 10_000,
+    retryPolicy: {
+      enabled: true,
+      retries: 2,
+      delay: 100,
+      factor: 2,
+      maxDelay: 1_000,
+      check: (error: Fault) => retried.has(error.type ?? ""),
+    },
+    circuitBreaker: {
+      enabled: true,
+      threshold: 0.5,
+      minRequestCount: 20,
+      windowTime: 60,
+      halfOpenTime: 5_000,
+      check: (error: Fault) => (error.code ?? 500) >= 500 && !notItsFault.has(error.type ?? ""),
+    },
+    // Bounds what one action holds in memory; beyond it callers are told QUEUE_FULL (429).
+    bulkhead: { enabled: true, concurrency: 256, maxQueueSize: 4_096 },
+    // Calls in work when SIGTERM comes may end; the last fifth of the deadline is for closing.
+    tracking: { enabled: true, shutdownTimeout: Math.floor(settings.drainMs * 0.8) },
+
+    logger: {
+      type: "Console",
+      options: {
+        colors: false,
+        formatter: (level: string, args: unknown[], bindings: object) => [formatLine(level, args, bindings)],
+      },
+    },
     logLevel: settings.logLevel,
-    uidGenerator: () => randomBytes(16).toString("hex"),
-    middlewares: [resources(settings)],
+    // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
+    uidGenerator: () => randomBytes(8).toString("hex"),
+    metrics: false,
+    tracing: false,
+    middlewares: [requestIds, resources(settings)],
   };
+}
+
+type Next = (name: string, payload: unknown, options?: CallingOptions) => unknown;
+
+/** Gives a call or event that begins something a request id of 32 hex digits; what it leads to inherits it. */
+const requestIds = {
+  name: "request-ids",
+  call: (next: Next) => withRequestId(next),
+  emit: (next: Next) => withRequestId(next),
+  broadcast: (next: Next) => withRequestId(next),
+} as unknown as Middleware;
+
+function withRequestId(next: Next): Next {
+  return (name, payload, options = {}) =>
+    next(
+      name,
+      payload,
+      options.parentCtx || options.requestID || options.parentSpan
+        ? options
+        : { ...options, requestID: randomBytes(16).toString("hex") },
+    );
 }

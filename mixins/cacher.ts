@@ -1,0 +1,97 @@
+import { Cachers, type ServiceBroker } from "moleculer";
+
+/** The longest that a call waits for its cache. With what the process itself takes, a fault is a miss within 200 ms. */
+const answerMs = 150;
+/** After a fault nobody asks for this long, so that a frozen Redis costs one call a second its 150 ms, not every call. */
+const quietMs = 1_000;
+
+/**
+ * Moleculer's Redis cacher, for a Redis that may vanish (invariant 9): killed or frozen, every fault is a miss. The stock
+ * one hangs on a frozen Redis, throws a fault of `get` at the caller, and leaves that of `set` unhandled.
+ * A `del` that is lost leaves an old entry behind, until its TTL: every cached action must have one.
+ */
+export class MissingCacher extends Cachers.Redis {
+  #quietUntil = 0;
+  #isDown = false;
+
+  constructor(url: string, prefix: string, ttlSeconds: number) {
+    super({
+      prefix,
+      ttl: ttlSeconds,
+      redlock: undefined,
+      redis: {
+        ...fromUrl(url),
+        commandTimeout: answerMs,
+        connectTimeout: 2_000,
+        maxRetriesPerRequest: 0,
+        enableOfflineQueue: false,
+        retryStrategy: (times: number) => Math.min(times * 100, 2_000),
+      },
+    });
+  }
+
+  override init(broker: ServiceBroker): void {
+    super.init(broker);
+    // The stock listener logs every try to connect again; we tell of the change only.
+    this.client.removeAllListeners("error");
+    this.client.on("error", (error: Error) => this.#fault(error));
+    this.client.on("ready", () => {
+      if (this.#isDown) this.logger.info("the cache is back");
+      this.#isDown = false;
+      this.#quietUntil = 0;
+    });
+  }
+
+  /** A Redis that is frozen never answers QUIT. */
+  override async close(): Promise<void> {
+    this.client.disconnect();
+  }
+
+  override get(key: string): Promise<Record<string, unknown> | null> {
+    // What the middleware takes for "not cached" (the option `missingResponse`, which nobody sets).
+    return this.#try(() => super.get(key), undefined as never);
+  }
+  override async set(key: string, data: unknown, ttl?: number): Promise<void> {
+    await this.#try(() => super.set(key, data, ttl), undefined);
+  }
+  override async del(key: string | string[]): Promise<void> {
+    await this.#try(() => super.del(key), undefined);
+  }
+  override async clean(match?: string | string[]): Promise<void> {
+    await this.#try(() => super.clean(match), undefined);
+  }
+
+  async #try<T>(command: () => Promise<T>, missing: T): Promise<T> {
+    if (performance.now() < this.#quietUntil) return missing;
+    try {
+      const answer = await command();
+      if (this.#isDown) {
+        this.#isDown = false;
+        this.logger.info("the cache is back");
+      }
+      return answer;
+    } catch (error) {
+      this.#fault(error as Error);
+      return missing;
+    }
+  }
+
+  #fault(error: Error): void {
+    this.#quietUntil = performance.now() + quietMs;
+    if (this.#isDown) return;
+    this.#isDown = true;
+    this.logger.warn("the cache is gone: slower until it is back", { reason: error.message });
+  }
+}
+
+function fromUrl(text: string): Record<string, unknown> {
+  const url = new URL(text);
+  return {
+    host: url.hostname,
+    port: Number(url.port || 6379),
+    ...(url.username ? { username: decodeURIComponent(url.username) } : {}),
+    ...(url.password ? { password: decodeURIComponent(url.password) } : {}),
+    ...(url.pathname.length > 1 ? { db: Number(url.pathname.slice(1)) } : {}),
+    ...(url.protocol === "rediss:" ? { tls: {} } : {}),
+  };
+}

@@ -1,0 +1,37 @@
+import { type BrokerOptions, ServiceBroker } from "moleculer";
+import { loadSettings, type Settings, SettingsError, shieldEnvironment } from "./config/settings.ts";
+import { brokerOptions } from "./mixins/broker.ts";
+
+/**
+ * The node that `moleculer-runner-esm --config moleculer.config.ts --mask "**\/*.service.ts" services` starts.
+ * A wrong setting ends it before anything is connected, with every fault.
+ */
+function configure(): BrokerOptions {
+  let settings: Settings;
+  try {
+    settings = loadSettings();
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+  const options = brokerOptions(settings);
+  const ignored = shieldEnvironment({ ...ServiceBroker.defaultOptions, ...options });
+  return {
+    ...options,
+    created(broker) {
+      for (const name of ignored) broker.logger.warn(`${name} in the environment is not a setting of ours: ignored`);
+      // Moleculer stops on these by itself, and then exits; this is for a stop that does not come to its end.
+      for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => leaveWithin(settings.drainMs));
+    },
+  };
+
+  function leaveWithin(ms: number): void {
+    setTimeout(() => {
+      console.error(`did not stop within ${ms} ms: leaving what is in hand to be delivered again`);
+      process.exit(1);
+    }, ms).unref();
+  }
+}
+
+export default configure();
