@@ -41,6 +41,9 @@ export const pipeline: readonly StageConfig[] = [
   { name: "email" },
 ];
 
+/** Stages with a mailbox of their own beside the flow: their items are not leads. */
+export const sideStages: readonly StageConfig[] = [{ name: "source", batchLeads: 1, concurrency: 2 }];
+
 /** The stage after `name` in `flow`, or null for the last. Throws for a stage that is not in it. */
 export function nextStage(name: string, flow: readonly { name: string }[] = pipeline): string | null {
   const at = flow.findIndex((stage) => stage.name === name);

@@ -46,6 +46,11 @@ export class Databases {
     return [...groups].map(([knex, grouped]) => ({ knex, things: grouped }));
   }
 
+  /** Resolves when every database answers; throws what the first one that does not says. */
+  async ping(): Promise<void> {
+    await Promise.all(this.all().map(({ knex }) => knex.raw("select 1")));
+  }
+
   async close(): Promise<void> {
     await this.#main?.destroy();
   }

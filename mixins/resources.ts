@@ -2,6 +2,7 @@ import { Redis } from "ioredis";
 import type { Middleware, ServiceBroker } from "moleculer";
 import { connect, type NatsConnection } from "nats";
 import { type Names, namesFor } from "../config/names.ts";
+import { pipeline, type StageConfig, sideStages } from "../config/pipeline.ts";
 import { loadSettings, type Settings } from "../config/settings.ts";
 import { Databases } from "./knex.ts";
 
@@ -14,10 +15,16 @@ export interface Resources {
   readonly settings: Settings;
   readonly names: Names;
   readonly databases: Databases;
+  /** The stages a lead passes, in order. */
+  readonly flow: readonly StageConfig[];
+  /** Stages with a mailbox beside the flow. */
+  readonly side: readonly StageConfig[];
   /** The process's NATS connection: reconnects for ever, has an inbox prefix of its own. */
   nats(): Promise<NatsConnection>;
   /** null where no Redis is configured. A command fails after 200 ms rather than wait for a Redis that is frozen. */
   redis(): Redis | null;
+  /** Called when the process is told to stop, before any service stops: time to finish what is in hand. */
+  onDrain(drain: () => Promise<void>): void;
 }
 
 const byBroker = new WeakMap<ServiceBroker, Resources>();
@@ -44,11 +51,12 @@ export function connectNats(settings: Settings, name: string): Promise<NatsConne
   });
 }
 
-/** Broker middleware that opens the process's resources and closes them last. */
-export function resources(settings: Settings = loadSettings()): Middleware {
+/** Broker middleware that opens the process's resources and closes them last. Another `flow` is for tests and benches. */
+export function resources(settings: Settings = loadSettings(), flow: readonly StageConfig[] = pipeline): Middleware {
   let nats: Promise<NatsConnection> | undefined;
   let redis: Redis | undefined;
   const databases = new Databases(settings);
+  const drains: (() => Promise<void>)[] = [];
   return {
     name: "resources",
     created(broker: ServiceBroker) {
@@ -56,6 +64,8 @@ export function resources(settings: Settings = loadSettings()): Middleware {
         settings,
         names: namesFor(settings.prefix),
         databases,
+        flow,
+        side: sideStages,
         nats() {
           nats ??= connectNats(settings, broker.nodeID);
           return nats;
@@ -74,7 +84,13 @@ export function resources(settings: Settings = loadSettings()): Middleware {
           }
           return redis;
         },
+        onDrain(drain) {
+          drains.push(drain);
+        },
       });
+    },
+    async stopping() {
+      await Promise.allSettled(drains.map((drain) => drain()));
     },
     async stopped() {
       await Promise.allSettled([nats?.then((nc) => nc.close()), databases.close()]);

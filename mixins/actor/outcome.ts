@@ -21,6 +21,7 @@ export interface Tries {
 /** One item in hand. */
 export interface Work<T extends Item> {
   lead: T;
+  tenant: string;
   lane: Lane;
   /** 1 for the first try. */
   attempt: number;

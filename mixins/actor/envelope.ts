@@ -1,0 +1,148 @@
+import { hash } from "node:crypto";
+import { type MsgHdrs, headers as natsHeaders } from "nats";
+import { envelopeVersion, headers, type Lane, lanes, tenantPattern } from "../../config/names.ts";
+import { LeadsError } from "../errors.ts";
+import type { Item, Tries } from "./outcome.ts";
+
+/**
+ * Envelopes: what one message of a mailbox holds. Body: `{"v":1,"items":[{"lead":{…},"tries":{…}?}]}`; all its leads
+ * are of one tenant, one lane and one request. A live envelope holds one lead, a bulk one up to {@link maxLeads}
+ * leads or {@link maxBytes}.
+ */
+export const maxLeads = 50;
+/** Where a bulk envelope is cut. A single larger lead travels alone. */
+export const maxBytes = 65_536;
+/** A single item above this can be no lead of ours (NATS itself stops at 1 MB by default). */
+export const maxItemBytes = 786_432;
+
+/** What the leads of one envelope have in common. */
+export interface Route {
+  tenant: string;
+  lane: Lane;
+  requestId: string;
+  traceparent: string;
+  importId?: string;
+}
+
+export interface EnvelopeItem<T extends Item = Item> {
+  lead: T;
+  tries?: Tries;
+}
+
+export interface Envelope {
+  data: Uint8Array;
+  headers: MsgHdrs;
+  /** Leads inside. */
+  count: number;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** Cuts items of one route into envelopes, order kept. Each item is serialised once. */
+export function pack<T extends Item>(
+  route: Route,
+  items: readonly EnvelopeItem<T>[],
+  limit = route.lane === "live" ? 1 : maxLeads,
+): Envelope[] {
+  const envelopes: Envelope[] = [];
+  let parts: string[] = [];
+  let keys = "";
+  let size = 0;
+  const flush = () => {
+    if (parts.length === 0) return;
+    const h = routeHeaders(route, parts.length);
+    h.set(headers.msgId, hash("sha1", `${route.requestId}${keys}`));
+    envelopes.push({
+      data: encoder.encode(`{"v":${envelopeVersion},"items":[${parts.join(",")}]}`),
+      headers: h,
+      count: parts.length,
+    });
+    parts = [];
+    keys = "";
+    size = 0;
+  };
+  for (const item of items) {
+    const text = JSON.stringify(item);
+    if (text.length > maxItemBytes)
+      throw new LeadsError(
+        "ENVELOPE",
+        `lead ${item.lead.leadId} takes ${text.length} bytes, more than ${maxItemBytes}`,
+      );
+    if (parts.length >= limit || (parts.length > 0 && size + text.length > maxBytes)) flush();
+    parts.push(text);
+    keys += itemKey(item);
+    size += text.length;
+  }
+  flush();
+  return envelopes;
+}
+
+/**
+ * What makes two publishes of an item the same for `Nats-Msg-Id`: the lead, its telling, the stages it has passed and
+ * its failed tries. A redrive, a new telling, or a second way through a stage differs in one of them.
+ */
+function itemKey({ lead, tries }: EnvelopeItem): string {
+  return `|${lead.leadId}.${lead.revision}.${lead.timeline.length}.${tries ? `${tries.count}.${tries.firstAt}` : ""}`;
+}
+
+export function routeHeaders(route: Route, count: number): MsgHdrs {
+  const h = natsHeaders();
+  h.set(headers.version, String(envelopeVersion));
+  h.set(headers.count, String(count));
+  h.set(headers.tenant, route.tenant);
+  h.set(headers.lane, route.lane);
+  h.set(headers.request, route.requestId);
+  h.set(headers.traceparent, route.traceparent);
+  if (route.importId) h.set(headers.importId, route.importId);
+  return h;
+}
+
+/** How many leads a message says it holds; 1 where it does not say. */
+export function countOf(h: MsgHdrs | undefined): number {
+  const count = Number(h?.get(headers.count) || 1);
+  return Number.isInteger(count) && count > 0 && count <= maxLeads ? count : 1;
+}
+
+/** Reads a message. Throws `ENVELOPE`, naming what is wrong, for anything that is not an envelope of this version. */
+export function unpack<T extends Item>(
+  data: Uint8Array,
+  h: MsgHdrs | undefined,
+): { route: Route; items: EnvelopeItem<T>[] } {
+  const bad = (why: string) => new LeadsError("ENVELOPE", `not an envelope: ${why}`);
+  const version = h?.get(headers.version);
+  if (version !== String(envelopeVersion))
+    throw bad(`${headers.version} is ${version ? `"${version}"` : "missing"}, this reader knows ${envelopeVersion}`);
+  const tenant = h?.get(headers.tenant) ?? "";
+  if (!tenantPattern.test(tenant)) throw bad(`${headers.tenant} "${tenant}" is no tenant`);
+  const lane = lanes.find((l) => l === h?.get(headers.lane));
+  if (!lane) throw bad(`${headers.lane} "${h?.get(headers.lane)}" is no lane`);
+  let body: any;
+  try {
+    body = JSON.parse(decoder.decode(data));
+  } catch (error) {
+    throw bad(`not JSON (${(error as Error).message})`);
+  }
+  if (body?.v !== envelopeVersion || !Array.isArray(body.items) || body.items.length === 0)
+    throw bad("the body has no items of this version");
+  if (body.items.length > maxLeads) throw bad(`${body.items.length} items, more than ${maxLeads}`);
+  for (const { lead } of body.items) {
+    if (typeof lead?.leadId !== "string" || !Array.isArray(lead.timeline) || typeof lead.revision !== "number")
+      throw bad("an item is no lead");
+    if (lead.tenant !== tenant) throw bad(`a lead of tenant "${lead.tenant}" in an envelope of "${tenant}"`);
+  }
+  const route: Route = {
+    tenant,
+    lane,
+    requestId: h?.get(headers.request) ?? "",
+    traceparent: h?.get(headers.traceparent) ?? "",
+  };
+  const importId = h?.get(headers.importId);
+  if (importId) route.importId = importId;
+  return { route, items: body.items };
+}
+
+/** Items of the same route can share an envelope. */
+export function routeKey(route: Route): string {
+  return `${route.tenant} ${route.lane} ${route.requestId} ${route.traceparent} ${route.importId ?? ""}`;
+}

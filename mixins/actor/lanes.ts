@@ -1,0 +1,99 @@
+import type { Lane } from "../../config/names.ts";
+import type { Delivery } from "./puller.ts";
+
+export interface LaneRules {
+  batchLeads: number;
+  lingerMs: number;
+  /** Batches in work at once; `live` may have one more. */
+  concurrency: number;
+}
+
+/** Of this many batches one at least is bulk, when bulk waits. */
+const bulkShare = 10;
+
+/**
+ * The buffer of deliveries before the handler, and the rule of which batch is next: `live` first and at once, but
+ * every tenth batch is bulk's; a bulk batch waits for `lingerMs` to fill up; the last place is kept for `live`.
+ */
+export class Lanes {
+  readonly #rules: LaneRules;
+  readonly #buffers: Record<Lane, { deliveries: Delivery[]; leads: number }> = {
+    live: { deliveries: [], leads: 0 },
+    bulk: { deliveries: [], leads: 0 },
+  };
+  #sinceBulk = 0;
+
+  constructor(rules: LaneRules) {
+    this.#rules = rules;
+  }
+
+  push(lane: Lane, delivery: Delivery): void {
+    const buffer = this.#buffers[lane];
+    buffer.deliveries.push(delivery);
+    buffer.leads += delivery.count;
+  }
+
+  leads(lane: Lane): number {
+    return this.#buffers[lane].leads;
+  }
+
+  get empty(): boolean {
+    return this.#buffers.live.deliveries.length + this.#buffers.bulk.deliveries.length === 0;
+  }
+
+  all(): Delivery[] {
+    return [...this.#buffers.live.deliveries, ...this.#buffers.bulk.deliveries];
+  }
+
+  /** Empties the buffers. */
+  clear(): Delivery[] {
+    const all = this.all();
+    for (const buffer of Object.values(this.#buffers)) {
+      buffer.deliveries = [];
+      buffer.leads = 0;
+    }
+    return all;
+  }
+
+  /**
+   * The next batch; or how long to wait for one; or null when nothing can start now.
+   * @param running batches in work
+   * @param hurry no lingering: the stage drains
+   */
+  next(
+    now: number,
+    running: number,
+    hurry = false,
+  ): { lane: Lane; deliveries: Delivery[] } | { waitMs: number } | null {
+    const { live, bulk } = this.#buffers;
+    const { concurrency, batchLeads, lingerMs } = this.#rules;
+    const oldest = bulk.deliveries[0];
+    const bulkRoom = running < concurrency;
+    const bulkWaitMs = !oldest || hurry || bulk.leads >= batchLeads ? 0 : oldest.receivedAt + lingerMs - now;
+    const bulkReady = oldest !== undefined && bulkRoom && bulkWaitMs <= 0;
+    if (bulkReady && (live.deliveries.length === 0 || this.#sinceBulk >= bulkShare - 1)) {
+      this.#sinceBulk = 0;
+      return { lane: "bulk", deliveries: this.#take("bulk") };
+    }
+    if (live.deliveries.length > 0 && running <= concurrency) {
+      this.#sinceBulk++;
+      return { lane: "live", deliveries: this.#take("live") };
+    }
+    return oldest && bulkRoom && bulkWaitMs > 0 ? { waitMs: bulkWaitMs } : null;
+  }
+
+  /** Whole envelopes up to `batchLeads`; always one at least. */
+  #take(lane: Lane): Delivery[] {
+    const buffer = this.#buffers[lane];
+    let leads = 0;
+    let end = 0;
+    while (end < buffer.deliveries.length) {
+      const { count } = buffer.deliveries[end]!;
+      if (end > 0 && leads + count > this.#rules.batchLeads) break;
+      leads += count;
+      end++;
+    }
+    buffer.leads -= leads;
+    return buffer.deliveries.splice(0, end);
+  }
+}

@@ -1,0 +1,237 @@
+import { type Msg, type NatsConnection, nuid, type Subscription } from "nats";
+import { consumerInfo } from "../jetstream.ts";
+import { countOf } from "./envelope.ts";
+import { inboxPrefix } from "./publisher.ts";
+
+/** One message in hand, to be acknowledged or handed back. */
+export interface Delivery {
+  msg: Msg;
+  /** Leads inside, by the header. */
+  count: number;
+  /** 1 for the first time. */
+  deliveries: number;
+  /** Sequence in the stream. */
+  seq: number;
+  /** When the message entered the stream, ms since 1970. */
+  storedAt: number;
+  receivedAt: number;
+  /** When JetStream last heard that it is worked on. */
+  touchedAt: number;
+}
+
+export interface PullerOptions {
+  stream: string;
+  consumer: string;
+  /** Leads to hold in hand and in the buffer at the most (about: an envelope's count is known when it is here). */
+  leadsAhead: number;
+  watchdogMs: number;
+  onDelivery(delivery: Delivery): void;
+  /** Makes the consumer again when it is gone. */
+  ensure(): Promise<void>;
+  log(level: "warn" | "info", message: string, fields: object): void;
+}
+
+/** Life of one pull request. Short, so that a drain need not lose a delivery that is already on its way. */
+const expiresMs = 2_000;
+const heartbeatMs = 700;
+/** Silence after which a pull request is dead: its heart-beats stopped. */
+const deadAfterMs = expiresMs + 1_000;
+/** Envelopes asked for in one request. */
+const maxBatch = 256;
+
+/**
+ * Pulls from one durable consumer: asks for as much as there is room for, and notices when nothing comes any more. Each
+ * request lives {@link expiresMs} at the most and beats its heart; one that falls silent (a cut connection, a deleted
+ * consumer, a new leader) is replaced. A watchdog compares silence with the consumer's own backlog.
+ */
+export class Puller {
+  readonly #nc: NatsConnection;
+  readonly #options: PullerOptions;
+  #inbox = "";
+  #sub: Subscription | undefined;
+  /** Requests under way: how many envelopes each may still bring, and when it was last heard of. */
+  readonly #requests = new Map<string, { left: number; heardAt: number }>();
+  #sequence = 0;
+  #inHand = 0;
+  #running = false;
+  #mending = false;
+  #perEnvelope = 1;
+  #lastDelivery = Date.now();
+  #timer: NodeJS.Timeout | undefined;
+  #nextWatch = 0;
+  #drained: (() => void)[] = [];
+
+  constructor(nc: NatsConnection, options: PullerOptions) {
+    this.#nc = nc;
+    this.#options = options;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#lastDelivery = Date.now();
+    this.#nextWatch = Date.now() + this.#options.watchdogMs;
+    // Started again while the last requests run out: their ear is still there.
+    if (!this.#sub) this.#subscribe();
+    this.#timer ??= setInterval(() => this.#tick(), 250);
+    this.#ask();
+  }
+
+  /** Asks for no more; resolves when nothing is on its way any more, so that no delivery is lost to a redelivery. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    this.#tick();
+    if (this.#requests.size > 0 && !this.#nc.isClosed())
+      await new Promise<void>((resolve) => this.#drained.push(resolve));
+    if (this.#running) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#sub?.unsubscribe();
+    this.#sub = undefined;
+  }
+
+  /** A delivery was acknowledged or handed back: there is room again. */
+  done(delivery: Delivery): void {
+    this.#inHand -= delivery.count;
+    if (this.#running) this.#ask();
+  }
+
+  /** The connection is back: what was asked for before is gone. */
+  reconnected(): void {
+    this.#requests.clear();
+    this.#settle();
+    if (this.#running) this.#ask();
+  }
+
+  #subscribe(): void {
+    this.#sub?.unsubscribe();
+    this.#requests.clear();
+    this.#inbox = `${inboxPrefix(this.#nc)}.${nuid.next()}`;
+    this.#sub = this.#nc.subscribe(`${this.#inbox}.*`, { callback: (error, msg) => !error && this.#receive(msg) });
+  }
+
+  #receive(msg: Msg): void {
+    const token = msg.subject.slice(this.#inbox.length + 1);
+    const request = this.#requests.get(token);
+    if (request) request.heardAt = Date.now();
+    const code = msg.headers?.code ?? 0;
+    if (code === 100) return;
+    if (code >= 400) {
+      this.#requests.delete(token);
+      this.#settle();
+      // 404/408: nothing there, or its time is up. 409 "Consumer Deleted" and 503 (nobody listens): it must be made again.
+      if (code === 503 || (code === 409 && /deleted/i.test(msg.headers?.description ?? "")))
+        void this.#mend(`consumer gone (${code})`);
+      else if (this.#running && code !== 409) this.#ask();
+      return;
+    }
+    if (!msg.reply) return;
+    if (request && --request.left <= 0) this.#requests.delete(token);
+    const delivery = deliveryOf(msg);
+    this.#lastDelivery = delivery.receivedAt;
+    this.#inHand += delivery.count;
+    this.#perEnvelope += (delivery.count - this.#perEnvelope) * 0.1;
+    this.#options.onDelivery(delivery);
+    this.#settle();
+    if (this.#running && !request) this.#ask();
+    else if (this.#running && this.#requests.size < 2) this.#ask();
+  }
+
+  #ask(): void {
+    if (this.#nc.isClosed()) return;
+    let coming = 0;
+    for (const request of this.#requests.values()) coming += request.left;
+    const room = this.#options.leadsAhead - this.#inHand - coming * this.#perEnvelope;
+    // Half-empty before asking again: a request for each envelope would cost a message each.
+    if (this.#requests.size > 0 && room < this.#options.leadsAhead / 2) return;
+    const batch = Math.min(maxBatch, Math.floor(room / this.#perEnvelope));
+    if (batch < 1) return;
+    const token = (this.#sequence++).toString(36);
+    this.#requests.set(token, { left: batch, heardAt: Date.now() });
+    const { stream, consumer } = this.#options;
+    this.#nc.publish(
+      `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+      `{"batch":${batch},"expires":${expiresMs * 1e6},"idle_heartbeat":${heartbeatMs * 1e6}}`,
+      { reply: `${this.#inbox}.${token}` },
+    );
+  }
+
+  #tick(): void {
+    const now = Date.now();
+    for (const [token, request] of this.#requests) {
+      if (now - request.heardAt > deadAfterMs) this.#requests.delete(token);
+    }
+    this.#settle();
+    if (!this.#running) return;
+    this.#ask();
+    if (now < this.#nextWatch) return;
+    this.#nextWatch = now + this.#options.watchdogMs;
+    if (now - this.#lastDelivery > this.#options.watchdogMs) void this.#watch();
+  }
+
+  /** Silent for a while: is there a backlog? Then this consumer, or our ear, is broken. */
+  async #watch(): Promise<void> {
+    const { stream, consumer, leadsAhead } = this.#options;
+    if (this.#inHand >= leadsAhead) return;
+    try {
+      const info = await consumerInfo(this.#nc, stream, consumer);
+      if (info.num_pending > 0 && this.#running) await this.#mend(`silent with ${info.num_pending} envelopes waiting`);
+    } catch (error) {
+      if ((error as { errCode?: number }).errCode !== undefined) await this.#mend((error as Error).message);
+    }
+  }
+
+  async #mend(why: string): Promise<void> {
+    if (this.#mending || !this.#running) return;
+    this.#mending = true;
+    const { stream, consumer, log, ensure } = this.#options;
+    log("warn", "mending a consumer", { stream, consumer, why });
+    try {
+      await ensure();
+      if (this.#running) {
+        this.#subscribe();
+        this.#ask();
+      }
+    } catch (error) {
+      log("warn", "could not mend a consumer yet", { stream, consumer, error: (error as Error).message });
+    } finally {
+      // The next tick asks again, and mends again when that fails too.
+      this.#mending = false;
+    }
+  }
+
+  #settle(): void {
+    if (this.#requests.size > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+}
+
+/**
+ * Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>` (9 tokens), or the longer
+ * form with domain and account before the stream (ADR-15).
+ */
+function deliveryOf(msg: Msg): Delivery {
+  const tokens = msg.reply!.split(".");
+  const at = tokens.length >= 11 ? 4 : 2;
+  const now = Date.now();
+  return {
+    msg,
+    count: countOf(msg.headers),
+    deliveries: Number(tokens[at + 2]),
+    seq: Number(tokens[at + 3]),
+    storedAt: Number(tokens[at + 5]!.slice(0, -6)),
+    receivedAt: now,
+    touchedAt: now,
+  };
+}
+
+/** JetStream's answers to a delivery, https://docs.nats.io/nats-concepts/jetstream/consumers#acknowledgement */
+export const ackBody = {
+  ack: new TextEncoder().encode("+ACK"),
+  nak: new TextEncoder().encode("-NAK"),
+  working: new TextEncoder().encode("+WPI"),
+} as const;

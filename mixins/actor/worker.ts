@@ -1,0 +1,413 @@
+import { type KV, type NatsConnection, headers as natsHeaders } from "nats";
+import { headers, type Lane, lanes as laneNames, type Names } from "../../config/names.ts";
+import type { StageOptions } from "../../config/pipeline.ts";
+import type { Settings } from "../../config/settings.ts";
+import { LeadsError } from "../errors.ts";
+import { ensureDue, ensureLane } from "../jetstream.ts";
+import { foreignLetter } from "./dead-letter.ts";
+import { pack, unpack } from "./envelope.ts";
+import { Lanes } from "./lanes.ts";
+import { Mover } from "./mover.ts";
+import { OutageGate, type OutageState, sleep } from "./outage.ts";
+import { type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
+import type { Publisher } from "./publisher.ts";
+import { ackBody, type Delivery, Puller } from "./puller.ts";
+import { crashLoop, type Entry, settle } from "./settle.ts";
+import { bisect } from "./split.ts";
+import { newStats } from "./stats.ts";
+
+export interface WorkerOptions<T extends Item> {
+  nc: NatsConnection;
+  names: Names;
+  settings: Settings;
+  publisher: Publisher;
+  stage: StageOptions & { name: string };
+  /** The stage after this one; null for the last. */
+  next: string | null;
+  handle(batch: Work<T>[]): Promise<Outcome<T>[]> | Outcome<T>[];
+  checkpoint?(verdicts: Verdict<T>[]): Promise<void>;
+  probe(dependency: string): (() => Promise<unknown>) | undefined;
+  log(level: "debug" | "info" | "warn" | "error", message: string, fields: object): void;
+  /** Something that readiness shows has changed. */
+  onChange(): void;
+}
+
+/** An envelope delivered more often than this may have killed its worker: it is handled alone from now on. */
+const suspectAfter = 5;
+/** Deaths while handled alone that make it a dead letter. */
+const deadAfter = 3;
+/** Left of the drain's deadline for handing back and closing. */
+const drainReserveMs = 2_000;
+
+class Stopped extends Error {}
+
+/** One instance of a stage: pull -> decode -> handle -> checkpoint -> publish -> acknowledge. */
+export class Worker<T extends Item> {
+  readonly stats = newStats();
+  readonly #o: WorkerOptions<T>;
+  readonly #abort = new AbortController();
+  readonly #gate: OutageGate;
+  readonly #lanes: Lanes;
+  readonly #pullers: Record<Lane, Puller>;
+  readonly #mover: Mover;
+  /** Everything delivered and not yet let go. */
+  readonly #hand = new Set<Delivery>();
+  readonly #suspects: Delivery[] = [];
+  readonly #beat: NodeJS.Timeout;
+  #linger: NodeJS.Timeout | undefined;
+  #running = 0;
+  #alone = false;
+  #draining = false;
+  #idle: (() => void) | undefined;
+
+  constructor(options: WorkerOptions<T>) {
+    this.#o = options;
+    const { nc, names, stage, settings, log } = options;
+    this.#lanes = new Lanes(stage);
+    this.#gate = new OutageGate({
+      ...settings,
+      signal: this.#abort.signal,
+      probe: options.probe,
+      onChange: (state) => {
+        log("warn", state ? "outage: the stage waits" : "the outage is over", { stage: stage.name, ...state });
+        options.onChange();
+      },
+    });
+    const leadsAhead = stage.batchLeads * (stage.concurrency + 1);
+    const puller = (lane: Lane) =>
+      new Puller(nc, {
+        stream: names.mailbox(stage.name).stream,
+        consumer: names.mailbox(stage.name).consumer(lane),
+        leadsAhead,
+        watchdogMs: settings.watchdogMs,
+        ensure: () => ensureLane(nc, names, stage, lane),
+        onDelivery: (delivery) => this.#receive(lane, delivery),
+        log,
+      });
+    this.#pullers = { live: puller("live"), bulk: puller("bulk") };
+    this.#mover = new Mover({
+      nc,
+      names,
+      stage: stage.name,
+      publisher: options.publisher,
+      signal: this.#abort.signal,
+      ackWaitMs: stage.ackWaitMs,
+      watchdogMs: settings.watchdogMs,
+      ensure: () => ensureDue(nc, names, stage),
+      log,
+    });
+    this.#beat = setInterval(() => this.#keepAlive(), stage.ackWaitMs / 4);
+    this.#mover.start();
+  }
+
+  get outage(): OutageState | null {
+    return this.#gate.state;
+  }
+
+  /** Leads in hand: buffered and in work. */
+  get inHand(): number {
+    let leads = 0;
+    for (const delivery of this.#hand) leads += delivery.count;
+    return leads;
+  }
+
+  get pulling(): boolean {
+    return this.#pullers.live.running;
+  }
+
+  resume(): void {
+    if (!this.#draining) for (const lane of laneNames) this.#pullers[lane].start();
+  }
+
+  /** Pulls no more; what is in hand is finished. */
+  async pause(): Promise<void> {
+    await Promise.all(laneNames.map((lane) => this.#pullers[lane].stop()));
+  }
+
+  reconnected(): void {
+    for (const lane of laneNames) this.#pullers[lane].reconnected();
+    this.#mover.reconnected();
+  }
+
+  /** Stops pulling, finishes what is in hand, hands back what the deadline (or an outage) leaves. */
+  async drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    const deadline = sleep(Math.max(0, deadlineMs - drainReserveMs), this.#abort.signal).catch(() => {});
+    const finished = (async () => {
+      await Promise.all([this.pause(), this.#mover.stop()]);
+      this.#pump();
+      while (this.#hand.size + this.#mover.inHand > 0) {
+        await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), sleep(50)]);
+        if (this.#gate.state) return;
+      }
+    })();
+    await Promise.race([deadline, finished]);
+    this.#abort.abort(new Stopped("the stage stops"));
+    clearInterval(this.#beat);
+    clearTimeout(this.#linger);
+    await this.pause();
+    this.#handBack(this.#lanes.clear());
+    this.#handBack(this.#suspects.splice(0));
+    // Batches notice the abort at their next step; one inside a handler that does not return is left to its ack wait.
+    for (let waited = 0; this.#hand.size > 0 && waited < drainReserveMs / 2; waited += 20) await sleep(20);
+    if (!this.#o.nc.isClosed()) await Promise.race([this.#o.nc.flush(), sleep(500)]);
+  }
+
+  #receive(lane: Lane, delivery: Delivery): void {
+    this.stats.delivered++;
+    if (delivery.deliveries > 1) this.stats.redelivered++;
+    this.#hand.add(delivery);
+    if (delivery.deliveries > suspectAfter) this.#suspects.push(delivery);
+    else this.#lanes.push(lane, delivery);
+    this.#pump();
+  }
+
+  /** Starts what can start. */
+  #pump(): void {
+    if (this.#alone || this.#abort.signal.aborted) return;
+    if (this.#suspects.length > 0) {
+      if (this.#running === 0) void this.#isolate(this.#suspects.shift()!);
+      return;
+    }
+    for (;;) {
+      const next = this.#lanes.next(Date.now(), this.#running, this.#draining);
+      if (next === null) return;
+      if ("waitMs" in next) {
+        clearTimeout(this.#linger);
+        this.#linger = setTimeout(() => this.#pump(), next.waitMs);
+        return;
+      }
+      void this.#run(next.deliveries);
+    }
+  }
+
+  async #run(deliveries: Delivery[]): Promise<void> {
+    this.#running++;
+    try {
+      const entries = await this.#decode(deliveries);
+      await this.#handle(entries);
+      await this.#checkpoint(entries);
+      await this.#publish(entries);
+      for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
+    } catch (error) {
+      if (!(error instanceof Stopped))
+        this.#o.log("error", "a batch could not be finished: it is handed back", {
+          stage: this.#o.stage.name,
+          error: String(error),
+        });
+      // Not at once: a fault of the mesh itself must not become a hot loop.
+      if (!this.#abort.signal.aborted) await sleep(1_000, this.#abort.signal).catch(() => {});
+      this.#handBack(deliveries);
+    } finally {
+      this.#running--;
+      this.#pump();
+      if (this.#hand.size === 0) this.#idle?.();
+    }
+  }
+
+  /** Reads the envelopes; one that cannot be read becomes a dead letter of its own. */
+  async #decode(deliveries: Delivery[]): Promise<Entry<T>[]> {
+    const entries: Entry<T>[] = [];
+    for (const delivery of deliveries) {
+      try {
+        const { route, items } = unpack<T>(delivery.msg.data, delivery.msg.headers);
+        for (const { lead, tries } of items) {
+          const work: Work<T> = {
+            ...route,
+            lead,
+            attempt: (tries?.count ?? 0) + 1,
+            redelivered: delivery.deliveries > 1,
+          };
+          entries.push({ work, tries, route, delivery, outcome: null });
+        }
+      } catch (error) {
+        await this.#bury(delivery, error as Error);
+      }
+    }
+    return entries;
+  }
+
+  /** The stage's own work. Afterwards every entry has an outcome; a lead that failed has `retry` with its error. */
+  async #handle(entries: Entry<T>[]): Promise<void> {
+    const { handle, stage, next } = this.#o;
+    const startedAt = Date.now();
+    const results = await bisect(entries, (part) => this.#gate.through(() => this.#ask(handle, part)), isStopped);
+    const now = Date.now();
+    this.stats.batches++;
+    this.stats.workedMs += now - startedAt;
+    for (const [n, entry] of entries.entries()) {
+      const result = results[n]!;
+      let outcome: Outcome<T> = "error" in result ? retry(result.error) : result.result;
+      if (outcome.kind === "forward" && next === null)
+        outcome = { kind: "complete", lead: outcome.lead, reason: "done" };
+      entry.outcome = outcome;
+      if (!("lead" in outcome)) continue;
+      const { attempt } = entry.work;
+      outcome.lead.timeline.push({
+        stage: stage.name,
+        at: now,
+        waitedMs: Math.max(0, startedAt - entry.delivery.storedAt),
+        workedMs: now - startedAt,
+        outcome: outcome.kind,
+        ...(attempt > 1 ? { attempt } : {}),
+      });
+    }
+  }
+
+  async #ask(handle: WorkerOptions<T>["handle"], part: Entry<T>[]): Promise<Outcome<T>[]> {
+    const outcomes = await handle(part.map((entry) => entry.work));
+    if (outcomes?.length !== part.length) {
+      throw new LeadsError(
+        "OUTCOMES",
+        `stage ${this.#o.stage.name} gave ${outcomes?.length ?? "no"} outcomes for ${part.length} leads`,
+      );
+    }
+    return outcomes;
+  }
+
+  /** Verdicts into the record. A lead that the record refuses alone is retried as if its handler had failed. */
+  async #checkpoint(entries: Entry<T>[]): Promise<void> {
+    const { checkpoint } = this.#o;
+    const decided = entries.filter((entry) => "lead" in entry.outcome!);
+    if (!checkpoint) {
+      const ended = decided.find((entry) => entry.outcome!.kind !== "forward");
+      if (ended && this.#o.next !== null)
+        throw new Error(`stage ${this.#o.stage.name} ended a lead (${ended.outcome!.kind}), but has no checkpoint`);
+      return;
+    }
+    if (decided.length === 0) return;
+    const write = async (part: Entry<T>[]) => {
+      await this.#gate.through(() => checkpoint(part.map((entry) => entry.outcome as Verdict<T>)));
+      return part.map(() => null);
+    };
+    const results = await bisect(decided, write, isStopped);
+    for (const [n, entry] of decided.entries()) {
+      const result = results[n]!;
+      if (!("error" in result)) continue;
+      (entry.outcome as Verdict<T>).lead.timeline.pop();
+      entry.outcome = retry(result.error);
+    }
+  }
+
+  /** Successors, parked leads and dead letters; resolves when JetStream has them all. */
+  async #publish(entries: Entry<T>[]): Promise<void> {
+    const { names, stage, next, publisher } = this.#o;
+    const { parcels, dead } = settle(entries, { names, options: stage, next, now: Date.now(), random: Math.random });
+    await Promise.all(
+      parcels.map(({ subject, envelope }) =>
+        publisher.publish(subject, envelope.data, envelope.headers, this.#patient),
+      ),
+    );
+    this.stats.dead += dead.length;
+    for (const entry of entries) {
+      this.stats[entry.outcome!.kind]++;
+      if (entry.outcome!.kind === "retry") this.#logFailure(entry, dead.includes(entry));
+    }
+  }
+
+  #logFailure({ work, outcome }: Entry<T>, dead: boolean): void {
+    const { type, name, code } = (outcome as { error: Error & { type?: string; code?: string } }).error;
+    this.#o.log(dead ? "warn" : "info", dead ? "lead is a dead letter" : "lead will be retried", {
+      stage: this.#o.stage.name,
+      leadId: work.lead.leadId,
+      tenant: work.tenant,
+      lane: work.lane,
+      requestId: work.requestId,
+      traceId: work.traceparent.split("-")[1],
+      attempt: work.attempt,
+      error: type ?? code ?? name,
+    });
+  }
+
+  /** An envelope that may have killed its worker: cut into single leads, then handled with nothing beside it. */
+  async #isolate(delivery: Delivery): Promise<void> {
+    this.#alone = true;
+    const { stage, names, publisher, nc, log } = this.#o;
+    try {
+      const { route, items } = unpack<T>(delivery.msg.data, delivery.msg.headers);
+      if (items.length > 1) {
+        const subject = names.mailbox(stage.name).subject(route.lane);
+        const singles = pack(route, items, 1);
+        for (const [n, single] of singles.entries()) {
+          single.headers.set(headers.msgId, `${stage.name}.alone.${delivery.seq}.${n}`);
+          await publisher.publish(subject, single.data, single.headers, this.#patient);
+        }
+        this.#letGo(delivery, ackBody.ack);
+        return;
+      }
+      const kv: KV = await nc.jetstream().views.kv(names.bucket.control, { bindOnly: true });
+      const key = `suspect.${stage.name}.${delivery.seq}`;
+      const entry = await kv.get(key);
+      const deaths = entry?.operation === "PUT" ? Number(entry.string()) : 0;
+      log("warn", "handling a suspect alone", {
+        stage: stage.name,
+        leadId: items[0]!.lead.leadId,
+        deliveries: delivery.deliveries,
+        deaths,
+      });
+      if (deaths >= deadAfter) {
+        const { lead, tries } = items[0]!;
+        const work: Work<T> = { ...route, lead, attempt: (tries?.count ?? 0) + 1, redelivered: true };
+        await this.#publish([{ work, tries, route, delivery, outcome: retry(crashLoop(deaths)) }]);
+        this.#letGo(delivery, ackBody.ack);
+      } else {
+        await kv.put(key, String(deaths + 1));
+        await this.#run([delivery]);
+      }
+      await kv.delete(key);
+    } catch (error) {
+      if (error instanceof LeadsError && error.type === "ENVELOPE") await this.#run([delivery]);
+      else this.#handBack([delivery]);
+    } finally {
+      this.#alone = false;
+      this.#pump();
+      if (this.#hand.size === 0) this.#idle?.();
+    }
+  }
+
+  async #bury(delivery: Delivery, error: Error): Promise<void> {
+    const { stage, names, publisher, log } = this.#o;
+    const from = { stream: names.mailbox(stage.name).stream, seq: delivery.seq };
+    const letter = foreignLetter(stage.name, from, error, delivery.msg.data, Date.now());
+    log("warn", "a message that is no envelope is a dead letter", { stage: stage.name, ...from, error: error.message });
+    const h = natsHeaders();
+    h.set(headers.stage, stage.name);
+    h.set(headers.msgId, `foreign.${stage.name}.${from.seq}`);
+    await publisher.publish(
+      names.dead.subject(stage.name, "unknown"),
+      new TextEncoder().encode(JSON.stringify(letter)),
+      h,
+      this.#patient,
+    );
+    this.stats.foreign++;
+  }
+
+  get #patient() {
+    return { full: "wait", signal: this.#abort.signal } as const;
+  }
+
+  #letGo(delivery: Delivery, body: Uint8Array): void {
+    if (!this.#hand.delete(delivery)) return;
+    if (!this.#o.nc.isClosed()) delivery.msg.respond(body);
+    const { stage, names } = this.#o;
+    const lane = delivery.msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk";
+    this.#pullers[lane].done(delivery);
+  }
+
+  #handBack(deliveries: Delivery[]): void {
+    for (const delivery of deliveries) this.#letGo(delivery, ackBody.nak);
+  }
+
+  #keepAlive(): void {
+    const now = Date.now();
+    for (const delivery of this.#hand) {
+      if (now - delivery.touchedAt < this.#o.stage.ackWaitMs / 4 || this.#o.nc.isClosed()) continue;
+      delivery.touchedAt = now;
+      delivery.msg.respond(ackBody.working);
+    }
+  }
+}
+
+function isStopped(error: unknown): boolean {
+  return error instanceof Stopped;
+}

@@ -1,0 +1,62 @@
+import type { KV, NatsConnection, QueuedIterator } from "nats";
+import type { Names } from "../config/names.ts";
+
+/** Why a stage stands still. */
+export interface Pause {
+  by: string;
+  reason: string;
+  /** ms since 1970 */
+  at: number;
+}
+
+/** Pauses and resumes a stage for all its instances; survives restarts: it stands in a JetStream bucket. */
+export async function pauseStage(nc: NatsConnection, names: Names, stage: string, pause: Pause): Promise<void> {
+  await (await bucket(nc, names)).put(`pause.${stage}`, JSON.stringify(pause));
+}
+
+export async function resumeStage(nc: NatsConnection, names: Names, stage: string): Promise<void> {
+  await (await bucket(nc, names)).delete(`pause.${stage}`);
+}
+
+/** The stages that are paused now. */
+export async function pausedStages(nc: NatsConnection, names: Names): Promise<Record<string, Pause>> {
+  const kv = await bucket(nc, names);
+  const paused: Record<string, Pause> = {};
+  for await (const key of await kv.keys("pause.*")) {
+    const entry = await kv.get(key);
+    if (entry?.operation === "PUT") paused[key.slice("pause.".length)] = entry.json<Pause>();
+  }
+  return paused;
+}
+
+/** Calls back with the stage's pause, now and at every change. Resolves once the present state was told; returns how to stop. */
+export async function watchPause(
+  nc: NatsConnection,
+  names: Names,
+  stage: string,
+  onChange: (pause: Pause | null) => void,
+): Promise<() => void> {
+  const kv = await bucket(nc, names);
+  const read = async () => {
+    const entry = await kv.get(`pause.${stage}`);
+    onChange(entry?.operation === "PUT" ? entry.json<Pause>() : null);
+  };
+  const watch = (await kv.watch({ key: `pause.${stage}`, ignoreDeletes: false })) as QueuedIterator<{
+    operation: string;
+    json<T>(): T;
+  }>;
+  void (async () => {
+    for await (const entry of watch) onChange(entry.operation === "PUT" ? entry.json<Pause>() : null);
+  })();
+  await read();
+  // The watch is told again after a reconnect; a look now and then covers what it may have missed.
+  const look = setInterval(() => void read().catch(() => {}), 5_000);
+  return () => {
+    clearInterval(look);
+    watch.stop();
+  };
+}
+
+function bucket(nc: NatsConnection, names: Names): Promise<KV> {
+  return nc.jetstream().views.kv(names.bucket.control, { bindOnly: true });
+}
