@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { BrokerOptions, CallingOptions, Middleware } from "moleculer";
 import { namesFor } from "../config/names.ts";
+import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
 import { MissingCacher } from "./cacher.ts";
 import { formatLine } from "./log.ts";
@@ -19,7 +20,7 @@ const notItsFault = new Set(["MAILBOX_FULL", "RATE_LIMITED"]);
 type Fault = Error & { code?: number; type?: string };
 
 /** The options of a node of the mesh: `moleculer.config.ts` and the tests make their brokers with them. */
-export function brokerOptions(settings: Settings): BrokerOptions {
+export function brokerOptions(settings: Settings, flow: readonly StageConfig[] = pipeline): BrokerOptions {
   const names = namesFor(settings.prefix);
   return {
     namespace: settings.prefix,
@@ -79,7 +80,7 @@ export function brokerOptions(settings: Settings): BrokerOptions {
     uidGenerator: () => randomBytes(8).toString("hex"),
     metrics: false,
     tracing: false,
-    middlewares: [requestIds, resources(settings)],
+    middlewares: [requestIds, resources(settings, flow)],
   };
 }
 

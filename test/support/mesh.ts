@@ -4,6 +4,7 @@ import { pathToFileURL } from "node:url";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
 import type { NatsConnection } from "nats";
 import type { Names } from "../../config/names.ts";
+import type { StageConfig } from "../../config/pipeline.ts";
 import type { Settings } from "../../config/settings.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
 import { type Resources, resourcesOf } from "../../mixins/resources.ts";
@@ -19,6 +20,8 @@ export interface MeshOptions {
   place?: Pick<TestPlace, "settings" | "names">;
   /** Settings by their `LEADS_` names. */
   env?: Record<string, string>;
+  /** Another pipeline than the product's. */
+  flow?: readonly StageConfig[];
 }
 
 export interface TestMesh extends AsyncDisposable {
@@ -32,12 +35,12 @@ export interface TestMesh extends AsyncDisposable {
 }
 
 /** A node of the mesh in this process, with these services loaded and started. */
-export async function startMesh({ services, place, env = {} }: MeshOptions): Promise<TestMesh> {
+export async function startMesh({ services, place, env = {}, flow }: MeshOptions): Promise<TestMesh> {
   const owned = place ? undefined : await testPlace(env);
   const { settings: base, names } = (place ?? owned)!;
   const settings = place ? withSettings(base, env) : base;
   const broker = new ServiceBroker({
-    ...brokerOptions(settings),
+    ...brokerOptions(settings, flow),
     nodeID: `test-${randomBytes(4).toString("hex")}`,
     skipProcessEventRegistration: true,
   });
