@@ -74,6 +74,7 @@ export class Reader {
     const { stream, consumer, batch, writers, probeMinMs, probeMaxMs, logger } = this.#options;
     const limit = batch * (writers + 1);
     let failures = 0;
+    let ensured = false;
     while (!this.#stopping) {
       const room = limit - this.#inHand.size;
       if (room < batch / 2) {
@@ -82,7 +83,8 @@ export class Reader {
       }
       try {
         const nc = await this.#options.nats();
-        if (failures > 0) await this.#options.ensure(nc);
+        if (!ensured) await this.#options.ensure(nc);
+        ensured = true;
         const end = await pull(nc, {
           stream,
           consumer,
@@ -95,6 +97,7 @@ export class Reader {
         if (failures > 0) logger.info(`reading ${stream} again`);
         failures = 0;
       } catch (error) {
+        ensured = false;
         if (failures++ === 0) logger.warn(`cannot read ${stream}, trying again: ${(error as Error).message}`);
         await this.#rest(Math.min(probeMaxMs, probeMinMs * 2 ** Math.min(failures, 10)));
       }

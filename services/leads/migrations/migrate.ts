@@ -14,3 +14,16 @@ export async function migrate(knex: Knex): Promise<string[]> {
   })) as [number, string[]];
   return ran;
 }
+
+/** Migrations that this database has not had. Changes nothing, and needs no right to. */
+export async function pendingMigrations(knex: Knex): Promise<string[]> {
+  let done: Set<string>;
+  try {
+    done = new Set(await knex("knex_migrations").pluck<string[]>("name"));
+  } catch (error) {
+    const undefinedTable = "42P01";
+    if ((error as { code?: string }).code !== undefinedTable) throw error;
+    done = new Set();
+  }
+  return Object.keys(migrations).filter((name) => !done.has(name));
+}

@@ -1,0 +1,186 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Context } from "moleculer";
+import { tenantPattern } from "../../config/names.ts";
+import { LeadsError } from "../../mixins/errors.ts";
+import { isDatabaseOutage, statement } from "../../mixins/knex.ts";
+import { knexAdapter, type PageParams } from "../../mixins/knex-adapter.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
+import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { leadStates } from "./lead.ts";
+import { leadsTable, searchFilter, shownFields } from "./leads-table.ts";
+import { pendingMigrations } from "./migrations/migrate.ts";
+import { acceptedAt, mockupOf, sourcesOf } from "./read.sql.ts";
+import { Recorder } from "./recorder.ts";
+
+const tenant = { type: "string", pattern: tenantPattern } as const;
+const id = { type: "uuid" } as const;
+const word = { type: "string", min: 1, max: 200, optional: true } as const;
+const filters = {
+  state: { type: "enum", values: leadStates.filter((state) => state !== "queued"), optional: true },
+  stage: word,
+  source: word,
+  vertical: word,
+  minScore: { type: "number", integer: true, min: 0, max: 100, convert: true, optional: true },
+  /** An e-mail address, an E.164 phone number or a domain, exact. */
+  q: { type: "string", min: 3, max: 254, optional: true },
+} as const;
+const paging = {
+  limit: { type: "number", integer: true, min: 1, max: 200, default: 50, convert: true },
+  cursor: { type: "string", max: 200, optional: true },
+  sort: { type: "enum", values: Object.keys(leadsTable.sorts), default: "accepted" },
+} as const;
+const strict = { $$strict: true } as const;
+
+type Filters = { state?: string; stage?: string; source?: string; vertical?: string; minScore?: number; q?: string };
+type ListParams = Omit<PageParams, "filters"> & Filters;
+type LeadParams = { tenant: string; id: string };
+
+interface Vars {
+  recorder: Recorder | undefined;
+  stopping: AbortController;
+}
+
+/** The record: reads leads for whoever asks, books acceptances and dead letters. docs/record.md */
+export default defineService({
+  name: "leads",
+  mixins: [knexAdapter(leadsTable), defineMixin<Vars>()({})] as const,
+  settings: { idField: "leadId", fields: shownFields },
+  methods: {
+    /** Waits for a database that is down, in the background: leads are taken in without it. */
+    async watchMigrations(): Promise<void> {
+      const { settings } = resourcesOf(this.broker);
+      for (
+        let waitMs = settings.probeMinMs;
+        !this.stopping.signal.aborted;
+        waitMs = Math.min(waitMs * 2, settings.probeMaxMs)
+      ) {
+        await delay(waitMs, undefined, { signal: this.stopping.signal }).catch(() => {});
+        try {
+          await this.requireMigrations();
+          this.logger.info("the database answers");
+          return this.record();
+        } catch (error) {
+          if (!isOutage(error)) this.logger.error((error as Error).message);
+        }
+      }
+    },
+    /** Throws for a database that lacks migrations, naming them. */
+    async requireMigrations(): Promise<void> {
+      for (const { name, knex } of resourcesOf(this.broker).databases.all()) {
+        const pending = await statement(() => pendingMigrations(knex));
+        if (pending.length > 0)
+          throw new Error(`database ${name} is not migrated: it lacks ${pending.join(", ")}; run the migrations first`);
+      }
+    },
+    record(): void {
+      if (this.stopping.signal.aborted) return;
+      const { names, settings, databases, nats } = resourcesOf(this.broker);
+      this.recorder = new Recorder({ nats, names, settings, databases, logger: this.logger });
+      this.recorder.start();
+    },
+  },
+  actions: {
+    /** `{ items, next }`: a page of a tenant's leads, without their facts and timelines. It may be short and have a next. */
+    list: {
+      cache: false,
+      params: { tenant, ...paging, ...filters, ...strict },
+      async handler(ctx: Context<ListParams>) {
+        return this.page(ctx, pageOf(ctx.params));
+      },
+    },
+    /** The first leads of a list. */
+    find: {
+      cache: false,
+      params: { tenant, ...paging, ...filters, ...strict },
+      async handler(ctx: Context<ListParams>) {
+        return (await this.page(ctx, pageOf(ctx.params))).items;
+      },
+    },
+    /** How many leads a tenant has, up to `limit`: an answer that equals it means that many or more. */
+    count: {
+      cache: false,
+      params: {
+        tenant,
+        state: filters.state,
+        q: filters.q,
+        limit: { type: "number", integer: true, min: 1, max: 100_000, default: 10_000, convert: true },
+        ...strict,
+      },
+      async handler(ctx: Context<{ tenant: string; state?: string; q?: string; limit: number }>) {
+        const { tenant, limit, ...asked } = ctx.params;
+        return this.adapter.count({ tenant, limit, filters: filtersOf(asked) });
+      },
+    },
+    /** A lead with its timeline and sources; `{ state: "queued" }` and when it was accepted while it is on its way to the record. */
+    get: {
+      cache: false,
+      params: { tenant, id, ...strict },
+      async handler(ctx: Context<LeadParams>) {
+        const { tenant } = ctx.params;
+        const leadId = ctx.params.id.toLowerCase();
+        const knex = resourcesOf(this.broker).databases.of(tenant);
+        const lead = await this.one(ctx, tenant, leadId);
+        if (lead) {
+          const sources = await statement(() => sourcesOf(knex, tenant, leadId));
+          return {
+            ...lead,
+            sources: sources.map(({ sourceId, ...rest }) => (sourceId === null ? rest : { ...rest, sourceId })),
+          };
+        }
+        const accepted = await statement(() => acceptedAt(knex, tenant, leadId));
+        if (accepted === undefined) throw new LeadsError("NOT_FOUND", `there is no lead ${leadId}`);
+        return { tenant, leadId, state: "queued", acceptedAt: accepted };
+      },
+    },
+    /** `{ leadId, draft, fields, facts, score }`: what a lead's mock-up is rendered from. */
+    mockup: {
+      cache: false,
+      params: { tenant, id, ...strict },
+      async handler(ctx: Context<LeadParams>) {
+        const { tenant } = ctx.params;
+        const leadId = ctx.params.id.toLowerCase();
+        const found = await statement(() => mockupOf(resourcesOf(this.broker).databases.of(tenant), tenant, leadId));
+        if (!found) throw new LeadsError("NOT_FOUND", `there is no mock-up of lead ${leadId}`);
+        return { leadId, ...found };
+      },
+    },
+    /** What the booking of acceptances and dead letters does on this node: `reading`, or `waiting` for the database. */
+    recorder: {
+      cache: false,
+      handler() {
+        const { recorder } = this;
+        return {
+          state: recorder && !recorder.isWaiting ? "reading" : "waiting",
+          foreign: { accepted: 0, dead: 0, ...recorder?.foreign },
+        };
+      },
+    },
+  },
+  created() {
+    this.stopping = new AbortController();
+  },
+  async started() {
+    try {
+      await this.requireMigrations();
+      this.record();
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+      this.logger.warn(`the database does not answer, waiting for it: ${(error as Error).message}`);
+      void this.watchMigrations();
+    }
+  },
+  async stopped() {
+    this.stopping.abort();
+    await this.recorder?.stop();
+  },
+});
+
+const isOutage = (error: unknown): boolean => (error as { type?: string }).type === "OUTAGE" || isDatabaseOutage(error);
+
+function filtersOf({ q, ...others }: Filters): PageParams["filters"] {
+  return q === undefined ? others : { ...others, ...searchFilter(q) };
+}
+
+function pageOf({ tenant, sort, limit, cursor, ...asked }: ListParams): PageParams {
+  return { tenant, sort, limit, filters: filtersOf(asked), ...(cursor !== undefined && { cursor }) };
+}
