@@ -1,0 +1,226 @@
+import type { Knex } from "knex";
+import type { Lead, LeadFields, LeadState } from "../leads/lead.ts";
+import { type Arrival, insertLeads } from "../leads/record.ts";
+import { decide } from "./decide.ts";
+import {
+  dropKeys,
+  endLosers,
+  insertKeys,
+  insertMerges,
+  lockLeads,
+  moveChildren,
+  readKnown,
+  takeKeys,
+  writeIdentities,
+} from "./dedupe.sql.ts";
+import {
+  before,
+  bridgedRoots,
+  type ClaimedKey,
+  changedIdentities,
+  childrenOf,
+  claimKeys,
+  type Identity,
+  idle,
+  type Known,
+  type Locked,
+  latestById,
+  link,
+  type Merge,
+  type Party,
+  partyOf,
+  partyOfRow,
+  type Takeover,
+} from "./party.ts";
+import { retoldForWinner, survive, toldBy } from "./survivorship.ts";
+
+/**
+ * The dedupe transaction: a batch of leads comes on record, with its keys, and each double ends as merged.
+ *
+ *   claim keys -> (some were taken: read their owners -> lock them) -> leads on record -> decide -> write merges
+ *
+ * Two doubles that arrive at the same moment share a key. Only one transaction can insert it; the other waits for that
+ * one's end and then finds the lead that owns it. So they meet, whatever the moment.
+ *
+ * No deadlock. Locks are taken in three classes, and within each in one order over all transactions:
+ *   1. keys that are new, by value;
+ *   2. leads that are on record, by id: owners of the batch's keys, the batch's own leads, the winners of both, and
+ *      what was merged into a winner that may itself lose now;
+ *   3. leads that are new, by id.
+ * Who waits in class 1 holds keys only. Who waits in class 2 waits for one that holds class 2 and goes on to higher ids,
+ * or to class 3, or for a single-statement writer of the record, which locks by id too. Nobody waits in class 3: a lead
+ * has a key that all its tellings share; two transactions that both hold it new met at that key in class 1, and where
+ * another lead owned the key, at that owner in class 2. What follows writes locked rows alone.
+ * What is locked was chosen without a lock; when a look under the lock shows that it has changed (a winner was merged
+ * in between), the transaction runs again: it never goes back to lock more. That is rare, as only a lead that joins two
+ * clusters makes a winner lose. Writers outside of this that lock leads in another order are left to PostgreSQL's
+ * deadlock detection and the same second run.
+ *
+ * Fuzzy matching will bring links of its own to {@link decide}, between leads that are locked here.
+ */
+
+/** What became of a lead. */
+export type Settlement =
+  /** It goes on, with these fields (its own, and what its doubles knew better). */
+  | { kind: "live"; fields: LeadFields }
+  | { kind: "merged"; into: string }
+  /** Erased or discarded meanwhile: it goes no further. */
+  | { kind: "ended"; state: LeadState };
+
+/** What was read has changed before it was locked. Carries the SQLSTATE of a serialization failure: run it again. */
+class Moved extends Error {
+  readonly code = "40001";
+}
+
+/**
+ * Settles a batch in the caller's transaction, whose isolation must be read committed. Every lead gets a settlement, by
+ * lead id; a batch that is settled again changes nothing. Throws a serialization failure when it must run again.
+ */
+export async function settle(
+  trx: Knex.Transaction,
+  stage: string,
+  leads: readonly Lead[],
+): Promise<Map<string, Settlement>> {
+  const tellings = latestById(leads);
+  const keys = claimKeys(tellings);
+  const takenValues = new Set(await insertKeys(trx, keys));
+  const taken = keys.filter((key) => takenValues.has(key.value));
+  const { known, locked } = await lockKnown(trx, tellings, keys, taken);
+  const arrivals = await insertLeads(trx, stage, tellings);
+  await readMissed(trx, tellings, arrivals, locked);
+
+  const settled = new Map<string, Settlement>();
+  const roots = new Map<string, string>();
+  const parties = new Map<string, Party>();
+  const erased = new Set<string>();
+  for (const [at, lead] of tellings.entries()) {
+    const arrival = arrivals[at]!;
+    const row = locked.get(lead.leadId);
+    const state = arrival.state as LeadState;
+    if (state === "merged") roots.set(lead.leadId, arrival.mergedInto!);
+    else if (!idle.has(state)) {
+      roots.set(lead.leadId, lead.leadId);
+      parties.set(lead.leadId, partyOf(lead, arrival.change, row));
+    } else if (state === "rejected" || state === "dead") {
+      // A repeat of what a later stage has ended: it passes on, as every repeat does.
+      settled.set(lead.leadId, { kind: "live", fields: row?.fields ?? lead.fields });
+    } else {
+      settled.set(lead.leadId, { kind: "ended", state });
+      if (state === "erased") erased.add(lead.leadId);
+    }
+  }
+  for (const row of locked.values()) {
+    if (parties.has(row.leadId) || settled.has(row.leadId) || idle.has(row.state)) continue;
+    roots.set(row.leadId, row.mergedInto ?? row.leadId);
+    if (row.mergedInto === null) parties.set(row.leadId, partyOfRow(row));
+  }
+  for (const [at, lead] of tellings.entries()) {
+    const root = roots.get(lead.leadId);
+    if (root === undefined || root === lead.leadId || arrivals[at]!.change !== "updated") continue;
+    const winner = parties.get(root);
+    if (winner) winner.told = retoldForWinner(winner.told, toldBy(lead), lead.leadId);
+  }
+
+  const { links, takeovers } = link(keys, known, (leadId) => {
+    const root = roots.get(leadId);
+    return root !== undefined && parties.has(root) ? root : null;
+  });
+  const merges: Merge[] = [];
+  for (const { winner, losers } of decide([...parties.values()], links)) {
+    for (const { member: loser, kinds } of losers) {
+      merges.push({
+        tenant: winner.tenant,
+        winner: winner.leadId,
+        loser: loser.leadId,
+        evidence: { keys: kinds },
+        winner_before: before(winner),
+        loser_before: { ...before(loser), children: childrenOf(loser.leadId, locked) },
+      });
+      roots.set(loser.leadId, winner.leadId);
+      winner.told = survive(winner.told, loser.told);
+    }
+  }
+  await write(trx, { merges, takeovers, changed: changedIdentities(parties.values()) });
+  if (erased.size > 0)
+    await dropKeys(
+      trx,
+      keys.filter((key) => erased.has(key.leadId)),
+    );
+
+  for (const lead of tellings) {
+    const root = roots.get(lead.leadId);
+    if (root === undefined) continue;
+    const winner = roots.get(root) ?? root;
+    if (winner === lead.leadId) settled.set(lead.leadId, { kind: "live", fields: parties.get(winner)!.told.fields });
+    else settled.set(lead.leadId, { kind: "merged", into: winner });
+  }
+  return settled;
+}
+
+/** Reads what the taken keys lead to, locks it, and makes sure that it is what was read. */
+async function lockKnown(
+  trx: Knex.Transaction,
+  tellings: readonly Lead[],
+  keys: readonly ClaimedKey[],
+  taken: readonly ClaimedKey[],
+): Promise<{ known: Map<string, Known>; locked: Map<string, Locked> }> {
+  const known = new Map<string, Known>();
+  const locked = new Map<string, Locked>();
+  if (taken.length === 0) return { known, locked };
+  const claimants = new Set(taken.flatMap((key) => key.claimants));
+  const read = await readKnown(
+    trx,
+    taken,
+    tellings.filter((lead) => claimants.has(lead.leadId)),
+  );
+  const nodes = new Map<string, Known>();
+  for (const row of read) {
+    if (row.value !== null) known.set(row.value, row);
+    if (row.state === null) continue;
+    nodes.set(row.leadId, row);
+  }
+  const wanted = new Map<string, { tenant: string; leadId: string }>();
+  for (const { tenant, leadId, mergedInto } of nodes.values()) {
+    wanted.set(leadId, { tenant, leadId });
+    if (mergedInto !== null) wanted.set(mergedInto, { tenant, leadId: mergedInto });
+  }
+  if (wanted.size === 0) return { known, locked };
+  const bridged = bridgedRoots(keys, known, nodes).map((leadId) => wanted.get(leadId)!);
+  for (const row of await lockLeads(trx, [...wanted.values()], bridged)) locked.set(row.leadId, row);
+  for (const { leadId } of wanted.values()) {
+    const then = nodes.get(leadId);
+    const now = locked.get(leadId);
+    const same = now !== undefined && now.mergedInto === (then?.mergedInto ?? null);
+    if (!same || (then && idle.has(then.state) !== idle.has(now.state))) throw new Moved(`lead ${leadId} has moved`);
+  }
+  return { known, locked };
+}
+
+/**
+ * Leads that were on record although nothing led to them: another transaction brought them between the look and the
+ * lock, or their keys are gone. The arrival has locked them.
+ */
+async function readMissed(
+  trx: Knex.Transaction,
+  tellings: readonly Lead[],
+  arrivals: readonly Arrival[],
+  locked: Map<string, Locked>,
+): Promise<void> {
+  const missed = tellings.filter((lead, at) => arrivals[at]!.change !== "new" && !locked.has(lead.leadId));
+  if (missed.length === 0) return;
+  for (const row of await lockLeads(trx, missed, [])) locked.set(row.leadId, row);
+}
+
+async function write(
+  trx: Knex.Transaction,
+  { merges, takeovers, changed }: { merges: Merge[]; takeovers: Takeover[]; changed: Identity[] },
+): Promise<void> {
+  if (takeovers.length > 0 && (await takeKeys(trx, takeovers)) < takeovers.length)
+    throw new Moved("a key was given to another lead meanwhile");
+  if (changed.length > 0) await writeIdentities(trx, changed);
+  if (merges.length === 0) return;
+  await endLosers(trx, merges);
+  const children = merges.reduce((sum, merge) => sum + (merge.loser_before.children?.length ?? 0), 0);
+  if ((await moveChildren(trx, merges)) !== children) throw new Moved("a lead was merged into a loser meanwhile");
+  await insertMerges(trx, merges);
+}

@@ -1,0 +1,227 @@
+import assert from "node:assert/strict";
+import type { Knex } from "knex";
+import { transaction } from "../../../mixins/knex.ts";
+import { settle } from "../../../services/dedupe/settle.sql.ts";
+import type { Lead, LeadFields } from "../../../services/leads/lead.ts";
+import { writeEnds } from "../../../services/leads/record.ts";
+import { eventually } from "../../support/eventually.ts";
+import { passed } from "../../support/leads.ts";
+import { business, contents, dedupePlace, rowOf, seeded, seededId, settleIn, shuffled } from "./place.ts";
+
+const seed = Number(process.env["TEST_SEED"] ?? Date.now() % 1_000_000);
+
+/** Clusters by union-find over the pairs (contact, name): what the keys mean, said another way. */
+function oracle(leads: readonly Lead[]): Map<string, string> {
+  const parent = new Map(leads.map(({ leadId }) => [leadId, leadId]));
+  const find = (id: string): string => (parent.get(id) === id ? id : find(parent.get(id)!));
+  const owners = new Map<string, string>();
+  for (const { leadId, fields } of leads) {
+    for (const contact of [fields.phone, fields.email, fields.domain]) {
+      if (!contact) continue;
+      for (const second of [fields.name, fields.address?.street && `${fields.address.street} ${fields.address.zip}`]) {
+        if (!second) continue;
+        const key = `${contact} ${second}`;
+        const owner = owners.get(key);
+        if (owner) parent.set(find(leadId), find(owner));
+        else owners.set(key, leadId);
+      }
+    }
+  }
+  return new Map(leads.map(({ leadId }) => [leadId, find(leadId)]));
+}
+
+/** The clusters of a database must be those of the oracle: one lead that stays for each, all others one step from it. */
+async function assertClusters(knex: Knex, leads: readonly Lead[], hint: string): Promise<void> {
+  const expected = oracle(leads);
+  const rows = await knex("leads").select("lead_id", "state", "merged_into");
+  const found = new Map(rows.map((r) => [r.lead_id as string, r]));
+  assert.equal(found.size, leads.length, hint);
+  const winners = new Map<string, string>();
+  for (const { leadId } of leads) {
+    const row = found.get(leadId)!;
+    const winner = row.merged_into ?? leadId;
+    assert.equal(row.state, row.merged_into ? "merged" : "in_progress", hint);
+    assert.equal(found.get(winner)!.merged_into, null, `${hint}: a winner was itself merged`);
+    const cluster = expected.get(leadId)!;
+    assert.equal(winners.get(cluster) ?? winner, winner, `${hint}: two stay of one cluster`);
+    winners.set(cluster, winner);
+  }
+  assert.equal(new Set(winners.values()).size, winners.size, `${hint}: two clusters became one`);
+  const merged = rows.filter((r) => r.state === "merged").length;
+  const booked = await knex("merges").countDistinct("loser as n").count("* as all").first();
+  assert.deepEqual([Number(booked!["n"]), Number(booked!["all"])], [merged, merged], `${hint}: merges booked`);
+}
+
+/** Settles as the actor does, and counts why a transaction had to run again: 40P01 a deadlock, 40001 a winner that moved. */
+function countingSettle(knex: Knex, leads: Lead[], again: Map<string, number>) {
+  return transaction(knex, async (trx) => {
+    try {
+      return await settle(trx, "dedupe", leads);
+    } catch (error) {
+      const { code = "other" } = error as { code?: string };
+      again.set(code, (again.get(code) ?? 0) + 1);
+      throw error;
+    }
+  });
+}
+
+/** Leads of which about a third are doubles: same contact and name or street, some tying two clusters together. */
+function crowd(size: number, random: () => number): Lead[] {
+  const pick = <T>(list: T[]): T => list[Math.floor(random() * list.length)]!;
+  const leads: Lead[] = [];
+  for (let n = 0; n < size; n++) {
+    let fields: LeadFields = {
+      name: `Shop ${n}`,
+      phone: `+1312${5_000_000 + n}`,
+      email: `shop${n}@mail.example`,
+      address: { street: `${n} Elm`, zip: "60601" },
+    };
+    if (n > 10 && random() < 0.3) {
+      const one = pick(leads).fields;
+      const two = pick(leads).fields;
+      fields =
+        random() < 0.8
+          ? { ...fields, phone: one.phone!, ...(random() < 0.5 ? { name: one.name } : { address: one.address! }) }
+          : { ...fields, name: one.name, phone: one.phone!, email: two.email!, address: two.address! };
+    }
+    leads.push(business(fields, { leadId: seededId(size, n), revision: 1_000 + Math.floor(random() * 1_000) }));
+  }
+  return leads;
+}
+
+describe(`dedupe: many at once (TEST_SEED=${seed})`, () => {
+  it("ends two doubles that arrive at the same moment on two instances as one lead, 200 times", async () => {
+    await using place = await dedupePlace(2);
+    const instances = [place.knex, place.another()];
+    const random = seeded(seed);
+    const pause = () => new Promise((resolve) => setTimeout(resolve, random() * 3));
+    for (let n = 0; n < 200; n++) {
+      // Two contacts each, so that the two transactions may hold one key and want the other.
+      const shared = { name: `Bakery ${n}`, phone: `+1312${6_000_000 + n}`, email: `bakery${n}@mail.example` };
+      const fill = (side: string) =>
+        Array.from({ length: Math.floor(random() * 4) }, (_, i) =>
+          business({ name: `Filler ${n} ${side} ${i}`, phone: shared.phone }),
+        );
+      const doubles = [business(shared, { revision: 1_000 }), business(shared, { revision: 1_000 })];
+      const early = random() < 0.5;
+      const settled = await Promise.all(
+        instances.map((knex, side) =>
+          transaction(knex, async (trx) => {
+            if (early) await pause();
+            const of = await settle(trx, "dedupe", shuffled([doubles[side]!, ...fill(`${side}`)], random));
+            await pause();
+            return of;
+          }),
+        ),
+      );
+      const kinds = doubles.map(({ leadId }, side) => settled[side]!.get(leadId)!.kind).sort();
+      assert.deepEqual(kinds, ["live", "merged"], `round ${n}`);
+      const rows = await Promise.all(doubles.map(({ leadId }) => rowOf(place.knex, leadId)));
+      const [stays, merged] = rows[0]!.state === "merged" ? [rows[1]!, rows[0]!] : [rows[0]!, rows[1]!];
+      assert.deepEqual([stays.merged_into, merged.merged_into], [null, stays.lead_id], `round ${n}`);
+    }
+  });
+
+  it("waits for a transaction that has the same key, and takes over when that one fails", async () => {
+    await using place = await dedupePlace(2);
+    const [one, two] = [place.knex, place.another()];
+    const shared = { name: "Bakery", phone: "+13125550142" };
+    const [a, b] = [business(shared), business(shared)];
+    const trx = await one.transaction();
+    await settle(trx, "dedupe", [a]);
+    const waiting = settleIn(two, [b]);
+    await eventually("the second waits for a lock", async () => {
+      const { rows } = await one.raw(
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+      );
+      return rows.length > 0;
+    });
+    await trx.rollback();
+    assert.equal((await waiting).get(b.leadId)!.kind, "live");
+    assert.deepEqual((await settleIn(one, [a])).get(a.leadId), { kind: "merged", into: b.leadId });
+  });
+
+  for (let shuffle = 0; shuffle < 5; shuffle++) {
+    it(`finds the clusters of an oracle with 20 workers over 5,000 leads, in any order (${shuffle + 1} of 5)`, async () => {
+      await using place = await dedupePlace(10);
+      const random = seeded(seed + shuffle);
+      const leads = crowd(5_000, random);
+      const batches: Lead[][] = [];
+      const queue = shuffled(leads, random);
+      while (queue.length > 0) batches.push(queue.splice(0, 1 + Math.floor(random() * 99)));
+      // Some batches come twice, as redeliveries do, perhaps while the first one is still in work.
+      for (const batch of batches.filter(() => random() < 0.2))
+        batches.splice(Math.floor(random() * batches.length), 0, batch);
+      const instances = [place.knex, place.another()];
+      const again = new Map<string, number>();
+      let next = 0;
+      await Promise.all(
+        Array.from({ length: 20 }, async (_, worker) => {
+          for (let at = next++; at < batches.length; at = next++) {
+            const batch = batches[at]!;
+            const settled = await countingSettle(instances[worker % 2]!, batch, again);
+            // Ends of later stages write the same rows meanwhile, merged ones among them.
+            const ends = batch.filter(({ leadId }) => settled.get(leadId)!.kind === "merged");
+            const into = (lead: Lead) => (settled.get(lead.leadId) as { into: string }).into;
+            await writeEnds(
+              instances[worker % 2]!,
+              ends.map((lead) => ({
+                lead: passed(lead, "dedupe"),
+                stage: "dedupe",
+                state: "merged" as const,
+                into: into(lead),
+              })),
+            );
+          }
+        }),
+      );
+      await assertClusters(place.knex, leads, `shuffle ${shuffle}`);
+      assert.equal(again.get("40P01") ?? 0, 0, "the lock order leaves no deadlock");
+      if (shuffle > 0) return;
+      const before = await contents(place.knex);
+      for (const batch of batches) await settleIn(place.knex, batch);
+      assert.deepEqual(await contents(place.knex), before, "repeats change nothing");
+    });
+  }
+
+  it("loses and doubles nothing when its connection is killed in the middle", async () => {
+    await using place = await dedupePlace(3);
+    const leads = crowd(600, seeded(seed));
+    const killer = place.another();
+    for (let from = 0; from < leads.length; from += 100) {
+      const batch = leads.slice(from, from + 100);
+      await assert.rejects(
+        transaction(place.knex, async (trx) => {
+          await settle(trx, "dedupe", batch);
+          const { rows } = await trx.raw("select pg_backend_pid() as pid");
+          await killer.raw("select pg_terminate_backend(?)", [rows[0].pid]);
+          await trx.raw("select 1");
+        }),
+        (error: any) => error.type === "OUTAGE" && error.data.dependency === "postgres",
+      );
+      await settleIn(place.knex, batch);
+    }
+    await assertClusters(place.knex, leads, "after kills");
+  });
+
+  it("merges none of 20,000 businesses behind one call centre's phone, and is not slower for it", async () => {
+    await using place = await dedupePlace(2);
+    const make = (phoneOf: (n: number) => string, tag: string) =>
+      Array.from({ length: 20_000 }, (_, n) => business({ name: `${tag} ${n}`, phone: phoneOf(n) }));
+    const run = async (leads: Lead[]) => {
+      const times: number[] = [];
+      for (let from = 0; from < leads.length; from += 250) {
+        const start = performance.now();
+        const settled = await place.settle(leads.slice(from, from + 250));
+        times.push(performance.now() - start);
+        for (const settlement of settled.values()) assert.equal(settlement.kind, "live");
+      }
+      // The last quarter, when the phone has 15,000 businesses already; the median, as other tests share the machine.
+      const last = times.slice(-20).sort((a, b) => a - b);
+      return last[10]!;
+    };
+    const own = await run(make((n) => `+1312${7_000_000 + n}`, "Own"));
+    const shared = await run(make(() => "+18005550100", "Called"));
+    assert.ok(shared < own * 2, `a batch takes ${shared.toFixed(1)} ms behind one phone, ${own.toFixed(1)} ms else`);
+  });
+});
