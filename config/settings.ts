@@ -169,6 +169,14 @@ const table = {
     "Largest body of a request that is not an upload.",
   ),
   rowLimitBytes: whole("LEADS_ROW_LIMIT_BYTES", 65_536, 1_024, 1_048_576, "bytes", "Largest row of an upload."),
+  uploadWaitMs: whole(
+    "LEADS_UPLOAD_WAIT_MS",
+    30_000,
+    0,
+    600_000,
+    "ms",
+    "How long an upload waits for a full intake before it is answered 503 with the counts so far.",
+  ),
   logLevel: choice(
     "LEADS_LOG_LEVEL",
     "info",
@@ -303,6 +311,20 @@ export function loadSettings(env: Record<string, string | undefined> = process.e
   }
   if (faults.length > 0) throw new SettingsError(faults);
   return Object.freeze(settings) as Settings;
+}
+
+/** The `LEADS_` variables of the environment, to be passed on to a process of ours. */
+export function ownVariables(env: Record<string, string | undefined> = process.env): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) =>
+      name.startsWith("LEADS_") && value !== undefined ? [[name, value]] : [],
+    ),
+  );
+}
+
+/** The folder that a command was typed in: npm changes into the project's before it runs one. */
+export function typedIn(env: Record<string, string | undefined> = process.env): string {
+  return env["INIT_CWD"] ?? process.cwd();
 }
 
 /** The table, for the documentation. */
