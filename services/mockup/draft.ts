@@ -44,7 +44,7 @@ function about({ fields, facts }: Lead, trade: Trade, city: string): MockupDraft
   const name = clean(fields.name, 60) || "Us";
   const where = city ? `${name} is in ${city}.` : "";
   const own = ownWords(facts.site?.description);
-  const sentences = own ? [own] : [where, "Call, write or come by: we are glad to hear from you."];
+  const sentences = own ? [own] : [where, `${waysTo(fields)}: we are glad to hear from you.`];
   const known = [since(fields.foundedYear), rating(fields.rating, fields.reviewCount)].filter(
     (text) => text !== undefined,
   );
@@ -53,6 +53,13 @@ function about({ fields, facts }: Lead, trade: Trade, city: string): MockupDraft
     body: sentences.filter((sentence) => sentence !== "").join(" "),
     ...(known.length > 0 && { items: known }),
   };
+}
+
+function waysTo({ phone, email, address }: Lead["fields"]): string {
+  const ways = [phone && "call", email && "write", address?.street && "come by"].filter((way) => way);
+  const last = ways.pop() ?? "get in touch";
+  const text = ways.length > 0 ? `${ways.join(", ")} or ${last}` : last;
+  return text[0]!.toUpperCase() + text.slice(1);
 }
 
 /** The site's own description, where it reads like one: two words are no text, and "Home | Wix" is nobody's words. */

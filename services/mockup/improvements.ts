@@ -6,7 +6,7 @@ import type { Score } from "../leads/lead.ts";
  * no sentence here.
  */
 const sentences: Readonly<Record<string, string>> = {
-  no_website: "We found no web site of your own: people who search for you find other people's pages.",
+  no_website: "We know of no web site of your own: people who look for you find other people's pages.",
   website_unreachable: "Your web site did not answer when we looked.",
   profile_instead_of_website:
     "Your web address leads to a page on someone else's platform. A site of your own stays yours.",

@@ -166,6 +166,6 @@ function notes({ improvements }: MockupDraft, name: string): string {
   const list = improvements.map((sentence) => `<li>${text(sentence, 240)}</li>`).join("");
   return `<aside class="notes" aria-labelledby="notes-title"><div class="wrap">
 <h2 id="notes-title">This is a draft</h2>
-<p dir="auto">It was made for ${escapeHtml(name)} from publicly listed details and is not published. Words, colours and pictures are a proposal; nothing on this page is an offer of the business.</p>
-${list ? `<p><strong>What it would change:</strong></p><ul>${list}</ul>` : ""}</div></aside>`;
+<p dir="auto">It was made for ${escapeHtml(name)} from the details at hand and is not published. Words, colours and pictures are a proposal; nothing on this page is an offer of the business.</p>
+${list ? `<p><strong>What we noticed about your presence on the web today:</strong></p><ul>${list}</ul>` : ""}</div></aside>`;
 }

@@ -34,24 +34,24 @@ export const trades: readonly Trade[] = [
     ),
     kind: "Brewery",
     headline: "Good beer is best where it is made.",
-    tagline: "See what {name}{in} is pouring, find the way, and come by.",
+    tagline: "Find out what {name}{in} is pouring, and come by.",
     callToAction: "Plan a visit",
     sections: [
       {
         title: "Before you come by",
-        body: "A call is the quickest way to find out what is on today.",
+        body: "A short question now saves a trip later.",
         items: [
           "On tap: ask what is pouring now and what comes next.",
           "Groups: tell us how many you are and when you would like to come.",
           "Beer to go: ask what can be taken home.",
-          "Getting here: the address and the way are further down.",
+          "Getting here: ask for the best way, and where to park.",
         ],
       },
       {
         title: "Three steps to a good evening",
         body: "No account, no app. Just us and a glass.",
         items: [
-          "Look: see where we are.",
+          "Look: see where we are and what is around.",
           "Ask: call or write about anything you want to know first.",
           "Come by: bring people you like.",
         ],
@@ -79,11 +79,11 @@ export const trades: readonly Trade[] = [
     kind: "Restaurant",
     headline: "Come hungry.",
     tagline: "Everything you need before a visit to {name}{in}, on one page.",
-    callToAction: "Call about a table",
+    callToAction: "Ask for a table",
     sections: [
       {
         title: "What would you like to know?",
-        body: "One call answers it. Here is what guests like to ask first.",
+        body: "Just ask. Here is what guests like to know first.",
         items: [
           "Today's menu: ask what the kitchen is making.",
           "A table: tell us the day, the time and how many you are.",
@@ -95,7 +95,7 @@ export const trades: readonly Trade[] = [
         title: "How to get a table",
         body: "Talking to a person is still the easiest way.",
         items: [
-          "Call: tell us when you would like to come.",
+          "Ask: tell us when you would like to come.",
           "Confirm: we tell you what is possible.",
           "Come by: and come hungry.",
         ],
@@ -173,7 +173,7 @@ export const trades: readonly Trade[] = [
     kind: "Local trade",
     headline: "Something needs fixing? Start here.",
     tagline: "Tell {name}{in} what is wrong, and hear what can be done.",
-    callToAction: "Call about your job",
+    callToAction: "Tell us about your job",
     sections: [
       {
         title: "Tell us about the job",
@@ -224,7 +224,7 @@ export const trades: readonly Trade[] = [
     sections: [
       {
         title: "Before your first visit",
-        body: "A short call makes the first visit easier.",
+        body: "A few words ahead make the first visit easier.",
         items: [
           "Appointments: tell us what it is about and which days suit you.",
           "New patients: ask what to bring and how long to plan.",
@@ -236,7 +236,7 @@ export const trades: readonly Trade[] = [
         title: "How to get an appointment",
         body: "In an emergency, call your local emergency number.",
         items: [
-          "Call: tell us briefly what you need.",
+          "Ask: tell us briefly what you need.",
           "Choose: a day and time that suits you.",
           "Come: with your questions written down.",
         ],
@@ -301,7 +301,7 @@ export const trades: readonly Trade[] = [
     kind: "Auto",
     headline: "Back on the road, without the runaround.",
     tagline: "Tell {name}{in} what your car is doing, and plan the next step.",
-    callToAction: "Call the shop",
+    callToAction: "Ask the shop",
     sections: [
       {
         title: "What helps us help you",
@@ -317,7 +317,7 @@ export const trades: readonly Trade[] = [
         title: "How it goes",
         body: "Ask for the price before the work begins.",
         items: [
-          "Call: describe what the car does.",
+          "Ask: describe what the car does.",
           "Bring it in: at the time we agree on.",
           "Decide: when you know what it needs.",
         ],
@@ -427,12 +427,12 @@ export const trades: readonly Trade[] = [
     sections: [
       {
         title: "Ask before you come",
-        body: "Save yourself a trip: one call tells you.",
+        body: "Save yourself a trip: one short question tells you.",
         items: [
           "In the shop: ask whether it is there today.",
           "To order: ask what can be ordered, and how long it takes.",
           "A present: tell us for whom, and ask for ideas.",
-          "Getting here: the address and the way are further down.",
+          "Getting here: ask for the best way, and where to park.",
         ],
       },
       {
@@ -461,7 +461,7 @@ export const anyTrade: Trade = {
         "A question: ask it, however small.",
         "A price: describe what you need, and ask what it costs.",
         "A time: tell us which days and hours suit you.",
-        "Getting here: the address and the way are further down.",
+        "Getting here: ask for the best way, and where to park.",
       ],
     },
     {

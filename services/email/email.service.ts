@@ -1,0 +1,100 @@
+import type { Context } from "moleculer";
+import { complete, type Outcome, type Work } from "../../mixins/actor/outcome.ts";
+import { actor } from "../../mixins/actor.ts";
+import { LeadsError } from "../../mixins/errors.ts";
+import { statement } from "../../mixins/knex.ts";
+import { type Resources, resourcesOf } from "../../mixins/resources.ts";
+import { defineService } from "../../mixins/schema.ts";
+import type { Lead } from "../leads/lead.ts";
+import { recordEnds } from "../leads/record.ts";
+import { compose } from "./compose.ts";
+import { readCursor, writeCursor } from "./cursor.ts";
+import { readOutbox, type Written, writeMails } from "./email.sql.ts";
+import { addressHash, recipientOf } from "./recipient.ts";
+
+/** What became of a wanted e-mail, as the reason the lead is completed with. */
+const reasons = {
+  written: "outbox",
+  taken: "already_written_to",
+  suppressed: "suppressed",
+} as const satisfies Record<Written, string>;
+
+interface OutboxParams {
+  tenant: string;
+  limit: number;
+  cursor?: string;
+  state?: string;
+}
+
+/**
+ * Writes the one e-mail of a campaign to a lead into the outbox. A lead ends here: below the threshold nobody would be
+ * written to, whatever the address, so that is said first; then that there is no address; then what the claim found.
+ */
+export default defineService({
+  name: "email",
+  mixins: [
+    actor<Lead>({
+      stage: "email",
+      async handle(batch) {
+        const resources = resourcesOf(this.broker);
+        const outcomes = new Map<Work<Lead>, Outcome<Lead>>();
+        const wanted: { work: Work<Lead>; to: string }[] = [];
+        for (const work of batch) {
+          const to = recipientOf(work.lead);
+          if ((work.lead.score?.value ?? 0) < resources.settings.emailThreshold)
+            outcomes.set(work, complete(work.lead, "below_threshold"));
+          else if (to === undefined) outcomes.set(work, complete(work.lead, "no_email"));
+          else wanted.push({ work, to });
+        }
+        for (const { knex, things } of resources.databases.group(wanted, ({ work }) => work.lead.tenant)) {
+          const addressed = things.map(({ work: { lead }, to }) => ({
+            tenant: lead.tenant,
+            leadId: lead.leadId,
+            address: addressHash(to),
+          }));
+          const written = await writeMails(knex, resources.settings.campaign, addressed, (index) =>
+            mail(resources, things[index]!.work.lead, things[index]!.to),
+          );
+          for (const [index, { work }] of things.entries())
+            outcomes.set(work, complete(work.lead, reasons[written[index]!]));
+        }
+        return batch.map((work) => outcomes.get(work)!);
+      },
+      checkpoint: recordEnds,
+    }),
+  ],
+
+  actions: {
+    /** A tenant's outbox, the newest first: `{ items: OutboxItem[], next }`; `next` is the next page's cursor, null at the end. */
+    outbox: {
+      params: {
+        tenant: "string",
+        limit: { type: "number", integer: true, min: 1, max: 200, default: 50, convert: true },
+        cursor: { type: "string", max: 200, optional: true },
+        state: { type: "string", max: 32, optional: true },
+      },
+      async handler({ params: { tenant, limit, cursor, state } }: Context<OutboxParams>) {
+        const key = cursor === undefined ? undefined : readCursor(cursor);
+        if (cursor !== undefined && key === undefined)
+          throw new LeadsError("VALIDATION", "the cursor is none of ours", {
+            faults: [{ field: "cursor", message: "take it from `next` of the page before" }],
+          });
+        const knex = resourcesOf(this.broker).databases.of(tenant);
+        // One more than asked for tells whether there is a next page.
+        const rows = await statement(() =>
+          readOutbox(knex, { tenant, limit: limit + 1, ...(state && { state }), ...(key && { key }) }),
+        );
+        const shown = rows.slice(0, limit);
+        return {
+          items: shown.map(({ item }) => item),
+          next: rows.length > limit ? writeCursor(shown.at(-1)!.key) : null,
+        };
+      },
+    },
+  },
+});
+
+function mail({ settings }: Resources, lead: Lead, to: string) {
+  const mockupUrl = lead.mockup && new URL(`/v1/leads/${lead.leadId}/mockup`, settings.publicUrl).href;
+  return compose(lead, { to, senderName: settings.senderName, ...(mockupUrl && { mockupUrl }) });
+}

@@ -1,0 +1,158 @@
+import type { Knex } from "knex";
+import { transaction } from "../../mixins/knex.ts";
+import type { Mail } from "./compose.ts";
+import type { OutboxKey } from "./cursor.ts";
+
+/** A lead that is to be written to. */
+export interface Wanted {
+  tenant: string;
+  leadId: string;
+  /** SHA-256 of the lower-case address. */
+  address: Buffer;
+}
+
+/**
+ * What became of it:
+ * - `written`: its e-mail stands in the outbox, by this call or by an earlier one;
+ * - `taken`: another lead of the tenant has the one e-mail of this campaign to this address;
+ * - `suppressed`: the address wants none.
+ */
+export type Written = "written" | "taken" | "suppressed";
+
+/**
+ * Claims and writes e-mails, in one transaction: whoever inserts the claim of (tenant, campaign, address) writes its
+ * e-mail. One answer a wanted lead, in order. `mailOf` is asked for those alone that are to be written, and again when
+ * the transaction is repeated: it must only render.
+ *
+ * A repeat finds its own claim: with its outbox row it changes nothing; without one (made by hand, or kept when the row
+ * was taken away) the row is written now. So a claim and its row end as one each, however often a lead comes.
+ */
+export async function writeMails(
+  knex: Knex,
+  campaign: string,
+  wanted: readonly Wanted[],
+  mailOf: (index: number) => Mail,
+): Promise<Written[]> {
+  if (wanted.length === 0) return [];
+  return transaction(knex, async (trx) => {
+    await claim(trx, campaign, wanted);
+    const states = await statesOf(trx, campaign, wanted);
+    const mails = states.flatMap((state, index) =>
+      state === "claimed" ? [{ ...wanted[index]!, mail: mailOf(index) }] : [],
+    );
+    if (mails.length > 0) await insertMails(trx, campaign, mails);
+    return states.map((state) => (state === "claimed" ? "written" : state));
+  });
+}
+
+/** The wanted leads as rows, their order in `n`. Takes the bindings of {@link bindings}. */
+const wantedRows = `unnest(?::text[], ?::uuid[], ?::bytea[]) with ordinality as wanted(tenant, lead_id, address, n)`;
+const bindings = (wanted: readonly Wanted[]) => [
+  wanted.map((w) => w.tenant),
+  wanted.map((w) => w.leadId),
+  // As PostgreSQL's hex text: knex's types know no array of buffers.
+  wanted.map((w) => `\\x${w.address.toString("hex")}`),
+];
+
+/**
+ * Inserts claims, but for addresses that are suppressed and leads that were written to already. Of several leads with
+ * one address the first in the list gets it. A claim that another transaction is inserting is waited for; the order by
+ * address keeps two batches from waiting for each other. Served by the primary keys of the three tables.
+ */
+async function claim(trx: Knex.Transaction, campaign: string, wanted: readonly Wanted[]): Promise<void> {
+  await trx.raw(
+    `insert into mail_claims (tenant, campaign, address, lead_id)
+     select distinct on (address, tenant) tenant, ?, address, lead_id
+     from ${wantedRows}
+     where not exists (select from suppressions s where s.tenant = wanted.tenant and s.address = wanted.address)
+       and not exists (select from outbox o where o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ?)
+     order by address, tenant, n
+     on conflict do nothing`,
+    [campaign, ...bindings(wanted), campaign],
+  );
+}
+
+/**
+ * How the wanted leads stand after the claim: `claimed` holds its address's claim and has no e-mail yet. Reads what
+ * others committed while the claim waited for them: each statement of a READ COMMITTED transaction sees that.
+ */
+async function statesOf(
+  trx: Knex.Transaction,
+  campaign: string,
+  wanted: readonly Wanted[],
+): Promise<(Written | "claimed")[]> {
+  const { rows } = await trx.raw<{ rows: { state: Written | "claimed" }[] }>(
+    `select case
+         when o.lead_id is not null then 'written'
+         when c.lead_id is null then 'suppressed'
+         when exists (select from suppressions s where s.tenant = wanted.tenant and s.address = wanted.address) then 'suppressed'
+         when c.lead_id = wanted.lead_id then 'claimed'
+         else 'taken'
+       end as state
+     from ${wantedRows}
+     left join mail_claims c on c.address = wanted.address and c.tenant = wanted.tenant and c.campaign = ?
+     left join outbox o on o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ?
+     order by n`,
+    [...bindings(wanted), campaign, campaign],
+  );
+  return rows.map((row) => row.state);
+}
+
+/** Inserts e-mails in lead order. A lead that has one keeps it: two tellings of a lead can meet here with two addresses. */
+async function insertMails(
+  trx: Knex.Transaction,
+  campaign: string,
+  mails: readonly (Wanted & { mail: Mail })[],
+): Promise<void> {
+  await trx.raw(
+    `insert into outbox (tenant, lead_id, campaign, recipient, subject, html, body)
+     select tenant, lead_id, ?, recipient, subject, html, body
+     from unnest(?::text[], ?::uuid[], ?::text[], ?::text[], ?::text[], ?::text[])
+       as mail(tenant, lead_id, recipient, subject, html, body)
+     order by lead_id, tenant
+     on conflict do nothing`,
+    [
+      campaign,
+      mails.map((m) => m.tenant),
+      mails.map((m) => m.leadId),
+      mails.map((m) => m.mail.to),
+      mails.map((m) => m.mail.subject),
+      mails.map((m) => m.mail.html),
+      mails.map((m) => m.mail.text),
+    ],
+  );
+}
+
+export interface OutboxItem {
+  leadId: string;
+  campaign: string;
+  state: string;
+  to: string;
+  subject: string;
+  text: string;
+  html: string;
+  /** ms since 1970 */
+  writtenAt: number;
+}
+
+/** A tenant's e-mails, the newest first, after `key`, and the key of the last. Served by the index outbox_by_time. */
+export async function readOutbox(
+  knex: Knex,
+  { tenant, state, key, limit }: { tenant: string; state?: string; key?: OutboxKey; limit: number },
+): Promise<{ item: OutboxItem; key: OutboxKey }[]> {
+  const { rows } = await knex.raw<{ rows: (Omit<OutboxItem, "writtenAt"> & { written_at: Date; exact: string })[] }>(
+    `select lead_id as "leadId", campaign, state, recipient as "to", subject, body as text, html, written_at,
+       to_char(written_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as exact
+     from outbox
+     where tenant = ?
+       ${state === undefined ? "" : "and state = ?"}
+       ${key === undefined ? "" : "and (written_at, lead_id) < (?::timestamptz, ?::uuid)"}
+     order by written_at desc, lead_id desc
+     limit ?`,
+    [tenant, ...(state === undefined ? [] : [state]), ...(key === undefined ? [] : [key.writtenAt, key.leadId]), limit],
+  );
+  return rows.map(({ written_at, exact, ...item }) => ({
+    item: { ...item, writtenAt: written_at.getTime() },
+    key: { writtenAt: exact, leadId: item.leadId },
+  }));
+}
