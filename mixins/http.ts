@@ -1,0 +1,279 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Context, ServiceSchema } from "moleculer";
+import ApiGateway from "moleculer-web";
+import { LeadsError, outage } from "./errors.ts";
+import { addressBlock, clientAddress, proxyRanges } from "./http/address.ts";
+import { chunksOf, mediaTypeOf, parseJsonObject, readBody } from "./http/body.ts";
+import { requestIdOf, secretOf, traceparentOf } from "./http/ids.ts";
+import { matcher } from "./http/match.ts";
+import type { Operation } from "./http/operation.ts";
+import { errorTypeOf, problemOf } from "./http/problem.ts";
+import { readQuery, type Value } from "./http/query.ts";
+import { type Answer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
+import { closeServer, listen, makeServer } from "./http/server.ts";
+import { type ApiKey, KeyRing } from "./keys.ts";
+import { RateLimiter } from "./rate-limit.ts";
+import { resourcesOf } from "./resources.ts";
+import { defineMixin, type Mixin } from "./schema.ts";
+
+/** A request that was let in, with everything checked that the operation's row declares. */
+export interface Call {
+  ctx: Context;
+  operation: Operation;
+  /** The key's tenant: it comes from nowhere else. "" where the operation needs no key. */
+  tenant: string;
+  requestId: string;
+  traceparent: string;
+  params: Record<string, string>;
+  query: Record<string, Value>;
+  header(name: string): string | undefined;
+  /** The media type of the body. */
+  mediaType: string;
+  /** The body as it came, and as JSON. */
+  raw: Buffer;
+  json: Record<string, unknown>;
+  /** An upload's body. */
+  chunks(): AsyncGenerator<Buffer>;
+  /** Aborted when the gateway leaves: an upload ends with what it has. */
+  leaving: AbortSignal;
+}
+
+/** What answers each operation. */
+export type Handlers<Id extends string, This> = Record<Id, (this: This, call: Call) => Promise<Answer> | Answer>;
+
+export interface HttpOptions<Id extends string, This> {
+  operations: readonly (Operation & { id: Id })[];
+  handlers: Handlers<Id, This>;
+}
+
+/** What the mixin adds to `this`. The keys are read once the service runs them: `this.keys.run(nats)`. */
+export interface Edge {
+  server: Server;
+  /** Where it listens, once it does. */
+  url: string;
+  keys: KeyRing;
+  limiter: RateLimiter;
+  leaving: AbortController;
+  proxies: ReturnType<typeof proxyRanges>;
+}
+
+/** What moleculer-web brings that is used here. */
+interface Web {
+  httpHandler(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  addRoute(route: object): void;
+}
+
+/** What the edge knows of a request while it lasts. */
+interface State {
+  operation: Operation;
+  requestId: string;
+  traceparent: string;
+  address: string;
+  params: Record<string, string>;
+  key?: ApiKey;
+}
+const states = new WeakMap<IncomingMessage, State>();
+
+/** Requests a second without a valid key that one address may make. */
+const strangersPerSecond = 20;
+/** A body that is no upload must be here within this time, ms. An upload may take for ever but not fall silent as long. */
+const bodyMs = 30_000;
+
+/**
+ * Makes a service an HTTP edge: moleculer-web's routing and hooks behind a server of our own.
+ *
+ *   serve (ids, security headers, 404, 405) -> authenticate (key, rate) -> authorize (scope)
+ *     -> admit (query, content type, body) -> handler -> send
+ *
+ * Whatever throws on the way is answered as problem+json by `errorHandler`.
+ */
+export function http<Id extends string, This>({ operations, handlers }: HttpOptions<Id, This>): Mixin<Edge> {
+  const match = matcher(operations);
+  const mixin = defineMixin<Edge & Web>()({
+    settings: {
+      server: false,
+      routes: null,
+      logRequest: null,
+      logRequestParams: null,
+      logResponse: null,
+      logRouteRegistration: null,
+    },
+    methods: {
+      /** The way in of every request. */
+      serve(req: IncomingMessage, res: ServerResponse): void {
+        const requestId = requestIdOf(req.headers["x-request-id"] as string | undefined);
+        const { socket, headers } = req;
+        const address = clientAddress(
+          socket.remoteAddress ?? "",
+          headers["x-forwarded-for"] as string | undefined,
+          this.proxies,
+        );
+        const traceparent = traceparentOf(headers["traceparent"] as string | undefined, requestId);
+        setSecurityHeaders(res, requestId);
+        try {
+          // HEAD is answered as GET; Node leaves the body out.
+          if (req.method === "HEAD") req.method = "GET";
+          const path = req.url!.split("?", 1)[0]!.replace(/(.)\/$/, "$1");
+          states.set(req, { ...match(req.method!, path), requestId, traceparent, address });
+        } catch (error) {
+          this.fail(req, res, error, requestId);
+          return;
+        }
+        // moleculer-web makes this its context's request id; a second spelling of it would win over ours.
+        headers["x-request-id"] = requestId;
+        delete headers["x-correlation-id"];
+        void this.httpHandler(req, res);
+      },
+
+      /** moleculer-web's hook: whose request is it, and may it come now? */
+      async authenticate(_ctx: Context, _route: unknown, req: IncomingMessage, res: ServerResponse) {
+        const state = states.get(req)!;
+        if (state.operation.scope === null) return null;
+        if (!this.keys.isReady) throw outage("nats");
+        const secret = secretOf(req.headers);
+        const key = secret === undefined ? undefined : this.keys.find(secret);
+        if (!key) {
+          const rate = await this.limiter.take("address", addressBlock(state.address), {
+            perSecond: strangersPerSecond,
+          });
+          if (!rate.allowed) throw tooMany(rate.retryAfterMs);
+          throw new LeadsError(
+            "UNAUTHORIZED",
+            secret === undefined ? "send an API key as a bearer token" : "the API key is not valid",
+          );
+        }
+        state.key = key;
+        const rate = await this.limiter.take("key", key.id, { perSecond: resourcesOf(this.broker).settings.rateLimit });
+        setRateHeaders(res, rate);
+        if (!rate.allowed) throw tooMany(rate.retryAfterMs);
+        return { keyId: key.id, tenant: key.tenant };
+      },
+
+      /** moleculer-web's hook: may this key do that? */
+      async authorize(_ctx: Context, _route: unknown, req: IncomingMessage) {
+        const { operation, key } = states.get(req)!;
+        if (operation.scope !== null && !key?.scopes.includes(operation.scope))
+          throw new LeadsError("FORBIDDEN", `the key lacks the scope ${operation.scope}`);
+      },
+
+      /** Checks what the operation declares, and reads the body. */
+      async admit(req: IncomingMessage & { $ctx?: Context }): Promise<Call> {
+        const { operation, requestId, traceparent, params, key } = states.get(req)!;
+        const { settings } = resourcesOf(this.broker);
+        const { values, faults } = readQuery(operation.query ?? {}, new URLSearchParams(req.url!.split("?", 2)[1]));
+        if (faults.length > 0) throw new LeadsError("VALIDATION", "the query is wrong", { faults });
+        const mediaType = operation.body ? mediaTypeOf(req, Object.keys(operation.body.types)) : "";
+        const whole = operation.body !== undefined && !operation.body.upload;
+        const raw = whole ? await readBody(req, settings.bodyLimitBytes, bodyMs) : Buffer.alloc(0);
+        return {
+          ctx: req.$ctx!,
+          operation,
+          tenant: key?.tenant ?? "",
+          requestId,
+          traceparent,
+          params,
+          query: values,
+          header: (name) => {
+            const value = req.headers[name.toLowerCase()];
+            return typeof value === "string" ? value : undefined;
+          },
+          mediaType,
+          raw,
+          json: whole ? parseJsonObject(raw) : {},
+          chunks: () => chunksOf(req, bodyMs),
+          leaving: this.leaving.signal,
+        };
+      },
+
+      async run(req: IncomingMessage, res: ServerResponse): Promise<void> {
+        const handler = handlers[states.get(req)!.operation.id as Id];
+        send(req, res, await handler.call(this as This, await this.admit(req)), this.leaving.signal);
+      },
+
+      /** moleculer-web's way out for whatever a route throws. */
+      errorHandler(req: IncomingMessage, res: ServerResponse, error: unknown): void {
+        this.fail(req, res, error, states.get(req)?.requestId ?? "");
+      },
+      sendError(req: IncomingMessage, res: ServerResponse, error: unknown): void {
+        this.fail(req, res, error, states.get(req)?.requestId ?? "");
+      },
+      send404(req: IncomingMessage, res: ServerResponse): void {
+        this.fail(req, res, new LeadsError("NOT_FOUND", "there is no such path"), states.get(req)?.requestId ?? "");
+      },
+
+      fail(req: IncomingMessage, res: ServerResponse, error: unknown, requestId: string): void {
+        const { operation, key } = states.get(req) ?? {};
+        const { problem, headers } = problemOf(error, requestId);
+        if (problem.status >= 500) {
+          const about = { requestId, operation: operation?.id, key: key?.id, tenant: key?.tenant };
+          if (errorTypeOf(error) === "INTERNAL") this.logger.error("a request failed", about, error);
+          else this.logger.warn(`answered ${problem.status}: ${(error as Error).message}`, about);
+        }
+        send(
+          req,
+          res,
+          { status: problem.status, headers, json: problem, type: "application/problem+json" },
+          this.leaving.signal,
+        );
+      },
+    },
+
+    created() {
+      const { settings, names, redis, onDrain } = resourcesOf(this.broker);
+      this.proxies = proxyRanges(settings.trustedProxies);
+      this.leaving = new AbortController();
+      this.keys = new KeyRing(names, (fault) => this.logger.warn(fault));
+      this.limiter = new RateLimiter(redis(), names);
+      // One function for all: what runs is the operation whose scope was checked, whichever alias led here.
+      const run = (req: IncomingMessage, res: ServerResponse, next: (error: unknown) => void) => {
+        this.run(req, res).catch(next);
+      };
+      const aliases = operations.map((o) => [`${o.method} ${o.path.replace(/\{(\w+)\}/g, ":$1")}`, run]);
+      this.addRoute({
+        path: "/",
+        aliases: Object.fromEntries(aliases),
+        mappingPolicy: "restrict",
+        // Bodies are read after the key and the rate were checked, not before.
+        bodyParsers: false,
+        mergeParams: false,
+        authentication: true,
+        authorization: true,
+        logging: false,
+        pathToRegexpOptions: { sensitive: true },
+      });
+      this.server = makeServer((req, res) => this.serve(req, res));
+      // Before any service of this process stops: requests in hand may need one.
+      onDrain(() => closeServer(this.server, this.leaving, settings.drainMs));
+    },
+
+    async started() {
+      const { settings } = resourcesOf(this.broker);
+      await listen(this.server, settings.httpPort, settings.httpHost);
+      const { address, port } = this.server.address() as AddressInfo;
+      this.url = `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+      this.logger.info(`the API is at ${this.url}`);
+    },
+
+    async stopped() {
+      const { settings } = resourcesOf(this.broker);
+      await closeServer(this.server, this.leaving, settings.drainMs);
+      this.keys.stop();
+      this.limiter.close();
+    },
+  });
+  const rest = {
+    // Its own name for the span holds the query, and with it people's names.
+    tracing: {
+      tags: { params: false },
+      spanName: (ctx: Context<{ req: IncomingMessage }>) => states.get(ctx.params.req)?.operation.id ?? "http",
+    },
+  };
+  return {
+    ...mixin,
+    mixins: [ApiGateway as ServiceSchema],
+    actions: { rest, listAliases: false, addRoute: false, removeRoute: false } as ServiceSchema["actions"],
+  };
+}
+
+const tooMany = (retryAfterMs: number) => new LeadsError("RATE_LIMITED", "too many requests", { retryAfterMs });

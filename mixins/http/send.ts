@@ -1,0 +1,55 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { RateVerdict } from "../rate-limit.ts";
+
+export interface Answer {
+  /** 200 where it is absent. */
+  status?: number;
+  headers?: Record<string, string>;
+  json?: unknown;
+  html?: string;
+  /** Content type of `json`, when it is not application/json. */
+  type?: string;
+}
+
+/** How long what is left of a body is read and thrown away after an early answer, ms. Closed at once, the caller would see a reset instead. */
+const lingerMs = 2_000;
+
+/** Answers a request once; an answer for a caller that has gone is dropped. */
+export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, leaving: AbortSignal): void {
+  if (res.headersSent || res.destroyed) return;
+  const { status = 200, headers = {}, json, html, type = "application/json" } = answer;
+  const body = html ?? (json === undefined ? "" : JSON.stringify(json));
+  if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
+  res.setHeader("Content-Length", Buffer.byteLength(body));
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  if (leaving.aborted) res.setHeader("Connection", "close");
+  res.writeHead(status);
+  res.end(body);
+  if (req.complete || req.destroyed) return;
+  req.on("error", () => {});
+  req.resume();
+  const { socket } = req;
+  const timer = setTimeout(() => req.complete || socket.destroy(), lingerMs);
+  req.once("close", () => clearTimeout(timer));
+}
+
+/**
+ * What every answer carries. The API is data: nothing in it may be framed, sniffed, cached or run. HSTS is left to the
+ * proxy that ends TLS: the gateway speaks plain HTTP and a browser ignores the header there (RFC 6797, 8.1).
+ */
+export function setSecurityHeaders(res: ServerResponse, requestId: string): void {
+  res.setHeader("X-Request-Id", requestId);
+  res.setHeader("X-Content-Type-Options", "nosniff");
+  res.setHeader("X-Frame-Options", "DENY");
+  res.setHeader("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'");
+  res.setHeader("Referrer-Policy", "no-referrer");
+  res.setHeader("Cross-Origin-Resource-Policy", "same-origin");
+  res.setHeader("Cache-Control", "no-store");
+}
+
+/** draft-ietf-httpapi-ratelimit-headers-06: the form that clients in use understand. Seconds. */
+export function setRateHeaders(res: ServerResponse, rate: RateVerdict): void {
+  res.setHeader("RateLimit-Limit", rate.limit);
+  res.setHeader("RateLimit-Remaining", rate.remaining);
+  res.setHeader("RateLimit-Reset", Math.ceil(rate.resetMs / 1_000));
+}

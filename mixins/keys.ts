@@ -1,0 +1,190 @@
+import { createHash, randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { type KV, type NatsConnection, type QueuedIterator, StringCodec } from "nats";
+import { type Names, tenantPattern } from "../config/names.ts";
+import { LeadsError } from "./errors.ts";
+
+/**
+ * API keys. Only a key's SHA-256 is kept, in a JetStream bucket that every gateway watches: a look-up is a look into
+ * memory, a revoked key stops everywhere within a second, and nothing but NATS is needed. A plain hash is enough: a key
+ * is 256 random bits, not a password that could be guessed from its hash.
+ */
+
+/** `platform` is for what is everybody's (stages, streams, all tenants); the others reach the key's own tenant only. */
+export const scopes = ["ingest", "read", "operate", "platform"] as const;
+export type Scope = (typeof scopes)[number];
+
+export interface ApiKey {
+  /** Names the key in lists and logs; tells nothing of its secret. */
+  id: string;
+  tenant: string;
+  scopes: Scope[];
+  label?: string;
+  /** ms since 1970 */
+  createdAt: number;
+  revokedAt?: number;
+}
+
+export interface KeyRequest {
+  tenant: string;
+  scopes: readonly Scope[];
+  label?: string;
+}
+
+/** What every secret starts with, so that one that leaked is recognised. */
+export const keyPrefix = "lf_";
+const keyShape = /^lf_[A-Za-z0-9_-]{43}$/;
+const codec = StringCodec();
+
+const hashOf = (secret: string) => createHash("sha256").update(secret).digest("hex");
+const bucketOf = (nc: NatsConnection, names: Names): Promise<KV> =>
+  nc.jetstream().views.kv(names.bucket.keys, { bindOnly: true, allow_direct: true });
+
+/**
+ * Makes a key and stores its hash. The secret is in the answer and nowhere else.
+ * The bucket must exist (`ensureShared`). Throws `VALIDATION` for a tenant or scope that cannot be.
+ */
+export async function createKey(
+  nc: NatsConnection,
+  names: Names,
+  { tenant, scopes: wanted, label }: KeyRequest,
+): Promise<{ id: string; secret: string }> {
+  const faults: { field: string; message: string }[] = [];
+  if (!tenantPattern.test(tenant)) faults.push({ field: "tenant", message: `"${tenant}" is not ${tenantPattern}` });
+  for (const scope of wanted)
+    if (!scopes.includes(scope))
+      faults.push({ field: "scopes", message: `"${scope}" is not one of ${scopes.join(", ")}` });
+  if (wanted.length === 0) faults.push({ field: "scopes", message: `give at least one of ${scopes.join(", ")}` });
+  if (label !== undefined && (label.length > 100 || /\p{Cc}/u.test(label)))
+    faults.push({ field: "label", message: "is longer than 100 characters or has control characters" });
+  if (faults.length > 0)
+    throw new LeadsError("VALIDATION", faults.map((f) => `${f.field}: ${f.message}`).join("; "), { faults });
+
+  const secret = keyPrefix + randomBytes(32).toString("base64url");
+  const key: ApiKey = {
+    id: randomBytes(6).toString("hex"),
+    tenant,
+    scopes: [...new Set(wanted)],
+    ...(label === undefined ? {} : { label }),
+    createdAt: Date.now(),
+  };
+  const kv = await bucketOf(nc, names);
+  await kv.create(hashOf(secret), codec.encode(JSON.stringify(key)));
+  return { id: key.id, secret };
+}
+
+/** All keys, the revoked ones too, oldest first. */
+export async function listKeys(nc: NatsConnection, names: Names): Promise<ApiKey[]> {
+  return (await entries(nc, names)).map(({ key }) => key).sort((a, b) => a.createdAt - b.createdAt);
+}
+
+/** Revokes a key for good. Revoking it again changes nothing. Throws `NOT_FOUND`. */
+export async function revokeKey(nc: NatsConnection, names: Names, id: string): Promise<ApiKey> {
+  const found = (await entries(nc, names)).find(({ key }) => key.id === id);
+  if (!found) throw new LeadsError("NOT_FOUND", `there is no key ${id}`);
+  if (found.key.revokedAt !== undefined) return found.key;
+  const revoked: ApiKey = { ...found.key, revokedAt: Date.now() };
+  // Against the revision that was read: of two that revoke at once the second fails rather than move the moment.
+  await (await bucketOf(nc, names)).update(found.hash, codec.encode(JSON.stringify(revoked)), found.revision);
+  return revoked;
+}
+
+async function entries(nc: NatsConnection, names: Names): Promise<{ hash: string; revision: number; key: ApiKey }[]> {
+  const kv = await bucketOf(nc, names);
+  const found: { hash: string; revision: number; key: ApiKey }[] = [];
+  for await (const hash of await kv.keys()) {
+    const entry = await kv.get(hash);
+    const key = entry?.operation === "PUT" ? parseKey(entry.value) : undefined;
+    if (entry && key) found.push({ hash, revision: entry.revision, key });
+  }
+  return found;
+}
+
+function parseKey(value: Uint8Array): ApiKey | undefined {
+  try {
+    const key = JSON.parse(codec.decode(value)) as ApiKey;
+    return typeof key.id === "string" && tenantPattern.test(key.tenant) && Array.isArray(key.scopes) ? key : undefined;
+  } catch {
+    return undefined; // A value that is no key of ours opens nothing.
+  }
+}
+
+/** All keys in memory, kept up to date by a watch that is begun anew, from a whole snapshot, after every reconnect. */
+export class KeyRing {
+  readonly #names: Names;
+  readonly #report: (fault: string) => void;
+  #keys: ReadonlyMap<string, ApiKey> | undefined;
+  #watch: QueuedIterator<unknown> | undefined;
+  #stopped = new AbortController();
+  readonly #ready = Promise.withResolvers<void>();
+
+  constructor(names: Names, report: (fault: string) => void) {
+    this.#names = names;
+    this.#report = report;
+  }
+
+  /** Resolves when the keys have been read for the first time. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  /** Have the keys been read? Before that nobody can be told from anybody. */
+  get isReady(): boolean {
+    return this.#keys !== undefined;
+  }
+
+  /** The key of this secret, or undefined for one that does not exist or was revoked. */
+  find(secret: string): ApiKey | undefined {
+    if (!keyShape.test(secret)) return undefined;
+    // By hash: how long this takes says nothing of how much of the secret was right.
+    const key = this.#keys?.get(hashOf(secret));
+    return key?.revokedAt === undefined ? key : undefined;
+  }
+
+  /** Watches until {@link stop}. */
+  async run(nc: NatsConnection): Promise<void> {
+    void this.#followReconnects(nc);
+    for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
+      try {
+        await this.#watchOnce(nc);
+        failures = 0;
+      } catch (error) {
+        if (nc.isClosed()) return;
+        this.#report(`the watch of the API keys broke: ${(error as Error).message}`);
+      }
+      await delay(Math.min(100 * 2 ** failures, 2_000), undefined, { signal: this.#stopped.signal }).catch(() => {});
+    }
+  }
+
+  async #watchOnce(nc: NatsConnection): Promise<void> {
+    const kv = await bucketOf(nc, this.#names);
+    const keys = new Map<string, ApiKey>();
+    // The old snapshot serves until the new one is whole: a reconnect turns nobody away.
+    const watch = await kv.watch({
+      initializedFn: () => {
+        this.#keys = keys;
+        this.#ready.resolve();
+      },
+    });
+    this.#watch = watch;
+    if (this.#stopped.signal.aborted) watch.stop();
+    for await (const entry of watch) {
+      const key = entry.operation === "PUT" ? parseKey(entry.value) : undefined;
+      if (key) keys.set(entry.key, key);
+      else keys.delete(entry.key);
+    }
+  }
+
+  async #followReconnects(nc: NatsConnection): Promise<void> {
+    // A server that came back may have forgotten the watch's consumer; the client would notice ten seconds later.
+    for await (const status of nc.status()) {
+      if (this.#stopped.signal.aborted) return;
+      if (status.type === "reconnect") this.#watch?.stop();
+    }
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    this.#watch?.stop();
+  }
+}

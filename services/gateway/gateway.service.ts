@@ -1,0 +1,276 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Context, Service } from "moleculer";
+import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
+import { LeadsError } from "../../mixins/errors.ts";
+import { openapi } from "../../mixins/http/openapi.ts";
+import { errorTypeOf } from "../../mixins/http/problem.ts";
+import { type Call, type Edge, type Handlers, http } from "../../mixins/http.ts";
+import { type Claim, fingerprint, IdempotencyKeys } from "../../mixins/idempotency.ts";
+import { ensureStreams } from "../../mixins/jetstream.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
+import { defineMixin, defineService } from "../../mixins/schema.ts";
+import pkg from "../../package.json" with { type: "json" };
+import { parseMap, RowsError } from "../intake/columns.ts";
+import { importIdOf } from "../intake/ids.ts";
+import { normalise } from "../intake/normalise.ts";
+import type { IntakeContext } from "../intake/raw.ts";
+import { readRows } from "../intake/rows.ts";
+import { uuidv7 } from "../intake/uuidv7.ts";
+import type { Lead } from "../leads/lead.ts";
+import { type Looks, look, needed } from "./checks.ts";
+import { type OperationId, operations } from "./operations.ts";
+import { readiness, type StageNews } from "./readiness.ts";
+import { schemas } from "./schemas.ts";
+import { Upload } from "./upload.ts";
+
+interface Vars {
+  acceptor: Acceptor;
+  idempotency: IdempotencyKeys;
+  /** `node stage` -> what it last said. */
+  news: Map<string, StageNews>;
+  /** The last look at what the mesh stands on: anybody may ask, nobody makes us look more than once a second. */
+  lastLook: { at: number; looks: Promise<Looks> } | undefined;
+}
+type Gateway = Service & Vars & Edge;
+
+const description = openapi(operations, {
+  title: "LeadFactory Mesh",
+  version: pkg.version,
+  description: "Takes leads in, one or many, and shows what became of them.",
+  schemas,
+});
+
+/** A page that shows what strangers' sites say must not run anything, nor fetch anything, nor post anywhere. */
+const mockupPolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const lookEveryMs = 1_000;
+
+const handlers: Handlers<OperationId, Gateway> = {
+  async createLead(call) {
+    const { tenant } = call;
+    const key = idempotencyKeyOf(call);
+    const result = normalise(call.json, contextOf(this, call, { source: "api", idempotencyKey: key }));
+    if ("faults" in result) throw new LeadsError("VALIDATION", "this is no lead", { faults: result.faults });
+    const { lead } = result;
+    if (key === undefined) {
+      await this.acceptor.one(lead, originOf(call));
+      return accepted(lead.leadId);
+    }
+    const mine: Claim = { body: fingerprint(call.raw), leadId: lead.leadId, revision: lead.revision, done: false };
+    const claim = await this.idempotency.claim(tenant, key, mine);
+    if (!claim.done) {
+      await this.acceptor.one({ ...lead, revision: claim.revision }, originOf(call));
+      await this.idempotency.settle(tenant, key, claim).catch((error) => this.logger.debug("not settled", error));
+    }
+    return accepted(claim.leadId);
+  },
+
+  async createLeads(call) {
+    const { tenant, query } = call;
+    const { settings } = resourcesOf(this.broker);
+    const key = idempotencyKeyOf(call);
+    const source = String(query["source"]);
+    const importId = key === undefined ? uuidv7() : importIdOf(tenant, source, `key ${key}`);
+    const origin = { ...originOf(call), importId };
+    const upload = new Upload(importId, this.acceptor.bulk<Lead>(origin, { fullForMs: settings.uploadWaitMs }));
+    const context = contextOf(this, call, { source, ...pick(query, "areaCode", "vertical") });
+    try {
+      const rows = readRows(call.chunks(), {
+        format: call.mediaType === "text/csv" ? "csv" : "ndjson",
+        rowLimitBytes: settings.rowLimitBytes,
+        ...(query["map"] === undefined ? {} : { map: parseMap(String(query["map"])) }),
+      });
+      const end = await upload.take(
+        rows,
+        ({ line, raw }) =>
+          normalise(raw, {
+            ...context,
+            now: Date.now(),
+            ...(key === undefined ? {} : { idempotencyKey: `${key} ${line}` }),
+          }),
+        call.leaving,
+      );
+      if (end === "cut")
+        throw new LeadsError("OUTAGE", "the gateway leaves", { dependency: "gateway", retryAfterMs: 1_000 });
+      return { json: upload.counts };
+    } catch (error) {
+      const { counts } = upload;
+      this.logger.info("an upload ended early", {
+        requestId: call.requestId,
+        importId,
+        rows: counts.rows,
+        accepted: counts.accepted,
+      });
+      throw early(error, counts);
+    }
+  },
+
+  async listLeads(call) {
+    const { status, ...query } = call.query;
+    const params = { ...query, tenant: call.tenant, ...(status === undefined ? {} : { state: status }) };
+    const { items, next } = await call.ctx.call<{ items: any[]; next: string | null }, object>("leads.list", params);
+    return { json: { items: items.map(shown), next } };
+  },
+
+  async getLead(call) {
+    const { tenant, ctx } = call;
+    const id = leadIdOf(call);
+    const read = async () => {
+      try {
+        return await ctx.call<any, object>("leads.get", { tenant, id });
+      } catch (error) {
+        if (errorTypeOf(error) === "NOT_FOUND") return undefined;
+        throw error;
+      }
+    };
+    let down: unknown;
+    const found = await read().catch((error) => {
+      if (errorTypeOf(error) !== "OUTAGE") throw error;
+      down = error;
+    });
+    if (found) return { json: shown(found) };
+    // Accepted and not yet recorded: it says so with PostgreSQL down too.
+    if (await this.acceptor.isQueued(tenant, id)) return { json: { id, status: "queued", timeline: [] } };
+    if (down) throw down;
+    // The record may have taken it over between the two looks.
+    const recorded = await read();
+    if (!recorded) throw new LeadsError("NOT_FOUND", "there is no such lead");
+    return { json: shown(recorded) };
+  },
+
+  async getMockup(call) {
+    const params = { tenant: call.tenant, id: leadIdOf(call) };
+    const { html } = await call.ctx.call<{ html: string }, object>("mockup.render", params);
+    return { html, headers: { "Content-Security-Policy": mockupPolicy } };
+  },
+
+  async listOutbox(call) {
+    return { json: await call.ctx.call("email.outbox", { ...call.query, tenant: call.tenant }) };
+  },
+
+  healthz: () => ({ json: { status: "ok" } }),
+
+  async readyz() {
+    const resources = resourcesOf(this.broker);
+    const now = Date.now();
+    if (!this.lastLook || now - this.lastLook.at > lookEveryMs)
+      this.lastLook = {
+        at: now,
+        looks: look(resources, { keysRead: this.keys.isReady, rateShared: this.limiter.shared }),
+      };
+    const { checks, paused } = await this.lastLook.looks;
+    const flow = resources.flow.map(({ name }) => name);
+    const answer = readiness(checks, needed, flow, this.news.values(), paused, Date.now());
+    if (answer.status !== "unready") return { json: answer };
+    return { status: 503, headers: { "Retry-After": "5" }, json: answer };
+  },
+
+  openapi: () => ({ json: description }),
+};
+
+/** The edge of the mesh: HTTP in, NATS behind. Keeps no state: any number of them, any one killed. docs/api.md */
+export default defineService({
+  name: "gateway",
+  mixins: [http({ operations, handlers }), defineMixin<Vars>()({})] as const,
+  methods: {
+    /** Makes what a gateway needs of NATS, however long NATS takes to come. */
+    async prepare(): Promise<void> {
+      const { nats, names, settings, flow, side } = resourcesOf(this.broker);
+      const nc = await nats();
+      for (let waitMs = settings.probeMinMs; ; waitMs = Math.min(waitMs * 2, settings.probeMaxMs)) {
+        try {
+          await ensureStreams(nc, names, settings, flow, side);
+          void this.keys.run(nc);
+          return await this.keys.ready;
+        } catch (error) {
+          if (errorTypeOf(error) !== "OUTAGE") throw error;
+          if (this.leaving.signal.aborted || nc.isClosed()) return;
+          this.logger.warn(`cannot take leads yet: ${(error as Error).message}`);
+          await delay(waitMs, undefined, { ref: false });
+        }
+      }
+    },
+  },
+  events: {
+    /** What each instance of a stage says of itself. */
+    "stage.state"(ctx: Context<StageNews>) {
+      const { stage, nodeID, state } = ctx.params;
+      this.news.set(`${nodeID} ${stage}`, { stage, nodeID, state, heardAt: Date.now() });
+    },
+    "$node.disconnected"(ctx: Context<{ node: { id: string } }>) {
+      for (const [name, { nodeID }] of this.news) if (nodeID === ctx.params.node.id) this.news.delete(name);
+    },
+  },
+  created() {
+    const resources = resourcesOf(this.broker);
+    this.acceptor = acceptor(resources);
+    this.idempotency = new IdempotencyKeys(resources.nats, resources.names);
+    this.news = new Map();
+  },
+  async started() {
+    // With NATS away it listens all the same and says what is missing: /healthz must not fail for that.
+    const patience = delay(3_000, undefined, { ref: false });
+    await Promise.race([this.prepare(), patience]);
+  },
+  stopped() {
+    this.acceptor.close();
+  },
+});
+
+const accepted = (id: string) => ({
+  status: 202,
+  headers: { Location: `/v1/leads/${id}` },
+  json: { id, status: "queued" },
+});
+
+function originOf({ tenant, requestId, traceparent }: Call): Origin {
+  return { tenant, requestId, traceparent };
+}
+
+function contextOf(
+  { broker }: Gateway,
+  { tenant }: Call,
+  told: { source: string; idempotencyKey?: string | undefined; areaCode?: string; vertical?: string },
+): IntakeContext {
+  const { idempotencyKey, ...rest } = told;
+  return {
+    tenant,
+    trust: "imported",
+    defaultRegion: resourcesOf(broker).settings.defaultRegion,
+    now: Date.now(),
+    newId: () => uuidv7(),
+    ...rest,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  };
+}
+
+/** 1 to 255 printable ASCII characters, or none. */
+function idempotencyKeyOf(call: Call): string | undefined {
+  const key = call.header("Idempotency-Key");
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new LeadsError("MALFORMED", "an Idempotency-Key is 1 to 255 printable ASCII characters");
+}
+
+function leadIdOf({ params }: Call): string {
+  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", "there is no such lead");
+  return params["id"]!.toLowerCase();
+}
+
+/** A lead as the API shows it. */
+function shown({ leadId, state, tenant: _tenant, revision: _revision, ...rest }: any): object {
+  return { id: leadId, status: state, ...rest };
+}
+
+function pick(query: Call["query"], ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
+}
+
+/** What ended an upload, with the counts so far, so that the caller can go on from there. */
+function early(error: unknown, counts: object): unknown {
+  if (error instanceof RowsError) return new LeadsError("VALIDATION", error.message, { faults: error.faults, counts });
+  const type = errorTypeOf(error);
+  if (type === "INTERNAL") return error;
+  const { message, data } = error as LeadsError;
+  return new LeadsError(type, message, { ...data, counts });
+}

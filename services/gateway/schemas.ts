@@ -1,0 +1,143 @@
+import { rawFields } from "../intake/raw.ts";
+import { leadStates, trustLevels } from "../leads/lead.ts";
+
+/** The JSON Schemas (2020-12) of what the API takes and answers, by their names in openapi.json. */
+
+const text = { type: "string" } as const;
+const whole = { type: "integer" } as const;
+const time = { type: "integer", description: "Milliseconds since 1970." } as const;
+const uuid = {
+  type: "string",
+  pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+} as const;
+const cursor = { type: ["string", "null"], description: "Give it as `cursor` for the next page; null after the last." };
+
+/** An object of exactly these properties; those with a `?` may be absent. */
+function object(properties: Record<string, object>, description?: string) {
+  const entries = Object.entries(properties).map(([name, schema]) => [name.replace("?", ""), schema] as const);
+  return {
+    type: "object",
+    ...(description === undefined ? {} : { description }),
+    properties: Object.fromEntries(entries),
+    required: Object.keys(properties).filter((name) => !name.endsWith("?")),
+    additionalProperties: false,
+  };
+}
+const list = (items: object) => ({ type: "array", items });
+export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+
+const inputTypes: Record<(typeof rawFields)[keyof typeof rawFields]["type"], object> = {
+  text: { type: ["string", "number", "null"] },
+  "text or object": { type: ["string", "object", "null"] },
+  "list of text": { type: ["array", "string", "null"] },
+  number: { type: ["number", "string", "null"] },
+  "yes or no": { type: ["boolean", "string", "number", "null"] },
+  word: { type: ["string", "null"] },
+};
+
+const fault = object({ field: text, message: text });
+
+export const schemas = {
+  LeadInput: {
+    type: "object",
+    description:
+      "A lead as told. An optional field that is no such thing is dropped with a warning; a name and something to reach or place it by (phone, e-mail, web site, address) are needed.",
+    properties: Object.fromEntries(
+      Object.entries(rawFields).map(([name, field]) => [name, { ...inputTypes[field.type], description: field.text }]),
+    ),
+    required: ["name"],
+    additionalProperties: false,
+  },
+  Accepted: object({ id: uuid, status: { const: "queued" } }, "The lead is stored and on its way."),
+  Upload: object(
+    {
+      importId: uuid,
+      rows: { ...whole, description: "Rows read." },
+      accepted: { ...whole, description: "Rows that are stored." },
+      refused: { ...whole, description: "Rows that are no lead." },
+      refusedRows: {
+        ...list(
+          object({
+            line: { ...whole, description: "Where the row begins in what was sent, from 1." },
+            faults: list(fault),
+          }),
+        ),
+        description: "The first thousand of them.",
+      },
+      truncated: { type: "boolean", description: "More rows were refused than are listed." },
+    },
+    "What became of an upload's rows.",
+  ),
+  Problem: {
+    type: "object",
+    description: "RFC 9457. docs/errors.md explains each type.",
+    properties: {
+      type: text,
+      title: text,
+      status: whole,
+      detail: text,
+      instance: { ...text, description: "The request id." },
+      faults: list(fault),
+      dependency: { ...text, description: "What is down." },
+    },
+    required: ["type", "title", "status", "detail", "instance"],
+  },
+  TimelineEntry: object({
+    stage: text,
+    at: time,
+    waitedMs: whole,
+    workedMs: whole,
+    outcome: text,
+    "attempt?": whole,
+  }),
+  Lead: object(
+    {
+      id: uuid,
+      status: { enum: leadStates, description: "`queued` until the first checkpoint has it." },
+      "reason?": { ...text, description: "Why it ended as it did." },
+      "stage?": { ...text, description: "The stage that wrote it last." },
+      "source?": text,
+      "sourceId?": text,
+      "sources?": {
+        ...list(object({ leadId: uuid, source: text, "sourceId?": text })),
+        description: "All sources that it has, its merged doubles' too.",
+      },
+      "trust?": { enum: Object.keys(trustLevels) },
+      "tier?": whole,
+      "fields?": { type: "object", description: "What the business is, normalised." },
+      "warnings?": { ...list(fault), description: "Fields that were given, but were no such thing, and were dropped." },
+      "facts?": { type: "object", description: "What its web site and others say." },
+      "score?": {
+        type: "object",
+        properties: { value: { type: "integer", minimum: 0, maximum: 100 } },
+        required: ["value"],
+        description: "With the rules that fired where one lead is read.",
+      },
+      "mockup?": { type: "boolean", description: "There is a mock-up." },
+      "mergedInto?": uuid,
+      "acceptedAt?": time,
+      "updatedAt?": time,
+      "timeline?": list({ $ref: "#/components/schemas/TimelineEntry" }),
+    },
+    "A list leaves out timeline, facts, warnings and sources.",
+  ),
+  Health: object({ status: { const: "ok" } }),
+  Readiness: {
+    type: "object",
+    description:
+      "`unready`: leads cannot be taken. `degraded`: they are taken, but `degraded` names what is down behind.",
+    properties: {
+      status: { enum: ["ready", "degraded", "unready"] },
+      degraded: list(text),
+      checks: {
+        type: "object",
+        additionalProperties: { ...object({ ok: { type: "boolean" }, "detail?": text }), additionalProperties: true },
+      },
+      stages: { type: "object", additionalProperties: object({ state: text, instances: whole }) },
+    },
+    required: ["status", "degraded", "checks", "stages"],
+    additionalProperties: false,
+  },
+} as const satisfies Record<string, object>;
+
+export { cursor, leadStates, list, object, text, time, trustLevels, uuid, whole };
