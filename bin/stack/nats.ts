@@ -110,7 +110,6 @@ export function natsServer(binary: string): ServerKind {
         join(dataDir, "pid"),
       ],
     }),
-    pidFile: ({ dataDir }) => join(dataDir, "pid"),
     url: ({ port }) => `nats://127.0.0.1:${port}`,
     stopSignal: "SIGTERM",
     async isReady(url) {

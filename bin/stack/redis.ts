@@ -34,7 +34,6 @@ export function redisServer(binary: string): ServerKind {
         ...["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"],
       ],
     }),
-    pidFile: ({ dataDir }) => join(dataDir, "pid"),
     url: ({ port }) => `redis://127.0.0.1:${port}`,
     stopSignal: "SIGTERM",
     isReady: (url) =>

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import {
   birthOf,
   end,
@@ -11,6 +12,7 @@ import {
   tail,
   until,
 } from "./process.ts";
+import { childEnvironment } from "./tools.ts";
 
 /** Where one server stands. */
 export interface Place {
@@ -29,8 +31,6 @@ export interface ServerKind {
     gid?: number;
     env?: Record<string, string>;
   };
-  /** Where it writes its own pid: the way to find one whose starter died before it could note it. */
-  pidFile(place: Place): string;
   url(place: Place): string;
   stopSignal: NodeJS.Signals;
   /** Does it answer as it should? May throw while it does not. */
@@ -45,6 +45,8 @@ export interface ServerOptions {
   log: string;
   /** Taken when it is free. */
   port?: number;
+  /** Added to its environment. */
+  env?: Record<string, string>;
   /** Called as soon as the process is there, before it is ready. */
   onSpawn?(record: ProcessRecord): void;
 }
@@ -76,6 +78,10 @@ export class Server {
   get isRunning(): boolean {
     return this.#process !== undefined && isRunning(this.#process);
   }
+  /** Resolves when the process that was started last has ended, by whomever. */
+  get ended(): Promise<unknown> {
+    return this.#process?.ended ?? Promise.resolve();
+  }
   get #place(): Place {
     return { port: this.#port, dataDir: this.#options.dataDir };
   }
@@ -85,7 +91,8 @@ export class Server {
     const { dataDir, log } = this.#options;
     if (this.kind.prepare) await this.kind.prepare(dataDir);
     else mkdirSync(dataDir, { recursive: true });
-    await endOrphan(this.kind, this.#place);
+    const orphan = holderOf(this.kind.name, dataDir);
+    if (orphan) await end(orphan, 20_000, orphan.stopSignal);
     const fixed = this.#port !== 0;
     for (let attempt = 1; ; attempt++) {
       if (!fixed) this.#port = await freePort(attempt === 1 ? this.#options.port : 0);
@@ -105,21 +112,19 @@ export class Server {
       ...spawn,
       log,
       cwd: place.dataDir,
-      env: { PATH: process.env.PATH, ...env },
+      env: { ...childEnvironment(), ...env, ...this.#options.env },
+      onSpawn: (pid, birth) =>
+        this.#options.onSpawn?.({
+          ...{ name: this.kind.name, pid, birth, url: this.url, dataDir: place.dataDir, log },
+          stopSignal: this.kind.stopSignal,
+        }),
     });
     this.#process = launched;
-    this.#options.onSpawn?.({
-      name: this.kind.name,
-      pid: launched.pid,
-      birth: launched.birth,
-      url: this.url,
-      dataDir: place.dataDir,
-      log,
-    });
     await until(
       `${this.kind.name} answers`,
       30_000,
-      () => this.kind.isReady(this.url).catch(() => false),
+      // Another's server on this port would answer too, while ours has ended for want of it.
+      async () => (await this.kind.isReady(this.url).catch(() => false)) && isRunning(launched),
       () => (isRunning(launched) ? undefined : `it ended at once; the end of ${log}:\n${tail(log)}`),
     );
   }
@@ -145,17 +150,17 @@ export class Server {
   }
 }
 
-/** Ends a server that still holds this data directory: one whose starter was killed before it could note its pid. */
-async function endOrphan(kind: ServerKind, place: Place): Promise<void> {
+/** The server that holds this data directory, by its own pid file: its starter may have died before it could note it. */
+export function holderOf(name: string, dataDir: string): ProcessRecord | undefined {
+  const stopSignal = name === "postgres" ? "SIGINT" : "SIGTERM";
   let pid: number;
   try {
-    pid = Number.parseInt(readFileSync(kind.pidFile(place), "utf8"), 10);
+    pid = Number.parseInt(readFileSync(join(dataDir, name === "postgres" ? "postmaster.pid" : "pid"), "utf8"), 10);
   } catch {
-    return;
+    return undefined;
   }
   const birth = Number.isInteger(pid) && pid > 1 ? birthOf(pid) : undefined;
-  if (birth === undefined || !speaksOf(pid, place.dataDir)) return;
-  await end({ pid, birth }, 20_000, kind.stopSignal);
+  return birth !== undefined && speaksOf(pid, dataDir) ? { name, pid, birth, dataDir, stopSignal } : undefined;
 }
 
 /** Does the process work in this data directory? A pid file may outlive its process, and the pid go to another. */

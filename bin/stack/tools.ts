@@ -27,6 +27,12 @@ export async function run(
   }
 }
 
+/** What a process of ours gets of our environment: where programs and homes are; no stray option, no secret. */
+export function childEnvironment(): Record<string, string> {
+  const kept = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "SystemRoot"] as const;
+  return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+
 /** The executable of this name on PATH. */
 export function onPath(name: string): string | undefined {
   for (const dir of (process.env.PATH ?? "").split(delimiter)) {

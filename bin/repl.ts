@@ -1,0 +1,23 @@
+/** `npm run repl`: joins the mesh that `npm start` brought up, with Moleculer's console. */
+import { createRequire } from "node:module";
+import { ServiceBroker } from "moleculer";
+import { loadSettings } from "../config/settings.ts";
+import { brokerOptions } from "../mixins/broker.ts";
+import { dirFlag } from "./stack/flags.ts";
+import { isOwned, readState } from "./stack/state.ts";
+
+const state = readState(dirFlag(process.argv.slice(2)));
+if (!isOwned(state) || state.apiUrl === undefined) {
+  console.error("no mesh of this folder is up: npm start brings one up");
+  process.exit(1);
+}
+
+// It prints the environment. Its history goes to the home, which bin/bootstrap.mjs has put into .stack/.
+createRequire(import.meta.url)("moleculer-repl/src/commands/env.js").register = () => {};
+
+const broker = new ServiceBroker({
+  ...brokerOptions(loadSettings({ ...state.env, LEADS_LOG_LEVEL: "warn" })),
+  nodeID: `repl-${process.pid}`,
+});
+await broker.start();
+broker.repl();

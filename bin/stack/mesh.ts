@@ -1,0 +1,100 @@
+import { globSync } from "node:fs";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { environmentOf, type Settings } from "../../config/settings.ts";
+import { brokerOptions } from "../../mixins/broker.ts";
+import { type Launched, launch, type ProcessRecord, stackMark, tail } from "./process.ts";
+import type { Supervised } from "./supervisor.ts";
+import { childEnvironment } from "./tools.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** Every service of the project: name of its folder, and file, from the root. */
+export function serviceFiles(): { name: string; file: string }[] {
+  return globSync("services/**/*.service.ts", { cwd: root })
+    .sort()
+    .map((file) => ({ name: basename(file, ".service.ts"), file }));
+}
+
+/** Where the API of a mesh with these settings is, from this machine. */
+export function apiUrl({ httpHost, httpPort }: Settings): string {
+  return `http://${/^(0\.0\.0\.0|::)$/.test(httpHost) ? "127.0.0.1" : httpHost}:${httpPort}`;
+}
+
+/** What one process of the mesh runs: all services, or one of them. */
+export function nodesOf(separate: boolean): { name: string; files: string[] }[] {
+  const services = serviceFiles();
+  if (!separate) return [{ name: "mesh", files: services.map(({ file }) => file) }];
+  return services.map(({ name, file }) => ({ name, files: [file] }));
+}
+
+interface NodeOptions {
+  settings: Settings;
+  /** The stack's folder. */
+  dir: string;
+  onSpawn(record: ProcessRecord): void;
+}
+
+/** One process of the mesh, run as anyone would run it: by Moleculer's runner with our configuration. */
+export class MeshNode implements Supervised {
+  readonly name: string;
+  readonly #files: string[];
+  readonly #options: NodeOptions;
+  #process: Launched | undefined;
+
+  constructor(node: { name: string; files: string[] }, options: NodeOptions) {
+    this.name = node.name;
+    this.#files = node.files;
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    const { settings, dir, onSpawn } = this.#options;
+    const log = this.log;
+    const hasApi = this.#files.some((file) => file.endsWith("gateway.service.ts"));
+    const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
+    this.#process = await launch(process.execPath, [runner, "--config", "moleculer.config.ts", ...this.#files], {
+      log,
+      cwd: root,
+      env: { ...childEnvironment(), ...environmentOf(settings), [stackMark]: dir },
+      onSpawn: (pid, birth) =>
+        onSpawn({ name: this.name, pid, birth, log, ...(hasApi ? { url: apiUrl(settings) } : {}) }),
+    });
+  }
+
+  get log(): string {
+    return join(this.#options.dir, "log", `${this.name}.log`);
+  }
+
+  ended(): Promise<unknown> {
+    return this.#process?.ended ?? Promise.resolve();
+  }
+
+  /** The end of its output, for one that does not come up. */
+  lastWords(): string {
+    return tail(this.log);
+  }
+}
+
+/** Joins the mesh for a moment and waits until it has every service. Throws with the names of those that are missing. */
+export async function waitForServices(settings: Settings, withinMs: number): Promise<void> {
+  const schemas = await Promise.all(
+    serviceFiles().map(
+      async ({ file }) => ((await import(pathToFileURL(join(root, file)).href)) as { default: ServiceSchema }).default,
+    ),
+  );
+  const names = schemas.map(({ name, version }) => (version === undefined ? { name } : { name, version }));
+  const broker = new ServiceBroker({
+    ...brokerOptions(settings),
+    nodeID: `start-${process.pid}`,
+    logger: false,
+    skipProcessEventRegistration: true,
+  });
+  await broker.start();
+  try {
+    await broker.waitForServices(names, withinMs);
+  } finally {
+    await broker.stop();
+  }
+}
