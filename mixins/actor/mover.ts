@@ -66,6 +66,7 @@ export class Mover {
       stream: names.park.stream,
       consumer: names.park.consumer(stage),
       leadsAhead: 500,
+      leadsPerEnvelope: 1,
       watchdogMs,
       ensure,
       log,

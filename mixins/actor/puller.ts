@@ -24,6 +24,8 @@ export interface PullerOptions {
   consumer: string;
   /** Leads to hold in hand and in the buffer at the most (about: an envelope's count is known when it is here). */
   leadsAhead: number;
+  /** What to expect of an envelope before the first ones tell. */
+  leadsPerEnvelope: number;
   watchdogMs: number;
   onDelivery(delivery: Delivery): void;
   /** Makes the consumer again when it is gone. */
@@ -49,13 +51,16 @@ export class Puller {
   readonly #options: PullerOptions;
   #inbox = "";
   #sub: Subscription | undefined;
-  /** Requests under way: how many envelopes each may still bring, and when it was last heard of. */
-  readonly #requests = new Map<string, { left: number; heardAt: number }>();
+  /**
+   * The request under way: how many envelopes it may still bring, and when it was last heard of. One at a time: a
+   * delivery does not say which request it answers, so with two the count of what is coming would be a guess.
+   */
+  #request: { token: string; left: number; heardAt: number } | null = null;
   #sequence = 0;
   #inHand = 0;
   #running = false;
   #mending = false;
-  #perEnvelope = 1;
+  #perEnvelope: number;
   #lastDelivery = Date.now();
   #timer: NodeJS.Timeout | undefined;
   #nextWatch = 0;
@@ -64,6 +69,7 @@ export class Puller {
   constructor(nc: NatsConnection, options: PullerOptions) {
     this.#nc = nc;
     this.#options = options;
+    this.#perEnvelope = options.leadsPerEnvelope;
   }
 
   get running(): boolean {
@@ -85,8 +91,7 @@ export class Puller {
   async stop(): Promise<void> {
     this.#running = false;
     this.#tick();
-    if (this.#requests.size > 0 && !this.#nc.isClosed())
-      await new Promise<void>((resolve) => this.#drained.push(resolve));
+    if (this.#request && !this.#nc.isClosed()) await new Promise<void>((resolve) => this.#drained.push(resolve));
     if (this.#running) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -102,57 +107,60 @@ export class Puller {
 
   /** The connection is back: what was asked for before is gone. */
   reconnected(): void {
-    this.#requests.clear();
-    this.#settle();
-    if (this.#running) this.#ask();
+    this.#end();
   }
 
   #subscribe(): void {
     this.#sub?.unsubscribe();
-    this.#requests.clear();
+    this.#request = null;
     this.#inbox = `${inboxPrefix(this.#nc)}.${nuid.next()}`;
     this.#sub = this.#nc.subscribe(`${this.#inbox}.*`, { callback: (error, msg) => !error && this.#receive(msg) });
   }
 
   #receive(msg: Msg): void {
-    const token = msg.subject.slice(this.#inbox.length + 1);
-    const request = this.#requests.get(token);
-    if (request) request.heardAt = Date.now();
+    const request = this.#request;
     const code = msg.headers?.code ?? 0;
-    if (code === 100) return;
-    if (code >= 400) {
-      this.#requests.delete(token);
+    if (code > 0) {
+      // A status comes under the request's own subject, a delivery under the stream's.
+      if (msg.subject.slice(this.#inbox.length + 1) !== request?.token) return;
+      request.heardAt = Date.now();
+      if (code === 100) return;
+      // 404/408: nothing there, or its time is up. 503 (nobody listens) and a deleted consumer: it must be made again.
+      if (code === 503 || /deleted/i.test(msg.headers?.description ?? "")) void this.#mend(`consumer gone (${code})`);
+      if (code < 409) this.#end();
+      else this.#request = null;
       this.#settle();
-      // 404/408: nothing there, or its time is up. 409 "Consumer Deleted" and 503 (nobody listens): it must be made again.
-      if (code === 503 || (code === 409 && /deleted/i.test(msg.headers?.description ?? "")))
-        void this.#mend(`consumer gone (${code})`);
-      else if (this.#running && code !== 409) this.#ask();
       return;
     }
     if (!msg.reply) return;
-    if (request && --request.left <= 0) this.#requests.delete(token);
     const delivery = deliveryOf(msg);
     this.#lastDelivery = delivery.receivedAt;
     this.#inHand += delivery.count;
     this.#perEnvelope += (delivery.count - this.#perEnvelope) * 0.1;
+    if (request) {
+      request.heardAt = delivery.receivedAt;
+      request.left--;
+    }
     this.#options.onDelivery(delivery);
+    if (request && request.left <= 0) this.#end();
+  }
+
+  /** The request is over; asks again when there is room. */
+  #end(): void {
+    this.#request = null;
     this.#settle();
-    if (this.#running && !request) this.#ask();
-    else if (this.#running && this.#requests.size < 2) this.#ask();
+    if (this.#running) this.#ask();
   }
 
   #ask(): void {
-    if (this.#nc.isClosed()) return;
-    let coming = 0;
-    for (const request of this.#requests.values()) coming += request.left;
-    const room = this.#options.leadsAhead - this.#inHand - coming * this.#perEnvelope;
+    if (this.#request || this.#nc.isClosed()) return;
+    const { stream, consumer, leadsAhead } = this.#options;
+    const room = leadsAhead - this.#inHand;
     // Half-empty before asking again: a request for each envelope would cost a message each.
-    if (this.#requests.size > 0 && room < this.#options.leadsAhead / 2) return;
-    const batch = Math.min(maxBatch, Math.floor(room / this.#perEnvelope));
-    if (batch < 1) return;
+    if (room < leadsAhead / 2) return;
+    const batch = Math.max(1, Math.min(maxBatch, Math.floor(room / this.#perEnvelope)));
     const token = (this.#sequence++).toString(36);
-    this.#requests.set(token, { left: batch, heardAt: Date.now() });
-    const { stream, consumer } = this.#options;
+    this.#request = { token, left: batch, heardAt: Date.now() };
     this.#nc.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
       `{"batch":${batch},"expires":${expiresMs * 1e6},"idle_heartbeat":${heartbeatMs * 1e6}}`,
@@ -162,9 +170,7 @@ export class Puller {
 
   #tick(): void {
     const now = Date.now();
-    for (const [token, request] of this.#requests) {
-      if (now - request.heardAt > deadAfterMs) this.#requests.delete(token);
-    }
+    if (this.#request && now - this.#request.heardAt > deadAfterMs) this.#request = null;
     this.#settle();
     if (!this.#running) return;
     this.#ask();
@@ -205,7 +211,7 @@ export class Puller {
   }
 
   #settle(): void {
-    if (this.#requests.size > 0) return;
+    if (this.#request) return;
     for (const resolve of this.#drained.splice(0)) resolve();
   }
 }

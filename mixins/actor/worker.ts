@@ -5,7 +5,7 @@ import type { Settings } from "../../config/settings.ts";
 import { LeadsError } from "../errors.ts";
 import { ensureDue, ensureLane } from "../jetstream.ts";
 import { foreignLetter } from "./dead-letter.ts";
-import { pack, unpack } from "./envelope.ts";
+import { maxLeads, pack, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
 import { Mover } from "./mover.ts";
 import { OutageGate, type OutageState, sleep } from "./outage.ts";
@@ -79,6 +79,7 @@ export class Worker<T extends Item> {
         stream: names.mailbox(stage.name).stream,
         consumer: names.mailbox(stage.name).consumer(lane),
         leadsAhead,
+        leadsPerEnvelope: lane === "live" ? 1 : maxLeads,
         watchdogMs: settings.watchdogMs,
         ensure: () => ensureLane(nc, names, stage, lane),
         onDelivery: (delivery) => this.#receive(lane, delivery),

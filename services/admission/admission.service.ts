@@ -1,0 +1,37 @@
+import { Publisher } from "../../mixins/actor/publisher.ts";
+import { ensureMailbox, ensureShared, stageOptions } from "../../mixins/jetstream.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
+import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { Admitter } from "./admitter.ts";
+
+const vars = defineMixin<{ admitter: Admitter; publisher: Publisher }>()({});
+
+/** Lets bulk leads in: fair between tenants, and no deeper than the first stage can work off in seconds. */
+export default defineService({
+  name: "admission",
+  mixins: [vars],
+  created() {
+    const { settings, onDrain } = resourcesOf(this.broker);
+    onDrain(async () => {
+      await this.admitter?.stop(settings.drainMs / 2);
+      this.publisher?.close();
+    });
+  },
+  async started() {
+    const { nats, names, settings, flow } = resourcesOf(this.broker);
+    const nc = await nats();
+    const first = stageOptions(flow[0]!.name, flow);
+    await ensureShared(nc, names, settings);
+    await ensureMailbox(nc, names, first, settings);
+    this.publisher = new Publisher(nc);
+    this.admitter = new Admitter({
+      nc,
+      names,
+      publisher: this.publisher,
+      stage: first.name,
+      limit: settings.mailboxEnvelopes || first.maxEnvelopes,
+      log: (level, message, fields) => this.logger[level](message, fields),
+    });
+    this.admitter.start();
+  },
+});

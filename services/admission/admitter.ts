@@ -1,0 +1,197 @@
+import { type Msg, type NatsConnection, headers as natsHeaders, nuid } from "nats";
+import { headers, type Names } from "../../config/names.ts";
+import { countOf } from "../../mixins/actor/envelope.ts";
+import { sleep } from "../../mixins/actor/outage.ts";
+import { inboxPrefix, type Publisher } from "../../mixins/actor/publisher.ts";
+import { ackBody } from "../../mixins/actor/puller.ts";
+import { consumerInfo, ensureConsumer, jsApi } from "../../mixins/jetstream.ts";
+import { Rounds, room } from "./rounds.ts";
+
+export interface AdmitterOptions {
+  nc: NatsConnection;
+  names: Names;
+  publisher: Publisher;
+  /** The first stage. */
+  stage: string;
+  /** Envelopes a lane of its mailbox holds. */
+  limit: number;
+  log(level: "info" | "warn", message: string, fields: object): void;
+}
+
+/** How often the intake is looked at while there is nothing in it. */
+const idleMs = 100;
+/** How soon the depth of the first mailbox is looked at again when it is deep enough. */
+const fullMs = 20;
+/** Envelopes of one tenant in hand at once. */
+const most = 500;
+const ackWaitMs = 30_000;
+/** Time constant of the measured rate: batches come in bursts of some 10 ms. */
+const smoothMs = 500;
+
+/**
+ * Moves bulk envelopes from the intake into the first mailbox, the same number of leads for every tenant, and keeps
+ * that mailbox shallow: the deep backlog rests in the intake, where one tenant's million stands beside, not before,
+ * another's. Acknowledges last; a repeat is caught by `Nats-Msg-Id`, and harmless when it is not. Any number of
+ * instances share the consumers.
+ */
+export class Admitter {
+  readonly #o: AdmitterOptions;
+  readonly #rounds = new Rounds();
+  readonly #known = new Set<string>();
+  /** Begins no further round. */
+  readonly #stop = new AbortController();
+  /** Waits no longer for a mailbox that is full. */
+  readonly #abort = new AbortController();
+  readonly #hand = new Set<Msg>();
+  readonly #beat: NodeJS.Timeout;
+  #finished = 0;
+  #finishedAt = 0;
+  #rate = 0;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: AdmitterOptions) {
+    this.#o = options;
+    this.#beat = setInterval(() => {
+      for (const msg of this.#hand) if (!options.nc.isClosed()) msg.respond(ackBody.working);
+    }, ackWaitMs / 4);
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /** Ends after the round in hand; what cannot be moved within `deadlineMs` is handed back. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stop.abort();
+    const late = setTimeout(() => this.#abort.abort(), deadlineMs);
+    await this.#loop;
+    clearTimeout(late);
+    clearInterval(this.#beat);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        await sleep(await this.#round(), signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#o.log("warn", "admission waits", { error: (error as Error).message });
+        await sleep(1_000, signal).catch(() => {});
+      }
+    }
+  }
+
+  /** One round over the tenants; answers how long to rest. */
+  async #round(): Promise<number> {
+    const backlog = await this.#backlog();
+    if (backlog.size === 0) return idleMs;
+    const envelopes = await this.#room();
+    if (envelopes === 0) return fullMs;
+    // The room is in envelopes, fairness in leads; an envelope holds 50 at the most.
+    const shares = this.#rounds.share(backlog, envelopes * 50);
+    const scale = Math.min(1, envelopes / [...shares.values()].reduce((a, b) => a + b, 0));
+    const moved = await Promise.all(
+      [...shares].map(([tenant, share]) => this.#move(tenant, Math.min(most, Math.max(1, Math.floor(share * scale))))),
+    );
+    return moved.some((n) => n > 0) ? 0 : idleMs;
+  }
+
+  /** tenant -> envelopes in the intake. */
+  async #backlog(): Promise<Map<string, number>> {
+    const { nc, names } = this.#o;
+    const info = await jsApi(nc, `STREAM.INFO.${names.intake.stream}`, { subjects_filter: names.intake.all });
+    const prefix = names.intake.subject("");
+    return new Map(
+      Object.entries<number>(info.state.subjects ?? {}).map(([subject, count]) => [
+        subject.slice(prefix.length),
+        count,
+      ]),
+    );
+  }
+
+  async #room(): Promise<number> {
+    const { nc, names, stage, limit } = this.#o;
+    const { stream, consumer } = names.mailbox(stage);
+    const info = await consumerInfo(nc, stream, consumer("bulk"));
+    const now = Date.now();
+    const finished = info.delivered.consumer_seq - info.num_ack_pending;
+    if (this.#finishedAt > 0 && now > this.#finishedAt) {
+      const rate = Math.max(0, (finished - this.#finished) * 1_000) / (now - this.#finishedAt);
+      this.#rate += (rate - this.#rate) * (1 - Math.exp(-(now - this.#finishedAt) / smoothMs));
+    }
+    this.#finished = finished;
+    this.#finishedAt = now;
+    return room(info.num_pending + info.num_ack_pending, this.#rate, limit);
+  }
+
+  /** Moves up to `envelopes` of a tenant; answers how many it moved. */
+  async #move(tenant: string, envelopes: number): Promise<number> {
+    const { names, publisher, stage } = this.#o;
+    const messages = await this.#fetch(tenant, envelopes);
+    let leads = 0;
+    const subject = names.mailbox(stage).subject("bulk");
+    await Promise.all(
+      messages.map(async (msg) => {
+        try {
+          const h = msg.headers ?? natsHeaders();
+          leads += countOf(h);
+          h.set(headers.msgId, `intake.${msg.reply!.split(".").at(-4)}`);
+          await publisher.publish(subject, msg.data, h, { full: "wait", signal: this.#abort.signal });
+          msg.respond(ackBody.ack);
+        } catch (error) {
+          if (!this.#o.nc.isClosed()) msg.respond(ackBody.nak);
+          if (!this.#abort.signal.aborted) throw error;
+        } finally {
+          this.#hand.delete(msg);
+        }
+      }),
+    );
+    this.#rounds.moved(tenant, messages.length, leads);
+    return messages.length;
+  }
+
+  /** What the tenant has, up to `batch`, without waiting for more. */
+  async #fetch(tenant: string, batch: number): Promise<Msg[]> {
+    const { nc, names } = this.#o;
+    const consumer = names.intake.consumer(tenant);
+    if (!this.#known.has(tenant)) {
+      await ensureConsumer(nc, names.intake.stream, {
+        durable_name: consumer,
+        filter_subject: names.intake.subject(tenant),
+        ack_wait: ackWaitMs * 1e6,
+        max_ack_pending: 5_000,
+        inactive_threshold: 3_600_000 * 1e6,
+      });
+      this.#known.add(tenant);
+    }
+    const messages: Msg[] = [];
+    await new Promise<void>((resolve) => {
+      const inbox = `${inboxPrefix(nc)}.${nuid.next()}`;
+      const end = () => {
+        clearTimeout(timer);
+        sub.unsubscribe();
+        resolve();
+      };
+      const timer = setTimeout(end, 5_000);
+      const sub = nc.subscribe(inbox, {
+        callback: (error, msg) => {
+          const code = msg?.headers?.code ?? 0;
+          if (error || code >= 400) {
+            // 503: the consumer is gone; it is made again in the next round.
+            if (code === 503 || code === 409) this.#known.delete(tenant);
+            return end();
+          }
+          if (!msg.reply) return;
+          this.#hand.add(msg);
+          messages.push(msg);
+          if (messages.length >= batch) end();
+        },
+      });
+      nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${names.intake.stream}.${consumer}`, `{"batch":${batch},"no_wait":true}`, {
+        reply: inbox,
+      });
+    });
+    return messages;
+  }
+}
