@@ -147,8 +147,14 @@ export const operations = [
     scope: "read",
     summary: "Lists the e-mails that were written",
     description: "Newest first, a page at a time.",
-    query: { ...paging },
-    answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxEntry")) } },
+    query: {
+      ...paging,
+      state: {
+        description: "Only e-mails in this state.",
+        schema: { type: "string", maxLength: 32, pattern: "^[a-z_]+$" },
+      },
+    },
+    answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   {
     id: "healthz",

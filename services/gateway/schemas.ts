@@ -121,6 +121,16 @@ export const schemas = {
     },
     "A list leaves out timeline, facts, warnings and sources.",
   ),
+  OutboxItem: object({
+    leadId: uuid,
+    campaign: text,
+    state: text,
+    to: text,
+    subject: text,
+    text,
+    html: text,
+    writtenAt: time,
+  }),
   Health: object({ status: { const: "ok" } }),
   Readiness: {
     type: "object",
