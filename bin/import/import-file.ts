@@ -1,0 +1,326 @@
+import { createHash, hash, randomBytes } from "node:crypto";
+import { closeSync, createReadStream, ftruncateSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Lane } from "../../config/names.ts";
+import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
+import { LeadsError } from "../../mixins/errors.ts";
+import type { Resources } from "../../mixins/resources.ts";
+import { parseMap } from "../../services/intake/columns.ts";
+import { importIdOf, leadIdOfRow } from "../../services/intake/ids.ts";
+import { limits } from "../../services/intake/limits.ts";
+import { normalise } from "../../services/intake/normalise.ts";
+import type { Fault } from "../../services/intake/raw.ts";
+import { readRows } from "../../services/intake/rows.ts";
+import type { Lead, Trust } from "../../services/leads/lead.ts";
+import { type Checkpoint, readCheckpoint, removeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { type Counts, countRefused, noCounts } from "./summary.ts";
+
+export interface ImportOptions {
+  file: string;
+  tenant: string;
+  /** Default: by the file's name, `.ndjson`, `.jsonl` and `.json` are NDJSON, all else is CSV. */
+  format?: "csv" | "ndjson" | undefined;
+  /** `name=Site name,phone=Phone`; default: columns are known by their names. */
+  map?: string | undefined;
+  /** Source of rows that name none. Default: the file's name. */
+  source?: string | undefined;
+  /** Default: imported. */
+  trust?: Trust | undefined;
+  /** Default: LEADS_DEFAULT_REGION. */
+  region?: string | undefined;
+  areaCode?: string | undefined;
+  vertical?: string | undefined;
+  /** Default: bulk. */
+  lane?: Lane | undefined;
+  /** Where checkpoints and, unless `refusedFile` is given, refused rows are kept. */
+  stateDir: string;
+  refusedFile?: string | undefined;
+  /** Begin anew though a checkpoint is there. */
+  restart?: boolean | undefined;
+  /** How long a full or absent NATS is waited for before the import gives up. Default: 10 minutes. */
+  patienceMs?: number | undefined;
+}
+
+export interface Progress extends Counts {
+  bytes: number;
+  totalBytes: number;
+  /** Rows a second since this run began. */
+  rate: number;
+  /** Unknown at first. */
+  etaMs?: number;
+  /** Why it stands still, when it does. */
+  waiting?: string;
+}
+
+export interface ImportSummary extends Counts {
+  file: string;
+  importId: string;
+  /** Where the refused rows are, when there are some. */
+  refusedFile?: string;
+  /** Rows that an earlier run had done. */
+  resumedRows: number;
+  seconds: number;
+  rowsPerSecond: number;
+}
+
+/** Rows between two checkpoints: what a kill lets be told a second time (with the same ids). */
+const sliceRows = 2_000;
+const progressEveryMs = 250;
+/** Live leads under way at once. */
+const liveWindow = 64;
+
+/**
+ * Imports a file: reads, normalises and accepts its rows in slices, and notes after each how far it came. Killed at any
+ * moment and run again it goes on there; ids are derived (from the source's id, or from the file's content and the
+ * row's line), so that a row told twice is one lead. A bad row is written to the refused file and ends nothing; a full
+ * or absent NATS is waited for. Throws `RowsError` for a mapping that does not fit, and what stopped it otherwise.
+ */
+export async function importFile(
+  options: ImportOptions,
+  resources: Resources,
+  onProgress: (progress: Progress) => void = () => {},
+  signal?: AbortSignal,
+): Promise<ImportSummary> {
+  const run = new Import(options, resources, await hashOf(options.file), onProgress, signal);
+  try {
+    return await run.run();
+  } finally {
+    run.close();
+  }
+}
+
+async function hashOf(file: string): Promise<string> {
+  const sha = createHash("sha256");
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) sha.update(chunk as Buffer);
+  return sha.digest("hex");
+}
+
+interface Slice {
+  leads: Lead[];
+  refused: string[];
+  /** Counts and line once this slice is done. */
+  rows: number;
+  faults: Fault[][];
+  line: number;
+}
+
+class Import {
+  readonly #options: ImportOptions;
+  readonly #edge: Acceptor;
+  readonly #settings: Resources["settings"];
+  readonly #onProgress: (progress: Progress) => void;
+  readonly #signal: AbortSignal | undefined;
+  readonly #importId: string;
+  readonly #source: string;
+  readonly #optionsHash: string;
+  readonly #checkpointFile: string;
+  readonly #refusedFile: string;
+  readonly #origin: Origin;
+  readonly #totalBytes: number;
+  readonly #startedAt = Date.now();
+  #counts = noCounts();
+  #refusedFd: number | undefined;
+  #refusedBytes = 0;
+  #resumedRows = 0;
+  #bytes = 0;
+  #bytesAtStart = 0;
+  #waiting: string | undefined;
+  #toldAt = 0;
+
+  constructor(
+    options: ImportOptions,
+    resources: Resources,
+    fileHash: string,
+    onProgress: (progress: Progress) => void,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#options = options;
+    this.#settings = resources.settings;
+    this.#edge = acceptor(resources);
+    this.#onProgress = onProgress;
+    this.#signal = signal;
+    this.#totalBytes = statSync(options.file).size;
+    this.#source = options.source ?? basename(options.file).slice(0, limits.source);
+    this.#importId = importIdOf(options.tenant, this.#source, fileHash);
+    const { map, format, trust, region, areaCode, vertical, lane, refusedFile } = options;
+    this.#optionsHash = hash(
+      "sha1",
+      JSON.stringify([map, format, trust, region, areaCode, vertical, lane, refusedFile]),
+    );
+    this.#checkpointFile = join(options.stateDir, `${this.#importId}.json`);
+    this.#refusedFile = refusedFile ?? join(options.stateDir, `${this.#importId}.refused.ndjson`);
+    this.#origin = {
+      tenant: options.tenant,
+      requestId: randomBytes(16).toString("hex"),
+      traceparent: `00-${randomBytes(16).toString("hex")}-${randomBytes(8).toString("hex")}-01`,
+      importId: this.#importId,
+    };
+  }
+
+  async run(): Promise<ImportSummary> {
+    const from = this.#resume();
+    let storing: Promise<void> = Promise.resolve();
+    try {
+      // A slice is stored while the next one is read.
+      for await (const slice of this.#slices(from)) {
+        await storing;
+        this.#signal?.throwIfAborted();
+        storing = this.#finish(slice);
+        // It is awaited above; what fails in between must not count as unhandled.
+        storing.catch(() => {});
+      }
+    } finally {
+      await storing;
+    }
+    removeCheckpoint(this.#checkpointFile);
+    this.#tell(true);
+    const seconds = (Date.now() - this.#startedAt) / 1_000;
+    return {
+      file: this.#options.file,
+      importId: this.#importId,
+      ...this.#counts,
+      ...(this.#counts.refused > 0 ? { refusedFile: this.#refusedFile } : {}),
+      resumedRows: this.#resumedRows,
+      seconds,
+      rowsPerSecond: Math.round((this.#counts.rows - this.#resumedRows) / Math.max(seconds, 0.001)),
+    };
+  }
+
+  close(): void {
+    this.#edge.close();
+    if (this.#refusedFd !== undefined) closeSync(this.#refusedFd);
+  }
+
+  /** The line up to which an earlier run has done the work; 0 for none. */
+  #resume(): number {
+    const found = this.#options.restart ? undefined : readCheckpoint(this.#checkpointFile, this.#optionsHash);
+    if (found) {
+      this.#counts = found.counts;
+      this.#refusedBytes = found.refusedBytes;
+      this.#resumedRows = found.counts.rows;
+    }
+    mkdirSync(dirname(this.#refusedFile), { recursive: true });
+    this.#refusedFd = openSync(this.#refusedFile, "a");
+    ftruncateSync(this.#refusedFd, this.#refusedBytes);
+    return found?.line ?? 0;
+  }
+
+  async *#slices(from: number): AsyncGenerator<Slice, void, void> {
+    const { options: o } = { options: this.#options };
+    const rows = readRows(this.#chunks(), {
+      format: o.format ?? (/\.(?:ndjson|jsonl|json)$/i.test(o.file) ? "ndjson" : "csv"),
+      ...(o.map === undefined ? {} : { map: parseMap(o.map) }),
+      rowLimitBytes: this.#settings.rowLimitBytes,
+    });
+    let slice = emptySlice();
+    const revisions = new Map<string, number>();
+    for await (const row of rows) {
+      if (row.line <= from) {
+        this.#bytesAtStart = this.#bytes;
+        continue;
+      }
+      slice.rows++;
+      slice.line = row.line;
+      const read =
+        "faults" in row
+          ? row
+          : normalise(row.raw, {
+              tenant: o.tenant,
+              source: this.#source,
+              trust: o.trust ?? "imported",
+              defaultRegion: o.region ?? this.#settings.defaultRegion,
+              ...(o.areaCode === undefined ? {} : { areaCode: o.areaCode }),
+              ...(o.vertical === undefined ? {} : { vertical: o.vertical }),
+              now: Date.now(),
+              newId: () => leadIdOfRow(this.#importId, row.line),
+            });
+      if ("lead" in read) {
+        // The same source key again in the same millisecond is a later telling all the same.
+        const before = revisions.get(read.lead.leadId) ?? 0;
+        if (before >= read.lead.revision) read.lead.revision = before + 1;
+        revisions.set(read.lead.leadId, read.lead.revision);
+        slice.leads.push(read.lead);
+      } else {
+        slice.faults.push(read.faults);
+        const said = "raw" in row ? { raw: row.raw } : { text: row.text };
+        slice.refused.push(`${JSON.stringify({ line: row.line, faults: read.faults, ...said })}\n`);
+      }
+      this.#tell(false);
+      if (slice.rows >= sliceRows) {
+        yield slice;
+        slice = emptySlice();
+        revisions.clear();
+      }
+    }
+    if (slice.rows > 0) yield slice;
+  }
+
+  async *#chunks(): AsyncGenerator<Buffer, void, void> {
+    for await (const chunk of createReadStream(this.#options.file)) {
+      this.#bytes += (chunk as Buffer).length;
+      yield chunk as Buffer;
+    }
+  }
+
+  /** Stores a slice, writes its refused rows, and only then says that its lines are done. */
+  async #finish(slice: Slice): Promise<void> {
+    const until = Date.now() + (this.#options.patienceMs ?? 600_000);
+    for (let wait = 250; ; wait = Math.min(wait * 2, 5_000)) {
+      try {
+        await (this.#options.lane === "live" ? this.#live(slice.leads) : this.#bulk(slice.leads));
+        break;
+      } catch (error) {
+        // Told again after an outage a lead has the same id and revision: what was stored already is caught.
+        const patient = error instanceof LeadsError && error.retryable && Date.now() < until;
+        if (!patient || this.#signal?.aborted) throw error;
+        this.#waiting = error.message;
+        this.#tell(true);
+        await delay(wait);
+      }
+    }
+    this.#waiting = undefined;
+    for (const line of slice.refused) this.#refusedBytes += writeSync(this.#refusedFd!, line);
+    this.#counts.rows += slice.rows;
+    this.#counts.accepted += slice.leads.length;
+    for (const faults of slice.faults) countRefused(this.#counts, faults);
+    const checkpoint: Checkpoint = {
+      options: this.#optionsHash,
+      line: slice.line,
+      counts: this.#counts,
+      refusedBytes: this.#refusedBytes,
+    };
+    writeCheckpoint(this.#checkpointFile, checkpoint);
+    this.#tell(false);
+  }
+
+  async #bulk(leads: Lead[]): Promise<void> {
+    const writer = this.#edge.bulk<Lead>(this.#origin);
+    for (const lead of leads) await writer.write(lead);
+    await writer.end();
+  }
+
+  async #live(leads: Lead[]): Promise<void> {
+    for (let at = 0; at < leads.length; at += liveWindow)
+      await Promise.all(leads.slice(at, at + liveWindow).map((lead) => this.#edge.one(lead, this.#origin)));
+  }
+
+  #tell(now: boolean): void {
+    const at = Date.now();
+    if (!now && at - this.#toldAt < progressEveryMs) return;
+    this.#toldAt = at;
+    const seconds = (at - this.#startedAt) / 1_000;
+    const done = this.#bytes - this.#bytesAtStart;
+    const left = this.#totalBytes - this.#bytes;
+    this.#onProgress({
+      ...this.#counts,
+      bytes: this.#bytes,
+      totalBytes: this.#totalBytes,
+      rate: Math.round((this.#counts.rows - this.#resumedRows) / Math.max(seconds, 0.001)),
+      ...(done > 0 && seconds > 1 ? { etaMs: Math.round((left / done) * seconds * 1_000) } : {}),
+      ...(this.#waiting === undefined ? {} : { waiting: this.#waiting }),
+    });
+  }
+}
+
+const emptySlice = (): Slice => ({ leads: [], refused: [], rows: 0, faults: [], line: 0 });
