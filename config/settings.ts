@@ -258,6 +258,12 @@ const table = {
     ["http"],
     "Local server that plays the web sites of *.example hosts when LEADS_FETCH=generator.",
   ),
+  fetchContact: url(
+    "LEADS_FETCH_CONTACT",
+    "",
+    ["http", "https", "mailto"],
+    "Where owners of web sites find who fetches them; stands in the User-Agent. Needed when LEADS_FETCH=web.",
+  ),
   fetchTimeoutMs: whole("LEADS_FETCH_TIMEOUT_MS", 10_000, 100, 120_000, "ms", "Time a web site has to answer in full."),
   scoringRules: pattern(
     "LEADS_SCORING_RULES",
@@ -280,6 +286,19 @@ const table = {
     /^[^\p{Cc}<>"]{1,64}$/u,
     "1 to 64 characters without control characters, <, > and double quotes",
     "The name that e-mails are signed with.",
+  ),
+  listingsDir: pattern(
+    "LEADS_LISTINGS_DIR",
+    "",
+    /^.*$/,
+    "a folder, or empty",
+    "Folder whose NDJSON files may be read as listings; empty: none.",
+  ),
+  listingsOrigins: list(
+    "LEADS_LISTINGS_ORIGINS",
+    "origins (https://lists.example.com), comma separated",
+    (p) => URL.canParse(p) && /^https?:$/.test(new URL(p).protocol) && new URL(p).origin === p,
+    "Servers from which NDJSON listings may be fetched.",
   ),
   campaign: pattern(
     "LEADS_CAMPAIGN",

@@ -19,6 +19,11 @@ export const errorTable = {
   RATE_LIMITED: { status: 429, retryable: true, text: "Too many requests; Retry-After says when." },
   MAILBOX_FULL: { status: 503, retryable: true, text: "The mailbox is full; Retry-After says when to try again." },
   OUTAGE: { status: 503, retryable: true, text: "Something the mesh stands on is down; `data.dependency` names it." },
+  LISTING_UNREACHABLE: {
+    status: 503,
+    retryable: true,
+    text: "The server of a listing does not answer; its work waits.",
+  },
   INTERNAL: { status: 500, retryable: false, text: "A fault of ours; the log has it under the request id." },
   ENVELOPE: {
     status: 500,

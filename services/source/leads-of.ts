@@ -1,0 +1,32 @@
+import { derivedId } from "../intake/ids.ts";
+import { normalise } from "../intake/normalise.ts";
+import type { Lead } from "../leads/lead.ts";
+import { belongs, type ListingPage, type WorkItem } from "./work.ts";
+
+/**
+ * The leads of a page that belong to the item. A listing without an id of its own gets one from its content, so that
+ * the same page read twice gives the same leads. `now`: ms since 1970.
+ */
+export function leadsOf(
+  item: WorkItem,
+  page: Pick<ListingPage, "rows">,
+  now: number,
+): { leads: Lead[]; refused: number } {
+  const leads: Lead[] = [];
+  let refused = 0;
+  for (const { raw } of page.rows) {
+    const read = normalise(raw, {
+      tenant: item.tenant,
+      source: item.provider,
+      trust: item.trust,
+      defaultRegion: item.region,
+      ...(item.areaCode === undefined ? {} : { areaCode: item.areaCode }),
+      vertical: item.vertical,
+      now,
+      newId: () => derivedId("listing", item.tenant, item.provider, item.listing, JSON.stringify(raw)),
+    });
+    if ("faults" in read) refused++;
+    else if (belongs(read.lead, item)) leads.push(read.lead);
+  }
+  return { leads, refused };
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+import type { Context, Service } from "moleculer";
+import { headers, tenantPattern } from "../../config/names.ts";
+import { type Acceptor, acceptor } from "../../mixins/accept.ts";
+import { pack } from "../../mixins/actor/envelope.ts";
+import { Publisher } from "../../mixins/actor/publisher.ts";
+import { actor } from "../../mixins/actor.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
+import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { trustLevels } from "../leads/lead.ts";
+import { openWork, workState } from "./source.sql.ts";
+import { itemsOf, type WorkItem, type WorkOrder } from "./work.ts";
+import { SourceWorker } from "./worker.ts";
+
+const stage = "source";
+/** An item that is done can be opened again after this: listings change daily. */
+const againAfterMs = 24 * 3_600_000;
+
+interface Vars {
+  edge: Acceptor;
+  publisher: Publisher;
+  worker: SourceWorker;
+}
+const vars = defineMixin<Vars>()({});
+
+/**
+ * Fills the intake from listing providers. Its work list is zip x vertical; an item is leased to one instance at a time,
+ * which takes it page by page: read, normalise, accept, and only then note that the page is done. docs/intake.md
+ */
+export default defineService({
+  name: stage,
+  settings: { leaseMs: 30_000, patienceMs: 30_000 },
+  mixins: [
+    vars,
+    actor<WorkItem>({
+      stage,
+      handle(batch) {
+        const { worker } = this as Service & Vars;
+        return Promise.all(batch.map((work) => worker.workOff(work)));
+      },
+    }),
+  ],
+  actions: {
+    /**
+     * Puts work on the list: every zip with every vertical. The same again while it is open, or within a day after it
+     * was done, is one. Answers how many items are open of those that were named, and how many of them newly.
+     */
+    enqueue: {
+      params: {
+        tenant: { type: "string", pattern: tenantPattern },
+        provider: { type: "string", pattern: /^[a-z0-9-]{1,32}$/ },
+        listing: { type: "string", min: 1, max: 2_000 },
+        zips: { type: "array", min: 1, max: 10_000, items: { type: "string", pattern: /^[0-9A-Za-z -]{2,10}$/ } },
+        verticals: { type: "array", min: 1, max: 200, items: { type: "string", min: 1, max: 64 } },
+        trust: { type: "enum", values: Object.keys(trustLevels), default: "scraped" },
+        region: { type: "string", pattern: /^[A-Z]{2}$/, optional: true },
+        areaCode: { type: "string", pattern: /^\d{2,5}$/, optional: true },
+      },
+      async handler(ctx: Context<Omit<WorkOrder, "region"> & { region?: string }>) {
+        const { settings, databases, names } = resourcesOf(this.broker);
+        const order: WorkOrder = { ...ctx.params, region: ctx.params.region ?? settings.defaultRegion };
+        const items = new Map(itemsOf(order, Date.now()).map((item) => [item.leadId, item]));
+        const open = await openWork(databases.of(order.tenant), [...items.values()], againAfterMs);
+        const requestId = randomBytes(16).toString("hex");
+        const traceparent = `00-${requestId}-${randomBytes(8).toString("hex")}-01`;
+        const route = { tenant: order.tenant, lane: "bulk" as const, requestId, traceparent };
+        await Promise.all(
+          open.map(async ({ workId, round }) => {
+            // An envelope an item, so that instances share them.
+            const [envelope] = pack(route, [{ lead: { ...items.get(workId)!, revision: round } }]);
+            envelope!.headers.set(headers.msgId, `source.${workId}.${round}`);
+            const subject = names.mailbox(stage).subject("bulk");
+            await this.publisher.publish(subject, envelope!.data, envelope!.headers, {
+              full: "throw",
+              timeoutMs: 5_000,
+            });
+          }),
+        );
+        return { items: items.size, open: open.length, opened: open.filter(({ opened }) => opened).length };
+      },
+    },
+    /** How far a tenant's work list is. */
+    progress: {
+      params: { tenant: { type: "string", pattern: tenantPattern } },
+      handler(ctx: Context<{ tenant: string }>) {
+        return workState(resourcesOf(this.broker).databases.of(ctx.params.tenant), ctx.params.tenant);
+      },
+    },
+  },
+  created() {
+    const { databases, onDrain } = resourcesOf(this.broker);
+    this.edge = acceptor(resourcesOf(this.broker));
+    this.worker = new SourceWorker({
+      ...this.settings,
+      databases,
+      page: ({ provider, listing, zip, vertical }, cursor) =>
+        this.broker.call(`listing-${provider}.page`, { listing, zip, vertical, cursor }),
+      bulk: (origin) => this.edge.bulk(origin),
+    });
+    onDrain(async () => {
+      this.worker.stopping = true;
+    });
+  },
+  async started() {
+    this.publisher = new Publisher(await resourcesOf(this.broker).nats());
+  },
+  stopped() {
+    this.edge.close();
+    this.publisher?.close();
+  },
+});

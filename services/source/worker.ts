@@ -1,0 +1,70 @@
+import { randomUUID } from "node:crypto";
+import type { BulkWriter, Origin } from "../../mixins/accept.ts";
+import { complete, type Outcome, type Work, wait } from "../../mixins/actor/outcome.ts";
+import type { Databases } from "../../mixins/knex.ts";
+import type { Lead } from "../leads/lead.ts";
+import { leadsOf } from "./leads-of.ts";
+import { advance, claim, release } from "./source.sql.ts";
+import type { ListingPage, WorkItem } from "./work.ts";
+
+export interface WorkerOptions {
+  databases: Databases;
+  /** A page of a provider's list, from `cursor` on; null is its beginning. */
+  page(item: WorkItem, cursor: string | null): Promise<ListingPage>;
+  /** A writer into the intake. */
+  bulk(origin: Origin): BulkWriter<Lead>;
+  /** How long an item stays with an instance that says nothing more, ms; a page takes a fraction of it. */
+  leaseMs: number;
+  /** A list that cannot be reached, or a full intake, is looked at again after this, ms. */
+  patienceMs: number;
+}
+
+/** Works items off: page by page, each read, normalised, accepted, and only then noted as done. */
+export class SourceWorker {
+  readonly #options: WorkerOptions;
+  /** The instance drains: no further page is begun. */
+  stopping = false;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+  }
+
+  /** Takes an item as far as it goes. An outage is thrown; what concerns this item alone makes it wait, and burns no try. */
+  async workOff(work: Work<WorkItem>): Promise<Outcome<WorkItem>> {
+    const { databases, leaseMs, patienceMs } = this.#options;
+    const item = work.lead;
+    const knex = databases.of(item.tenant);
+    const holder = randomUUID();
+    const claimed = await claim(knex, item, holder, leaseMs);
+    if (claimed.kind === "over") return complete(item, "done before");
+    if (claimed.kind === "leased") return wait(Math.max(claimed.until, Date.now()) + 100, "another instance has it");
+    try {
+      for (let { cursor } = claimed; ; ) {
+        const page = await this.#options.page(item, cursor);
+        const done = await this.#accept(work, page);
+        if (!(await advance(knex, item, holder, { cursor: page.cursor, ...done }, leaseMs)))
+          return wait(Date.now() + leaseMs, "the lease was lost");
+        if (page.cursor === null) return complete(item, "done");
+        cursor = page.cursor;
+        if (this.stopping) return wait(Date.now() + 1_000, "this instance stops");
+      }
+    } catch (error) {
+      // Across nodes an error keeps its type alone.
+      const { type, message } = error as { type?: string; message: string };
+      if (type === "LISTING_UNREACHABLE" || type === "MAILBOX_FULL") return wait(Date.now() + patienceMs, message);
+      throw error;
+    } finally {
+      // Not to be waited for till the lease runs out. With the database away it does run out.
+      await release(knex, item, holder).catch(() => {});
+    }
+  }
+
+  /** Accepts what belongs to the item. Resolves when JetStream has it all. */
+  async #accept({ lead: item, requestId, traceparent }: Work<WorkItem>, page: ListingPage) {
+    const { leads, refused } = leadsOf(item, page, Date.now());
+    const writer = this.#options.bulk({ tenant: item.tenant, requestId, traceparent, importId: item.leadId });
+    for (const lead of leads) await writer.write(lead);
+    await writer.end();
+    return { listings: page.rows.length + page.unreadable, accepted: leads.length, refused: refused + page.unreadable };
+  }
+}
