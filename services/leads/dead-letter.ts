@@ -1,8 +1,9 @@
 import { tenantPattern } from "../../config/names.ts";
+import { sideStages } from "../../config/pipeline.ts";
 import { type LeadRow, rowOfDead } from "./row.ts";
 
-/** Stages whose mailboxes hold work items, not leads: they have ids too, but are nobody's lead. */
-const workStages: ReadonlySet<string> = new Set(["source"]);
+/** Stages beside the flow: their mailboxes hold work items, which have ids too, but are nobody's lead. */
+const workStages: ReadonlySet<string> = new Set(sideStages.map(({ name }) => name));
 
 export const holdsLeads = (stage: string): boolean => !workStages.has(stage);
 

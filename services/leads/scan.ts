@@ -1,0 +1,85 @@
+import { createInbox, type NatsConnection } from "nats";
+import { inboxPrefix } from "../../mixins/actor/publisher.ts";
+import { outage } from "../../mixins/errors.ts";
+import { jsApi } from "../../mixins/jetstream.ts";
+
+/** A message as it stands in a stream. */
+export interface Stored {
+  subject: string;
+  seq: number;
+  data: Uint8Array;
+}
+
+/** What one request may bring: bounds what is in memory at once. */
+const batchMessages = 256;
+const batchBytes = 8_388_608;
+/** Silence after which a request has failed. */
+const silenceMs = 10_000;
+
+/**
+ * Reads a stream from its beginning to what was its end when the reader came there, a batch at a time, without a
+ * consumer: a work queue admits no second one, and reading must take nothing from the mesh. Messages that leave while it
+ * reads may be missing, those that come may be there. The stream must have `allow_direct`.
+ */
+export async function* scan(nc: NatsConnection, stream: string): AsyncGenerator<Stored[]> {
+  for (let seq = 1; ; ) {
+    const batch = await getBatch(nc, stream, seq);
+    if (batch.length === 0) return;
+    yield batch;
+    seq = batch.at(-1)!.seq + 1;
+  }
+}
+
+/** Batched direct get, https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md (the client has none by sequence). */
+function getBatch(nc: NatsConnection, stream: string, seq: number): Promise<Stored[]> {
+  return new Promise((resolve, reject) => {
+    const batch: Stored[] = [];
+    const inbox = createInbox(inboxPrefix(nc));
+    const end = (error?: Error) => {
+      clearTimeout(timer);
+      subscription.unsubscribe();
+      if (error) reject(error);
+      else resolve(batch);
+    };
+    const timer = setTimeout(() => end(outage("nats", new Error(`no answer to a read of ${stream}`))), silenceMs);
+    const subscription = nc.subscribe(inbox, {
+      callback: (error, message) => {
+        if (error) return end(error);
+        const { code = 0, description = "" } = message.headers ?? {};
+        // 204 ends a batch, 404 says that nothing is left.
+        if (code === 204 || code === 404) return end();
+        if (code >= 400) return end(outage("nats", new Error(`reading ${stream}: ${code} ${description}`)));
+        timer.refresh();
+        batch.push({
+          subject: message.headers?.get("Nats-Subject") ?? "",
+          seq: Number(message.headers?.get("Nats-Sequence")),
+          data: message.data,
+        });
+      },
+    });
+    const request = { batch: batchMessages, max_bytes: batchBytes, seq, next_by_subj: ">" };
+    nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
+  });
+}
+
+/** Names of all streams that begin with `prefix`. */
+export async function streamNames(nc: NatsConnection, prefix: string): Promise<string[]> {
+  const names: string[] = [];
+  for (;;) {
+    const page = await jsApi<{ streams: string[] | null; total: number }>(nc, "STREAM.NAMES", { offset: names.length });
+    const streams = page.streams ?? [];
+    names.push(...streams);
+    if (streams.length === 0 || names.length >= page.total) return names.filter((name) => name.startsWith(prefix));
+  }
+}
+
+/** Changes whenever a message came to one of the streams or left it. */
+export async function fingerprint(nc: NatsConnection, streams: readonly string[]): Promise<string> {
+  const states = await Promise.all(
+    streams.map(async (stream) => {
+      const { state } = await jsApi(nc, `STREAM.INFO.${stream}`);
+      return [stream, state.messages, state.first_seq, state.last_seq];
+    }),
+  );
+  return JSON.stringify(states);
+}
