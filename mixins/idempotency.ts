@@ -11,6 +11,8 @@ export interface Claim {
   leadId: string;
   /** The lead's revision, ms since 1970: whoever repeats the request tells the very same lead. */
   revision: number;
+  /** The request that came first: its id is part of what makes two envelopes one to JetStream. */
+  requestId: string;
   /** JetStream has the lead. */
   done: boolean;
 }

@@ -57,10 +57,13 @@ const handlers: Handlers<OperationId, Gateway> = {
       await this.acceptor.one(lead, originOf(call));
       return accepted(lead.leadId);
     }
-    const mine: Claim = { body: fingerprint(call.raw), leadId: lead.leadId, revision: lead.revision, done: false };
+    const { leadId, revision } = lead;
+    const mine: Claim = { body: fingerprint(call.raw), leadId, revision, requestId: call.requestId, done: false };
     const claim = await this.idempotency.claim(tenant, key, mine);
     if (!claim.done) {
-      await this.acceptor.one({ ...lead, revision: claim.revision }, originOf(call));
+      // Whoever repeats an unfinished request publishes the very envelope that the first one did, or died before it did.
+      const origin = { ...originOf(call), requestId: claim.requestId };
+      await this.acceptor.one({ ...lead, revision: claim.revision }, origin);
       await this.idempotency.settle(tenant, key, claim).catch((error) => this.logger.debug("not settled", error));
     }
     return accepted(claim.leadId);

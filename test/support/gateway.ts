@@ -1,5 +1,6 @@
-import type { Scope } from "../../mixins/keys.ts";
-import { createKey } from "../../mixins/keys.ts";
+import { unpack } from "../../mixins/actor/envelope.ts";
+import { createKey, type Scope } from "../../mixins/keys.ts";
+import type { Lead } from "../../services/leads/lead.ts";
 import { eventually } from "./eventually.ts";
 import { type MeshOptions, startMesh, type TestMesh } from "./mesh.ts";
 
@@ -8,6 +9,8 @@ export interface TestGateway extends TestMesh {
   url: string;
   /** Makes a key of a tenant; waits until the gateway knows it. */
   key(tenant: string, ...scopes: Scope[]): Promise<{ id: string; secret: string }>;
+  /** Resolves when this gateway has learnt of a key. */
+  knows(secret: string): Promise<unknown>;
   /** A request with a key's secret; `path` begins with a slash. */
   call(secret: string, path: string, init?: RequestInit): Promise<Response>;
 }
@@ -23,13 +26,46 @@ export async function startGateway(options: Partial<MeshOptions> = {}): Promise<
   const { url } = service;
   const call = (secret: string, path: string, init: RequestInit = {}) =>
     fetch(url + path, { ...init, headers: { authorization: `Bearer ${secret}`, ...init.headers } });
+  const knows = (secret: string) =>
+    eventually("the gateway learns of a new key", () => service.keys.find(secret), { everyMs: 5 });
   return Object.assign(mesh, {
     url,
     call,
+    knows,
     async key(tenant: string, ...scopes: Scope[]) {
       const made = await createKey(mesh.nats, mesh.names, { tenant, scopes });
-      await eventually("the gateway learns of a new key", () => service.keys.find(made.secret), { everyMs: 5 });
+      await knows(made.secret);
       return made;
     },
   });
+}
+
+/** The answer's status, headers and JSON. */
+export async function postLead(
+  gateway: Pick<TestGateway, "call">,
+  secret: string,
+  lead: object,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; headers: Headers; body: any }> {
+  const init = {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(lead),
+  };
+  const answer = await gateway.call(secret, "/v1/leads", init);
+  return { status: answer.status, headers: answer.headers, body: await answer.json() };
+}
+
+/** The leads that stand in the live mailbox of the first stage, or in the intake, oldest first; nothing is taken out. */
+export async function leadsIn(mesh: TestMesh, place: "mailbox" | "intake" = "mailbox"): Promise<Lead[]> {
+  const { names, nats, resources } = mesh;
+  const stream = place === "intake" ? names.intake.stream : names.mailbox(resources.flow[0]!.name).stream;
+  const jsm = await nats.jetstreamManager();
+  const { state } = await jsm.streams.info(stream);
+  const leads: Lead[] = [];
+  for (let seq = state.first_seq; seq <= state.last_seq && state.messages > 0; seq++) {
+    const message = await jsm.streams.getMessage(stream, { seq }).catch(() => undefined);
+    if (message) leads.push(...unpack<Lead>(message.data, message.header).items.map(({ lead }) => lead));
+  }
+  return leads;
 }
