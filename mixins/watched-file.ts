@@ -12,7 +12,12 @@ export interface WatchedFileOptions<T> {
   onRefused?(error: Error): void;
   /** How often the file is looked at where the system's notices fail (network and container mounts). */
   pollMs?: number;
+  /** Does without the system's notices. */
+  isPolledOnly?: boolean;
 }
+
+/** After a notice: whoever writes in place has emptied the file first, and an empty one would be refused. */
+const settleMs = 50;
 
 /**
  * A file whose content is a value that follows it. The folder is watched, not the file: editors and configuration
@@ -25,6 +30,7 @@ export class WatchedFile<T> {
   #refused = "";
   #watcher: FSWatcher | undefined;
   #poll: NodeJS.Timeout | undefined;
+  #settle: NodeJS.Timeout | undefined;
   #looking: Promise<void> | undefined;
   #again = false;
 
@@ -66,6 +72,7 @@ export class WatchedFile<T> {
   close(): void {
     this.#watcher?.close();
     clearInterval(this.#poll);
+    clearTimeout(this.#settle);
   }
 
   async #read(): Promise<void> {
@@ -93,12 +100,15 @@ export class WatchedFile<T> {
   }
 
   #follow(): void {
-    const { path, pollMs = 2_000 } = this.#options;
+    const { path, pollMs = 2_000, isPolledOnly = false } = this.#options;
     const name = basename(path);
     this.#poll = setInterval(() => void this.look(), pollMs).unref();
+    if (isPolledOnly) return;
     try {
       this.#watcher = watch(dirname(path), { persistent: false }, (_event, changed) => {
-        if (changed === null || changed === name) void this.look();
+        if (changed !== null && changed !== name) return;
+        clearTimeout(this.#settle);
+        this.#settle = setTimeout(() => void this.look(), settleMs).unref();
       });
       // Out of watches, or the folder itself is gone: the poll goes on alone.
       this.#watcher.on("error", () => this.#watcher?.close());

@@ -1,5 +1,5 @@
 import { fold, foldLabel, type Subject } from "./subject.ts";
-import { compareVersions } from "./versions.ts";
+import { compareParts, partsOf } from "./versions.ts";
 
 /** A compiled condition. */
 export type Test = (subject: Subject) => boolean;
@@ -149,18 +149,18 @@ function between(fact: Fact<number>): Condition {
 }
 
 function usesAny(names: readonly string[]): Test {
-  const wanted = new Set(names.map(fold));
-  return (s) => s.technologies.some(({ name }) => wanted.has(name));
+  const wanted = names.map(fold);
+  return (s) => wanted.some((name) => s.technologies.has(name));
 }
 
 function versionIs({ technology, version }: Arguments["technologyVersion"], holds: (order: number) => boolean): Test {
   const wanted = fold(technology);
-  return (s) =>
-    s.technologies.some((found) => {
-      if (found.name !== wanted || found.version === undefined) return false;
-      const order = compareVersions(found.version, version);
-      return order !== undefined && holds(order);
-    });
+  const bound = partsOf(version)!;
+  return (s) => {
+    const found = s.technologies.get(wanted);
+    const parts = found === undefined ? undefined : partsOf(found);
+    return parts !== undefined && holds(compareParts(parts, bound));
+  };
 }
 
 type Place = "city" | "state" | "zip";

@@ -3,7 +3,8 @@ import type { Lead, Technology } from "../leads/lead.ts";
 /** A lead as the conditions see it: text folded once a lead instead of once a rule. What is absent is not known. */
 export interface Subject {
   lead: Lead;
-  technologies: readonly { name: string; version: string | undefined }[];
+  /** Name -> version, where that is known. */
+  technologies: ReadonlyMap<string, string | undefined>;
   vertical: string | undefined;
   /** Categories and vertical. */
   labels: readonly string[];
@@ -28,7 +29,7 @@ export function subjectOf(lead: Lead): Subject {
   if (foldedVertical !== undefined) labels.push(foldedVertical);
   return {
     lead,
-    technologies: lead.facts.site?.technologies?.map(foldTechnology) ?? [],
+    technologies: technologiesOf(lead.facts.site?.technologies),
     vertical: foldedVertical,
     labels,
     city: known(address?.city),
@@ -38,7 +39,17 @@ export function subjectOf(lead: Lead): Subject {
   };
 }
 
-const foldTechnology = ({ name, version }: Technology) => ({ name: fold(name), version });
+const noTechnologies: ReadonlyMap<string, undefined> = new Map();
+
+function technologiesOf(technologies: readonly Technology[] | undefined): Subject["technologies"] {
+  if (!technologies?.length) return noTechnologies;
+  const found = new Map<string, string | undefined>();
+  for (const { name, version } of technologies) {
+    const folded = fold(name);
+    if (version !== undefined || !found.has(folded)) found.set(folded, version);
+  }
+  return found;
+}
 
 function known(text: string | undefined): string | undefined {
   return text === undefined || text.trim() === "" ? undefined : fold(text);
