@@ -111,7 +111,8 @@ function takeState(segments: string[], parts: LineParts, country: string): void 
   for (let count = Math.min(3, words.length); count >= 1; count--) {
     const tail = words.slice(-count).join(" ");
     const code = stateCode(tail, country) ?? stateCode(tail, country === "US" ? "CA" : "US");
-    if (code === undefined) continue;
+    // The city and its district, not a state of two words.
+    if (code === undefined || /^washington dc$/i.test(tail.replace(/[.]/g, ""))) continue;
     const alone = count === words.length;
     // Without a postal code behind it a word at the end of the only segment may be a street's (`100 Main St NE`).
     const marked = parts.zip !== undefined ? !isDirection(code, parts.zip, alone) : segments.length > 1;

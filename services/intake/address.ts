@@ -88,7 +88,8 @@ function assemble(parts: LineParts, country: string, findings: Findings): Addres
 function keep(address: Address, part: PartName, text: string, findings: Findings): void {
   if (text.length > limits[part])
     findings.drop(part, `has ${text.length} characters, at most ${limits[part]} are kept`);
-  else if (text !== "") address[part] = text;
+  else if (isPlaceholder(text) || !/[\p{L}\p{N}]/u.test(text)) findings.drop(part, `${shown(text)} says nothing`);
+  else address[part] = text;
 }
 
 const shownKey = (key: string) => (/^\w{1,40}$/.test(key) ? key : shown(key));

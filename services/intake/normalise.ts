@@ -109,9 +109,10 @@ function readFields(raw: RawLead, context: IntakeContext, findings: Findings): L
   if (address) fields.address = address;
 
   const vertical = readText(raw.vertical, "vertical", findings, { max: limits.vertical }) ?? context.vertical;
-  if (vertical !== undefined && !isPlaceholder(vertical)) {
-    const word = slug(vertical).slice(0, limits.vertical);
-    if (word !== "") fields.vertical = word;
+  if (vertical !== undefined) {
+    const word = slug(vertical);
+    if (word.length > limits.vertical) findings.drop("vertical", `${shown(vertical)} is too long`);
+    else if (word !== "" && !isPlaceholder(vertical) && !isPlaceholder(word)) fields.vertical = word;
   }
   const categories = readCategories(raw.categories, findings);
   if (categories) fields.categories = categories;

@@ -46,5 +46,8 @@ export function stateCode(name: string, country: "US" | "CA"): string | undefine
 
 /** ISO 3166-1 alpha-2 of a country, by code or (English) name. */
 export function countryCode(name: string): string | undefined {
-  return countries.get(key(name));
+  const code = key(name);
+  // Two letters are a code only where nothing else stands: `-- N/A` is not Namibia.
+  if (code.length === 2 && !/^[A-Z]\.?[A-Z]\.?$/i.test(name.trim())) return undefined;
+  return countries.get(code);
 }

@@ -80,13 +80,13 @@ class CsvReading {
 
   /** Missing cells at the end are blank ones; more than the header has mean that values stand in wrong columns. */
   #ragged(cells: string[]): string | undefined {
-    if (cells.length === this.#width) this.suspect = false;
-    else if (cells.length < this.#width) {
-      if (this.suspect)
-        return `the row has ${cells.length} cells where the header has ${this.#width}: it seems to be what remains of the broken row above`;
-    } else if (cells.slice(this.#width).some((cell) => cell.trim() !== ""))
-      return `the row has ${cells.length} cells where the header has ${this.#width}`;
-    return undefined;
+    const counted = `the row has ${cells.length} cells where the header has ${this.#width}`;
+    if (this.suspect) {
+      if (cells.length < this.#width || cells.some((cell) => cell.endsWith('"')))
+        return `the row seems to be what remains of the broken row above`;
+      this.suspect = false;
+    }
+    return cells.slice(this.#width).some((cell) => cell.trim() !== "") ? counted : undefined;
   }
 }
 
