@@ -4,10 +4,11 @@ import { ServiceBroker } from "moleculer";
 import { loadSettings } from "../config/settings.ts";
 import { brokerOptions } from "../mixins/broker.ts";
 import { dirFlag } from "./stack/flags.ts";
-import { isOwned, readState } from "./stack/state.ts";
+import { ownerOf, readState } from "./stack/state.ts";
 
-const state = readState(dirFlag(process.argv.slice(2)));
-if (!isOwned(state) || state.apiUrl === undefined) {
+const dir = dirFlag(process.argv.slice(2));
+const state = readState(dir);
+if (!ownerOf(dir) || state.apiUrl === undefined) {
   console.error("no mesh of this folder is up: npm start brings one up");
   process.exit(1);
 }

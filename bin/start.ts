@@ -10,7 +10,7 @@ import { demoKey } from "./stack/api-key.ts";
 import { type StartFlags, startFlags, startUsage } from "./stack/flags.ts";
 import { followUntilUp } from "./stack/follow.ts";
 import { Stack, Stopped } from "./stack/stack.ts";
-import { claimFolder, enter, readState } from "./stack/state.ts";
+import { claimFolder, enter, ownerOf, readState } from "./stack/state.ts";
 import { childEnvironment } from "./stack/tools.ts";
 
 /** Another start has this stack. */
@@ -21,10 +21,13 @@ const exitInterrupted = 130;
 const began = performance.now();
 const log = (line: string) => console.log(`${((performance.now() - began) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
 
-process.exitCode = await main(process.argv.slice(2)).catch((error: Error) => {
-  console.error(error.message);
-  return 1;
-});
+// Said outright: what a stop cut short may still hold the event loop.
+process.exit(
+  await main(process.argv.slice(2)).catch((error: Error) => {
+    console.error(error.message);
+    return 1;
+  }),
+);
 
 async function main(args: string[]): Promise<number> {
   let flags: StartFlags;
@@ -54,10 +57,10 @@ async function main(args: string[]): Promise<number> {
 }
 
 function sayOwned({ dir, once }: StartFlags): number {
-  const { apiUrl, phase, starter } = readState(dir);
+  const { apiUrl, phase } = readState(dir);
   console.log(
     apiUrl === undefined
-      ? `another npm start (process ${starter?.pid}) is bringing this up`
+      ? `another npm start (process ${ownerOf(dir)?.pid}) is at work here`
       : `it runs already (${phase}): the API is at ${apiUrl}; npm stop ends it`,
   );
   return once || apiUrl === undefined ? exitOwned : 0;
@@ -65,31 +68,25 @@ function sayOwned({ dir, once }: StartFlags): number {
 
 async function run(flags: StartFlags, env: Record<string, string | undefined>): Promise<number> {
   const stack = new Stack(flags.dir, log);
-  const interrupted = Promise.withResolvers<void>();
+  const interrupted = Promise.withResolvers<never>();
+  interrupted.promise.catch(() => {});
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(signal, () => {
-      // Twice is common: a terminal tells us, and npm passes its own on.
-      interrupted.resolve();
-      void stack.stop();
-    });
+    // Twice is common: a terminal tells us, and npm passes its own on.
+    process.on(signal, () => interrupted.reject(new Stopped(signal)));
   }
+  let isUp = false;
   try {
-    await stack.clean();
-    const settings = await stack.startServers(env);
-    const apiUrl = await stack.startMesh(settings, flags.separate);
-    const apiKey = await demoKey(settings, flags.dir);
-    console.log(`\n  the API is at  ${apiUrl}\n  with the key   ${apiKey}\n`);
-    const ok = !flags.sample || (await sample(stack, { settings, apiUrl, apiKey, stackDir: flags.dir, log }));
+    const ok = await Promise.race([bringUp(stack, flags, env), interrupted.promise]);
     if (flags.once) return ok ? 0 : 1;
     stack.setPhase("up");
+    isUp = true;
     if (!flags.background) console.log("\n  it stays up until Ctrl-C; npm run repl joins it\n");
-    // Everything we started keeps no event loop alive, and we are to stay.
+    // What we started keeps no event loop alive, and we are to stay.
     const stay = setInterval(() => {}, 60_000);
-    await interrupted.promise;
-    clearInterval(stay);
+    await interrupted.promise.finally(() => clearInterval(stay));
     return 0;
   } catch (error) {
-    if (error instanceof Stopped || (await wasInterrupted(interrupted.promise))) return exitInterrupted;
+    if (error instanceof Stopped) return isUp ? 0 : exitInterrupted;
     throw error;
   } finally {
     console.log("stopping");
@@ -97,9 +94,14 @@ async function run(flags: StartFlags, env: Record<string, string | undefined>): 
   }
 }
 
-/** What breaks while a stop is under way breaks because of it. */
-function wasInterrupted(interrupted: Promise<void>): Promise<boolean> {
-  return Promise.race([interrupted.then(() => true), new Promise<boolean>((r) => setImmediate(r, false))]);
+/** Everything up to the end of the sample; says whether that was as it should be. */
+async function bringUp(stack: Stack, flags: StartFlags, env: Record<string, string | undefined>): Promise<boolean> {
+  await stack.clean();
+  const settings = await stack.startServers(env);
+  const apiUrl = await stack.startMesh(settings, flags.separate);
+  const apiKey = await demoKey(settings, flags.dir);
+  console.log(`\n  the API is at  ${apiUrl}\n  with the key   ${apiKey}\n`);
+  return !flags.sample || sample(stack, { settings, apiUrl, apiKey, stackDir: flags.dir, log });
 }
 
 interface Demo {

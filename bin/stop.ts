@@ -3,7 +3,7 @@ import { loadSettings } from "../config/settings.ts";
 import { dirFlag } from "./stack/flags.ts";
 import { endAll, running } from "./stack/leftovers.ts";
 import { end } from "./stack/process.ts";
-import { isOwned, readState, writeState } from "./stack/state.ts";
+import { ownerOf, readState, writeState } from "./stack/state.ts";
 
 /** What a starter needs beside the drain of its services: to close three servers. */
 const serversMs = 30_000;
@@ -18,10 +18,11 @@ async function main(args: string[]): Promise<number> {
   const state = readState(dir);
   const { drainMs } = loadSettings(state.env);
   let ended = 0;
-  if (isOwned(state)) {
+  const owner = ownerOf(dir);
+  if (owner) {
     // It would start again what we end: it ends its own, in its order.
-    console.log(`asking npm start (process ${state.starter.pid}) to stop`);
-    const how = await end(state.starter, drainMs + serversMs);
+    console.log(`asking npm start (process ${owner.pid}) to stop`);
+    const how = await end(owner, drainMs + serversMs);
     if (how === "killed") console.log("it did not, and had to be killed");
     ended++;
   }
@@ -31,7 +32,7 @@ async function main(args: string[]): Promise<number> {
   ended += left.length;
   if (ended === 0) console.log("nothing of ours is running");
   else {
-    const { starter: _, apiUrl: __, ...rest } = now;
+    const { apiUrl: _, ...rest } = now;
     writeState(dir, { ...rest, phase: "stopped", processes: [] });
     console.log("stopped; the data stay for the next start");
   }

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { readState } from "./state.ts";
+import { ownerOf, readState } from "./state.ts";
 
 /** Shows what a start in the background says until it is up (0) or has ended (its code). Ctrl-C before that ends it. */
 export async function followUntilUp(child: ChildProcess, dir: string, output: string): Promise<number> {
@@ -20,8 +20,7 @@ export async function followUntilUp(child: ChildProcess, dir: string, output: st
       const code = await Promise.race([ended, delay(100, undefined)]);
       show();
       if (code !== undefined) return code;
-      const state = readState(dir);
-      if (state.phase === "up" && state.starter?.pid === child.pid) {
+      if (readState(dir).phase === "up" && ownerOf(dir)?.pid === child.pid) {
         child.unref();
         console.log(`\n  it goes on in the background; npm stop ends it, ${output} has what it says\n`);
         return 0;

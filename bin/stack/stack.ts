@@ -7,7 +7,7 @@ import { endAll, running } from "./leftovers.ts";
 import { apiUrl, MeshNode, nodesOf, waitForServices } from "./mesh.ts";
 import { findNatsServer, natsServer } from "./nats.ts";
 import { createDatabase, postgresHome, postgresServer } from "./postgres.ts";
-import { birthOf, end, freePort, type ProcessRecord, stackMark, until } from "./process.ts";
+import { end, freePort, type ProcessRecord, stackMark, until } from "./process.ts";
 import { findRedisServer, redisServer } from "./redis.ts";
 import { Server, type ServerKind } from "./server.ts";
 import { readState, type State, writeState } from "./state.ts";
@@ -40,8 +40,7 @@ export class Stack {
     this.#supervisor = new Supervisor(log);
     const { ports, processes, env } = readState(dir);
     // What a killed start left is listed until it has been ended.
-    const starter = { pid: process.pid, birth: birthOf(process.pid) ?? "" };
-    this.#state = { phase: "starting", starter, env, processes, ports };
+    this.#state = { phase: "starting", env, processes, ports };
     mkdirSync(join(dir, "log"), { recursive: true });
     this.#write({});
   }
@@ -179,7 +178,7 @@ export class Stack {
     for (let left = running(this.dir, this.#state); left.length > 0; left = running(this.dir, this.#state)) {
       await endAll(left, this.#drainMs, this.#log);
     }
-    const { starter: _, apiUrl: __, ...rest } = this.#state;
+    const { apiUrl: _, ...rest } = this.#state;
     writeState(this.dir, { ...rest, phase: "stopped", processes: [] });
   }
 }

@@ -17,8 +17,6 @@ import { birthOf, isRunning, type ProcessRecord } from "./process.ts";
 
 /** `.stack/state.json`: all that another command needs to join, to stop, or to clean up after a kill. */
 export interface State {
-  /** The `npm start` that owns the stack. */
-  starter?: { pid: number; birth: string };
   phase: "starting" | "sample" | "up" | "stopped";
   apiUrl?: string;
   /** The mesh's settings, by their names. */
@@ -49,8 +47,11 @@ export function writeState(dir: string, state: State): void {
   renameSync(next, file);
 }
 
-export function isOwned(state: State): state is State & { starter: { pid: number; birth: string } } {
-  return state.starter !== undefined && isRunning(state.starter);
+/** The `npm start` that has the folder now. */
+export function ownerOf(dir: string): { pid: number; birth: string } | undefined {
+  const [pid, birth] = readHolder(join(dir, "lock")).split(" ");
+  const owner = birth === undefined ? undefined : { pid: Number(pid), birth };
+  return owner && isRunning(owner) ? owner : undefined;
 }
 
 /** Makes the folder, and refuses one of another user: half of the data would be out of reach, or belong to two. */
@@ -84,10 +85,9 @@ export async function enter(dir: string): Promise<(() => void) | undefined> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
     }
-    const [pid, birth] = readHolder(file).split(" ");
-    if (birth !== undefined && isRunning({ pid: Number(pid), birth })) return undefined;
+    if (ownerOf(dir)) return undefined;
     // Empty for the moment between its making and its writing.
-    if (birth === undefined) await delay(30);
+    if (readHolder(file) === "") await delay(30);
     else rmSync(file, { force: true });
   }
   rmSync(file, { force: true });
