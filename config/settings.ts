@@ -225,7 +225,7 @@ const table = {
   ),
   intakeBytes: whole(
     "LEADS_INTAKE_BYTES",
-    17_179_869_184,
+    4_294_967_296,
     65_536,
     1_099_511_627_776,
     "bytes",
@@ -233,7 +233,7 @@ const table = {
   ),
   deadBytes: whole(
     "LEADS_DEAD_BYTES",
-    17_179_869_184,
+    1_073_741_824,
     65_536,
     1_099_511_627_776,
     "bytes",

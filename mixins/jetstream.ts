@@ -199,7 +199,7 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
     }),
     ensureBucket(nc, names.bucket.control, {}),
     ensureBucket(nc, names.bucket.keys, {}),
-    ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 1_073_741_824 }),
+    ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
   ]);
   await Promise.all([
     ensureConsumer(nc, names.accepted.stream, {

@@ -66,15 +66,12 @@ const once = <T>(make: () => Promise<T>) => {
 };
 const natsKind = once(async () => natsServer(await findNatsServer(stackDir, log)));
 const redisBinary = once(() => findRedisServer(log));
-const postgresKind = once(async () => {
-  const place = postgresHome(root, stackDir, log);
-  return postgresServer(place, { durable: false });
-});
+const postgresKind = (durable: boolean) => postgresServer(postgresHome(root, stackDir, log), { durable });
 
 /** A NATS server of this test's own. */
 export const ownNats = async (): Promise<OwnServer> => own(await natsKind());
-/** A PostgreSQL of this test's own; `url` is its administrator's. Takes about two seconds. */
-export const ownPostgres = async (): Promise<OwnServer> => own(await postgresKind());
+/** A PostgreSQL of this test's own; `url` is its administrator's. Takes about two seconds. A bench takes a durable one. */
+export const ownPostgres = async ({ durable = false } = {}): Promise<OwnServer> => own(postgresKind(durable));
 /** A Redis of this test's own; null where there is no redis-server. */
 export const ownRedis = async (): Promise<OwnServer | null> => {
   const binary = await redisBinary();
