@@ -130,8 +130,12 @@ class IntakeWriter<T extends Item> implements BulkWriter<T> {
   }
 
   async end(): Promise<void> {
-    await this.#flush();
-    await Promise.all(this.#flying);
+    try {
+      await this.#flush();
+    } finally {
+      // What is under way when something failed is stored or not: `accepted` counts it before the caller is told.
+      await Promise.all(this.#flying);
+    }
     if (this.#failure) throw this.#failure;
   }
 

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type KV, type NatsConnection, type QueuedIterator, StringCodec } from "nats";
 import { type Names, tenantPattern } from "../config/names.ts";
 import { LeadsError } from "./errors.ts";
+import { jsApi } from "./jetstream.ts";
 
 /**
  * API keys. Only a key's SHA-256 is kept, in a JetStream bucket that every gateway watches: a look-up is a look into
@@ -91,8 +92,12 @@ export async function revokeKey(nc: NatsConnection, names: Names, id: string): P
 
 async function entries(nc: NatsConnection, names: Names): Promise<{ hash: string; revision: number; key: ApiKey }[]> {
   const kv = await bucketOf(nc, names);
+  const prefix = `$KV.${names.bucket.keys}.`;
+  // Not the client's own `keys()`: now and then it ends before the first key has come (nats 2.29).
+  const { state } = await jsApi(nc, `STREAM.INFO.KV_${names.bucket.keys}`, { subjects_filter: `${prefix}>` });
   const found: { hash: string; revision: number; key: ApiKey }[] = [];
-  for await (const hash of await kv.keys()) {
+  for (const subject of Object.keys(state.subjects ?? {})) {
+    const hash = subject.slice(prefix.length);
     const entry = await kv.get(hash);
     const key = entry?.operation === "PUT" ? parseKey(entry.value) : undefined;
     if (entry && key) found.push({ hash, revision: entry.revision, key });

@@ -1,3 +1,8 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { Readable } from "node:stream";
+import { text as readText } from "node:stream/consumers";
+import { pipeline } from "node:stream/promises";
 import { unpack } from "../../mixins/actor/envelope.ts";
 import { createKey, type Scope } from "../../mixins/keys.ts";
 import type { Lead } from "../../services/leads/lead.ts";
@@ -68,4 +73,28 @@ export async function leadsIn(mesh: TestMesh, place: "mailbox" | "intake" = "mai
     if (message) leads.push(...unpack<Lead>(message.data, message.header).items.map(({ lead }) => lead));
   }
   return leads;
+}
+
+/** An upload's answer. A stream is sent no faster than it is taken. */
+export async function postBulk(
+  gateway: Pick<TestGateway, "url">,
+  secret: string,
+  body: string | AsyncIterable<Uint8Array>,
+  { query = "", type = "application/x-ndjson", headers = {} }: { query?: string; type?: string; headers?: object } = {},
+): Promise<{ status: number; headers: Headers; body: any }> {
+  // Not fetch: Node's keeps all the chunks of a streamed body until the request has ended.
+  const req = request(`${gateway.url}/v1/leads/bulk?${query}`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${secret}`, "content-type": type, ...headers },
+  });
+  const answered = once(req, "response") as Promise<[IncomingMessage]>;
+  const sent = pipeline(Readable.from(typeof body === "string" ? [body] : body), req);
+  const [res] = await answered;
+  const text = await readText(res);
+  await sent.catch(() => {}); // An early answer may have cut the rest off.
+  return {
+    status: res.statusCode!,
+    headers: new Headers(res.headers as Record<string, string>),
+    body: JSON.parse(text),
+  };
 }
