@@ -81,7 +81,7 @@ type Literate = Exclude<Field, "headers" | "cookies" | "meta">;
 
 /** The compiled set: made once a process (about 60 ms, 12 MB), used by all. */
 export class Fingerprints {
-  readonly #categories: Record<string, string>;
+  readonly file: FingerprintFile;
   readonly #byName: Map<string, Fingerprint>;
   readonly #index: LiteralIndex;
   readonly #literals: string[];
@@ -91,7 +91,7 @@ export class Fingerprints {
   readonly #byKey = new Map<string, Compiled[]>();
 
   constructor(file: FingerprintFile) {
-    this.#categories = file.categories;
+    this.file = file;
     this.#byName = new Map(file.technologies.map((t) => [t.name, t]));
     const literalIds = new Map<string, number>();
     for (const owner of file.technologies) {
@@ -209,7 +209,7 @@ export class Fingerprints {
       .map(({ fingerprint, version }) => ({
         name: fingerprint.name,
         ...(version === "" ? {} : { version }),
-        categories: fingerprint.categories.map((id) => this.#categories[id] ?? String(id)),
+        categories: fingerprint.categories.map((id) => this.file.categories[id] ?? String(id)),
       }));
   }
 }
