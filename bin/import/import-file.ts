@@ -1,5 +1,5 @@
 import { createHash, hash, randomBytes } from "node:crypto";
-import { closeSync, createReadStream, ftruncateSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import { closeSync, createReadStream, ftruncateSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Lane } from "../../config/names.ts";
@@ -174,6 +174,7 @@ class Import {
       await storing;
     }
     removeCheckpoint(this.#checkpointFile);
+    if (this.#refusedBytes === 0) rmSync(this.#refusedFile, { force: true });
     this.#tell(true);
     const seconds = (Date.now() - this.#startedAt) / 1_000;
     return {
@@ -207,7 +208,7 @@ class Import {
   }
 
   async *#slices(from: number): AsyncGenerator<Slice, void, void> {
-    const { options: o } = { options: this.#options };
+    const o = this.#options;
     const rows = readRows(this.#chunks(), {
       format: o.format ?? (/\.(?:ndjson|jsonl|json)$/i.test(o.file) ? "ndjson" : "csv"),
       ...(o.map === undefined ? {} : { map: parseMap(o.map) }),
