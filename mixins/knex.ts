@@ -71,8 +71,12 @@ export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databaseP
     },
     pool: { min: 0, max: settings.databasePool },
     acquireConnectionTimeout: 10_000,
+    // What Knex would print, past our log: every fault of a connection also comes as the error of a statement.
+    log: { debug: silent, warn: silent, error: silent, deprecate: silent },
   });
 }
+
+const silent = () => {};
 
 /** SQLSTATE classes and codes that mean "the database is not there for anyone", not "this statement is wrong". */
 const outageStates = /^(08|57P0[1-5]|53|25006|55000)/;

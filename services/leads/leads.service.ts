@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
 import { LeadsError } from "../../mixins/errors.ts";
+import { ensureShared } from "../../mixins/jetstream.ts";
 import { isDatabaseOutage, statement } from "../../mixins/knex.ts";
 import { knexAdapter, type PageParams } from "../../mixins/knex-adapter.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -160,12 +161,14 @@ export default defineService({
     this.stopping = new AbortController();
   },
   async started() {
+    const { nats, names, settings } = resourcesOf(this.broker);
     try {
+      await ensureShared(await nats(), names, settings);
       await this.requireMigrations();
       this.record();
     } catch (error) {
       if (!isOutage(error)) throw error;
-      this.logger.warn(`the database does not answer, waiting for it: ${(error as Error).message}`);
+      this.logger.warn(`waiting: ${(error as Error).message}`);
       void this.watchMigrations();
     }
   },

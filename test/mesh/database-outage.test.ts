@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { createDatabase } from "../../bin/stack/postgres.ts";
+import { Databases, statement, transaction } from "../../mixins/knex.ts";
+import { eventually } from "../support/eventually.ts";
+import { type OwnServer, ownPostgres, testPlace, withSettings } from "../support/servers.ts";
+
+/** What a stage sees of an error: whether to wait, and for what. */
+const seen = (error: any) => ({ type: error.type, dependency: error.data?.dependency, retryable: error.retryable });
+const outage = { type: "OUTAGE", dependency: "postgres", retryable: true };
+const errorOf = (promise: Promise<unknown>): Promise<any> =>
+  promise.then(
+    () => assert.fail("it succeeded"),
+    (error) => error,
+  );
+
+describe("a database that fails", function () {
+  this.timeout(60_000);
+  let server: OwnServer;
+  let databases: Databases;
+  before(async () => {
+    await using place = await testPlace();
+    server = await ownPostgres();
+    const LEADS_DATABASE_URL = await createDatabase(server.url, "faults");
+    databases = new Databases(
+      withSettings(place.settings, { LEADS_DATABASE_URL, LEADS_STATEMENT_TIMEOUT_MS: "500", LEADS_DATABASE_POOL: "4" }),
+    );
+    await databases.of("").raw("create table counters (id int primary key, n int not null)");
+    await databases.of("").raw("insert into counters values (1, 0), (2, 0)");
+  });
+  after(async () => {
+    await databases?.close();
+    await server?.[Symbol.asyncDispose]();
+  });
+  const one = () => statement(() => databases.of("").raw("select 1"));
+
+  it("is an outage when it ends the connection in the middle of a transaction, and is back with the next one", async () => {
+    const knex = databases.of("");
+    const error = await errorOf(
+      transaction(knex, async (trx) => {
+        const { rows } = await trx.raw("select pg_backend_pid() as pid");
+        await trx.raw("update counters set n = n + 1 where id = 1");
+        await knex.raw("select pg_terminate_backend(?)", [rows[0].pid]);
+        await trx.raw("update counters set n = n + 1 where id = 2");
+      }),
+    );
+    assert.deepEqual(seen(error), outage);
+    assert.deepEqual(await knex("counters").sum("n as n").first(), { n: "0" });
+  });
+
+  it("is an outage when it ends a connection that waits in the pool", async () => {
+    const knex = databases.of("");
+    await Promise.all([one(), one(), one(), one()]);
+    await knex.raw(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    );
+    const results = await Promise.allSettled([one(), one(), one(), one()]);
+    for (const result of results) if (result.status === "rejected") assert.deepEqual(seen(result.reason), outage);
+    await one();
+  });
+
+  it("is an outage while it is gone, and no longer when it is back", async () => {
+    await server.kill();
+    assert.deepEqual(seen(await errorOf(one())), outage);
+    assert.deepEqual(seen(await errorOf(transaction(databases.of(""), (trx) => trx.raw("select 1")))), outage);
+    await server.start();
+    await one();
+  });
+
+  it("is an outage while it is frozen: it answers nothing, not even that a statement takes too long", async () => {
+    const knex = databases.of("");
+    await one();
+    const { rows } = await knex.raw("select pid from pg_stat_activity where datname = current_database()");
+    const backends: number[] = rows.map((row: { pid: number }) => row.pid);
+    server.freeze();
+    for (const pid of backends) process.kill(pid, "SIGSTOP");
+    try {
+      const started = Date.now();
+      assert.deepEqual(seen(await errorOf(one())), outage);
+      assert.deepEqual(seen(await errorOf(transaction(knex, (trx) => trx.raw("select 1")))), outage);
+      assert.ok(Date.now() - started < 20_000, "it is noticed within seconds");
+    } finally {
+      for (const pid of backends) process.kill(pid, "SIGCONT");
+      server.thaw();
+    }
+    await eventually("it answers again", one);
+  });
+
+  it("runs two transactions that deadlock both to their end", async () => {
+    const knex = databases.of("");
+    let held = 0;
+    const both = Promise.withResolvers<void>();
+    const runs = [0, 0];
+    const crossing = (who: number, first: number, second: number) =>
+      transaction(knex, async (trx) => {
+        runs[who]!++;
+        await trx.raw("set local statement_timeout = 10000");
+        await trx.raw("update counters set n = n + 1 where id = ?", [first]);
+        if (++held === 2) both.resolve();
+        await both.promise;
+        await trx.raw("update counters set n = n + 1 where id = ?", [second]);
+      });
+    await Promise.all([crossing(0, 1, 2), crossing(1, 2, 1)]);
+    assert.equal(runs[0]! + runs[1]!, 3, "one of them ran again");
+    assert.deepEqual(await knex("counters").sum("n as n").first(), { n: "4" });
+  });
+
+  it("is no outage when only the statement is wrong, or takes too long", async () => {
+    const knex = databases.of("");
+    const wrong = await errorOf(transaction(knex, (trx) => trx.raw("select no_such_column from counters")));
+    assert.deepEqual([wrong.type, wrong.code], [undefined, "42703"]);
+    const slow = await errorOf(statement(() => knex.raw("select pg_sleep(5)")));
+    assert.deepEqual([slow.type, slow.code], [undefined, "57014"]);
+    const own = new Error("the caller's own");
+    assert.equal(await errorOf(transaction(knex, async () => Promise.reject(own))), own);
+  });
+});
