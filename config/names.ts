@@ -22,6 +22,8 @@ export const headers = {
   importId: "Leads-Import",
   /** Where a parked envelope goes when its time has come. */
   stage: "Leads-Stage",
+  /** On an envelope that was cut out of one which may have killed its worker: it is handled alone. */
+  suspect: "Leads-Suspect",
   msgId: "Nats-Msg-Id",
   schedule: "Nats-Schedule",
   scheduleTarget: "Nats-Schedule-Target",

@@ -1,4 +1,5 @@
 import type { Service } from "moleculer";
+import type { Status } from "nats";
 import { nextStage } from "../config/pipeline.ts";
 import type { OutageState } from "./actor/outage.ts";
 import type { Item, Outcome, Verdict, Work } from "./actor/outcome.ts";
@@ -84,6 +85,8 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
       async $begin() {
         const { settings, names, flow, side, nats, databases } = resourcesOf(this.broker);
         const nc = await nats();
+        // Told to stop before it has begun.
+        if (this.$draining) return;
         const inFlow = flow.some((line) => line.name === stage);
         this.$publisher = new Publisher(nc);
         this.$worker = new Worker<T>({
@@ -117,11 +120,18 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
           this.$tell();
         });
         const beat = setInterval(() => this.$tell(), tellEveryMs);
-        this.$ends.push(unwatch, () => clearInterval(beat));
+        const statuses = nc.status() as AsyncIterable<Status> & { stop(): void };
+        this.$ends.push(
+          unwatch,
+          () => clearInterval(beat),
+          () => statuses.stop(),
+        );
         void (async () => {
-          for await (const status of nc.status()) if (status.type === "reconnect") this.$worker.reconnected();
+          for await (const { type } of statuses) if (type === "reconnect") this.$worker.reconnected();
         })();
-        if (!this.$pause) this.$worker.resume();
+        // Told to stop meanwhile: $drain has seen the worker, but not these.
+        if (this.$draining) for (const end of this.$ends.splice(0)) end();
+        else if (!this.$pause) this.$worker.resume();
       },
       async $drain() {
         this.$draining = true;

@@ -1,4 +1,4 @@
-import type { KV, NatsConnection, QueuedIterator } from "nats";
+import type { KV, KvEntry, NatsConnection, QueuedIterator } from "nats";
 import type { Names } from "../config/names.ts";
 
 /** Why a stage stands still. */
@@ -37,19 +37,21 @@ export async function watchPause(
   onChange: (pause: Pause | null) => void,
 ): Promise<() => void> {
   const kv = await bucket(nc, names);
-  const read = async () => {
-    const entry = await kv.get(`pause.${stage}`);
+  let newest = -1;
+  // A look and the watch may overtake each other: only what is newer counts.
+  const tell = (entry: KvEntry | null) => {
+    const revision = entry?.revision ?? 0;
+    if (revision <= newest) return;
+    newest = revision;
     onChange(entry?.operation === "PUT" ? entry.json<Pause>() : null);
   };
-  const watch = (await kv.watch({ key: `pause.${stage}`, ignoreDeletes: false })) as QueuedIterator<{
-    operation: string;
-    json<T>(): T;
-  }>;
+  const read = async () => tell(await kv.get(`pause.${stage}`));
+  const watch = (await kv.watch({ key: `pause.${stage}`, ignoreDeletes: false })) as QueuedIterator<KvEntry>;
   void (async () => {
-    for await (const entry of watch) onChange(entry.operation === "PUT" ? entry.json<Pause>() : null);
-  })();
+    for await (const entry of watch) tell(entry);
+  })().catch(() => {});
   await read();
-  // The watch is told again after a reconnect; a look now and then covers what it may have missed.
+  // Covers what the watch may have missed, or that it ended.
   const look = setInterval(() => void read().catch(() => {}), 5_000);
   return () => {
     clearInterval(look);

@@ -76,8 +76,14 @@ export function foreignLetter(
   };
 }
 
+/** Characters of an error's message that are kept: a query builder's holds the whole statement. */
+const messageLimit = 1_000;
+
 /** What is kept of an error: its type (ours and Moleculer's have one), else its SQLSTATE or name. */
 export function errorOf(error: Error): { type: string; message: string } {
   const { type, code } = error as { type?: string; code?: unknown };
-  return { type: type ?? (typeof code === "string" ? code : error.name), message: error.message };
+  return {
+    type: type ?? (typeof code === "string" ? code : error.name),
+    message: String(error.message).slice(0, messageLimit),
+  };
 }

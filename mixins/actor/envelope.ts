@@ -36,10 +36,15 @@ export interface Envelope {
   count: number;
 }
 
+/** A lead's id is a UUID, other items have ids of their own; all of them stand in headers. */
+const idPattern = /^[\x21-\x7e]{1,128}$/;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Cuts items of one route into envelopes, order kept. Each item is serialised once. */
+/**
+ * Cuts items of one route into envelopes, order kept. Each item is serialised once. Throws `ENVELOPE` for an item that
+ * no message can hold; {@link fits} tells before.
+ */
 export function pack<T extends Item>(
   route: Route,
   items: readonly EnvelopeItem<T>[],
@@ -64,11 +69,7 @@ export function pack<T extends Item>(
   };
   for (const item of items) {
     const text = JSON.stringify(item);
-    if (text.length > maxItemBytes)
-      throw new LeadsError(
-        "ENVELOPE",
-        `lead ${item.lead.leadId} takes ${text.length} bytes, more than ${maxItemBytes}`,
-      );
+    if (!fits(text)) throw tooLarge(item.lead.leadId);
     if (parts.length >= limit || (parts.length > 0 && size + text.length > maxBytes)) flush();
     parts.push(text);
     keys += itemKey(item);
@@ -78,9 +79,19 @@ export function pack<T extends Item>(
   return envelopes;
 }
 
+/** Can one message hold this text? A character takes three bytes of UTF-8 at the most, so most need no count. */
+export function fits(text: string): boolean {
+  return text.length <= maxItemBytes / 3 || Buffer.byteLength(text) <= maxItemBytes;
+}
+
+export function tooLarge(leadId: string): LeadsError {
+  return new LeadsError("ENVELOPE", `lead ${leadId} takes more than ${maxItemBytes} bytes`);
+}
+
 /**
  * What makes two publishes of an item the same for `Nats-Msg-Id`: the lead, its telling, the stages it has passed and
- * its failed tries. A redrive, a new telling, or a second way through a stage differs in one of them.
+ * its failed tries. A new telling or a second way through a stage differs in one of them; whoever puts a lead back by
+ * hand (a redrive) must give the envelope an id of its own.
  */
 function itemKey({ lead, tries }: EnvelopeItem): string {
   return `|${lead.leadId}.${lead.revision}.${lead.timeline.length}.${tries ? `${tries.count}.${tries.firstAt}` : ""}`;
@@ -126,9 +137,14 @@ export function unpack<T extends Item>(
   if (body?.v !== envelopeVersion || !Array.isArray(body.items) || body.items.length === 0)
     throw bad("the body has no items of this version");
   if (body.items.length > maxLeads) throw bad(`${body.items.length} items, more than ${maxLeads}`);
-  for (const { lead } of body.items) {
-    if (typeof lead?.leadId !== "string" || !Array.isArray(lead.timeline) || typeof lead.revision !== "number")
-      throw bad("an item is no lead");
+  if (body.items.length === 1 && data.length > maxItemBytes + 32)
+    throw bad(`${data.length} bytes, a lead takes ${maxItemBytes} at the most`);
+  for (const item of body.items) {
+    const { lead, tries } = item ?? {};
+    if (typeof lead?.leadId !== "string" || !idPattern.test(lead.leadId)) throw bad("an item has no id");
+    if (!Array.isArray(lead.timeline) || !Number.isFinite(lead.revision)) throw bad(`item ${lead.leadId} is no lead`);
+    if (tries !== undefined && !(Number.isInteger(tries?.count) && Number.isFinite(tries.firstAt) && tries.error))
+      throw bad(`the tries of lead ${lead.leadId} cannot be read`);
     if (lead.tenant !== tenant) throw bad(`a lead of tenant "${lead.tenant}" in an envelope of "${tenant}"`);
   }
   const route: Route = {

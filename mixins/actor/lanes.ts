@@ -4,7 +4,7 @@ import type { Delivery } from "./puller.ts";
 export interface LaneRules {
   batchLeads: number;
   lingerMs: number;
-  /** Batches in work at once; `live` may have one more. */
+  /** Bulk batches in work at once. All in all there may be one more, so that `live` always finds a place. */
   concurrency: number;
 }
 
@@ -13,7 +13,8 @@ const bulkShare = 10;
 
 /**
  * The buffer of deliveries before the handler, and the rule of which batch is next: `live` first and at once, but
- * every tenth batch is bulk's; a bulk batch waits for `lingerMs` to fill up; the last place is kept for `live`.
+ * every tenth batch is bulk's; a bulk batch waits for `lingerMs` to fill up; one place of `concurrency + 1` is never
+ * bulk's, and none is only live's, or a flood of `live` would never leave one to `bulk`.
  */
 export class Lanes {
   readonly #rules: LaneRules;
@@ -33,49 +34,36 @@ export class Lanes {
     buffer.leads += delivery.count;
   }
 
-  leads(lane: Lane): number {
-    return this.#buffers[lane].leads;
-  }
-
-  get empty(): boolean {
-    return this.#buffers.live.deliveries.length + this.#buffers.bulk.deliveries.length === 0;
-  }
-
-  all(): Delivery[] {
-    return [...this.#buffers.live.deliveries, ...this.#buffers.bulk.deliveries];
-  }
-
-  /** Empties the buffers. */
+  /** Empties the buffers; returns what was in them. */
   clear(): Delivery[] {
-    const all = this.all();
-    for (const buffer of Object.values(this.#buffers)) {
-      buffer.deliveries = [];
+    return Object.values(this.#buffers).flatMap((buffer) => {
       buffer.leads = 0;
-    }
-    return all;
+      return buffer.deliveries.splice(0);
+    });
   }
 
   /**
    * The next batch; or how long to wait for one; or null when nothing can start now.
-   * @param running batches in work
+   * @param running batches in work, by lane
    * @param hurry no lingering: the stage drains
    */
   next(
     now: number,
-    running: number,
+    running: Readonly<Record<Lane, number>>,
     hurry = false,
   ): { lane: Lane; deliveries: Delivery[] } | { waitMs: number } | null {
     const { live, bulk } = this.#buffers;
     const { concurrency, batchLeads, lingerMs } = this.#rules;
     const oldest = bulk.deliveries[0];
-    const bulkRoom = running < concurrency;
+    const room = running.live + running.bulk <= concurrency;
+    const bulkRoom = room && running.bulk < concurrency;
     const bulkWaitMs = !oldest || hurry || bulk.leads >= batchLeads ? 0 : oldest.receivedAt + lingerMs - now;
     const bulkReady = oldest !== undefined && bulkRoom && bulkWaitMs <= 0;
     if (bulkReady && (live.deliveries.length === 0 || this.#sinceBulk >= bulkShare - 1)) {
       this.#sinceBulk = 0;
       return { lane: "bulk", deliveries: this.#take("bulk") };
     }
-    if (live.deliveries.length > 0 && running <= concurrency) {
+    if (live.deliveries.length > 0 && room) {
       this.#sinceBulk++;
       return { lane: "live", deliveries: this.#take("live") };
     }

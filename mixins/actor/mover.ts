@@ -1,6 +1,7 @@
-import type { NatsConnection } from "nats";
+import { type NatsConnection, headers as natsHeaders } from "nats";
 import { headers, lanes, type Names } from "../../config/names.ts";
 import { type Envelope, type EnvelopeItem, pack, type Route } from "./envelope.ts";
+import { sleep } from "./outage.ts";
 import type { Item } from "./outcome.ts";
 import type { Publisher } from "./publisher.ts";
 import { ackBody, type Delivery, Puller } from "./puller.ts";
@@ -13,24 +14,35 @@ import { ackBody, type Delivery, Puller } from "./puller.ts";
 
 /** Leads of one route whose moments fall into the same slot share a schedule. */
 const slotMs = 250;
+/** The last moment that RFC 3339 can write. */
+const lastMoment = Date.UTC(9999, 11, 31);
 
-/** Envelopes, each with its schedule's headers, for items that wait until their moment (ms since 1970). */
+export interface ParkItem<T extends Item> {
+  item: EnvelopeItem<T>;
+  /** ms since 1970 */
+  until: number;
+  /** Of the mailbox message it came in: one that comes back and waits for the same moment once more is no repeat. */
+  seq: number;
+}
+
+/** Envelopes of up to `limit` leads, each with its schedule's headers, for items that wait until their moment. */
 export function parkEnvelopes<T extends Item>(
   names: Names,
   stage: string,
   route: Route,
-  items: readonly { item: EnvelopeItem<T>; until: number }[],
+  items: readonly ParkItem<T>[],
+  limit?: number,
 ): { subject: string; envelope: Envelope }[] {
-  const slots = new Map<number, EnvelopeItem<T>[]>();
-  for (const { item, until } of items) {
-    const slot = Math.ceil(until / slotMs) * slotMs;
-    const slotted = slots.get(slot);
-    if (slotted) slotted.push(item);
-    else slots.set(slot, [item]);
-  }
+  const slots = Map.groupBy(items, ({ until }) => {
+    return Math.ceil(Math.min(Math.max(until, 0), lastMoment) / slotMs) * slotMs;
+  });
   return [...slots].flatMap(([slot, slotted]) =>
-    pack(route, slotted).map((envelope) => {
-      const id = `${envelope.headers.get(headers.msgId)}${slot.toString(36)}`;
+    pack(
+      route,
+      slotted.map(({ item }) => item),
+      limit,
+    ).map((envelope, n) => {
+      const id = [envelope.headers.get(headers.msgId), slotted[0]!.seq, slot, n].join("-");
       envelope.headers.set(headers.msgId, id);
       envelope.headers.set(headers.stage, stage);
       envelope.headers.set(headers.schedule, `@at ${new Date(slot).toISOString()}`);
@@ -100,14 +112,17 @@ export class Mover {
     try {
       const { msg, seq } = delivery;
       const lane = lanes.find((l) => names.park.due(stage, l) === msg.subject) ?? "bulk";
-      const h = msg.headers!;
+      const h = msg.headers ?? natsHeaders();
       h.delete("Nats-Scheduler");
       h.delete("Nats-Schedule-Next");
-      h.set(headers.msgId, `${stage}.due.${seq}`);
+      // The time beside the sequence: a store that lost its end in a crash gives sequences again.
+      h.set(headers.msgId, `${stage}.due.${seq}.${delivery.storedAt}`);
       await publisher.publish(names.mailbox(stage).subject(lane), msg.data, h, { full: "wait", signal });
       msg.respond(ackBody.ack);
     } catch (error) {
       if (!signal.aborted) log("warn", "could not move a due envelope", { stage, error: (error as Error).message });
+      // Not at once, or a fault of the mesh itself would become a hot loop.
+      await sleep(1_000, signal).catch(() => {});
       if (!nc.isClosed()) delivery.msg.respond(ackBody.nak);
     } finally {
       this.#hand.delete(delivery);

@@ -20,8 +20,8 @@ export interface GateOptions {
   probe(dependency: string): (() => Promise<unknown>) | undefined;
 }
 
-/** A batch that meets the same outage this often right after its dependency answered a probe is the fault itself. */
-const suspicious = 3;
+/** How often a batch meets an outage that is none for others before it is the fault itself. */
+export const patience = 3;
 
 /** Does this error say that a dependency is down, rather than that a lead is bad? Looks at fields only: classes do not survive the wire. */
 export function isOutage(error: unknown): boolean {
@@ -38,7 +38,6 @@ const outageTypes = new Set([
   "REQUEST_REJECTED",
   "REQUEST_SKIPPED",
   "QUEUE_FULL",
-  "MAX_CALL_LEVEL",
 ]);
 
 function dependencyOf(error: unknown): string {
@@ -46,12 +45,23 @@ function dependencyOf(error: unknown): string {
   return data?.dependency ?? data?.action ?? "unknown";
 }
 
+/** What the work is a part of: a pass through the handler says nothing about what the checkpoint needs. */
+export type Step = "handle" | "checkpoint";
+
 export class OutageGate {
   readonly #options: GateOptions;
   #state: OutageState | null = null;
-  #probing = false;
-  #attempt = 0;
-  #waiters: (() => void)[] = [];
+  /** Where the outage was met. */
+  #step: Step = "handle";
+  /** Settled when the outage is over. */
+  #over = Promise.withResolvers<void>();
+  /** Someone looks; the others wait in line, and are told whether the look is theirs now. */
+  #looking = false;
+  #line: ((yours: boolean) => void)[] = [];
+  /** Looks so far. */
+  #looks = 0;
+  /** Looks that found the dependency well, since the start. */
+  readonly #passed: Record<Step, number> = { handle: 0, checkpoint: 0 };
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -61,89 +71,101 @@ export class OutageGate {
     return this.#state;
   }
 
-  /** Runs `work`, again and again through an outage. Throws what is no outage, and the signal's reason. */
-  async through<T>(work: () => Promise<T>): Promise<T> {
-    let afterProbe = 0;
+  /**
+   * Runs `work`, again and again through an outage, in turns with the others that wait. Throws what is no outage, the
+   * signal's reason, and an outage that is only its own: its dependency answered a probe, or the same step of another
+   * batch, `tolerance` times, and then this work failed all the same.
+   */
+  async through<T>(step: Step, work: () => Promise<T>, tolerance = patience): Promise<T> {
+    let own = 0;
+    let passedBefore: number | undefined;
     for (;;) {
-      const probed = await this.#turn();
+      const look = await this.#turn();
       try {
         const result = await work();
-        this.#end();
+        if (look && (look.probed || this.#step === step)) {
+          this.#passed[step]++;
+          this.#end();
+        }
         return result;
       } catch (error) {
         if (!isOutage(error)) {
-          // It got far enough to fail on its own account: the dependency answers.
-          this.#end();
+          // It got far enough to fail on its own account.
+          if (look) this.#end();
           throw error;
         }
-        if (probed) afterProbe++;
-        if (afterProbe >= suspicious) {
-          this.#end();
-          throw new Error(`${dependencyOf(error)} answers its probe, but not this batch: ${(error as Error).message}`, {
-            cause: error,
-          });
+        const othersPass = passedBefore !== undefined && this.#passed[step] > passedBefore;
+        passedBefore = this.#passed[step];
+        if (othersPass || look?.probed === dependencyOf(error)) own++;
+        if (own >= tolerance) {
+          if (look) this.#end();
+          throw error;
         }
-        this.#begin(error);
+        this.#begin(step, error);
       } finally {
-        if (probed !== undefined) this.#release();
+        if (look) this.#release();
       }
     }
   }
 
-  /** Waits while there is an outage. Answers true/false to the one whose turn it is to look (was there a probe that succeeded?). */
-  async #turn(): Promise<boolean | undefined> {
-    const { signal } = this.#options;
+  /** Waits while there is an outage. Gives the one whose turn it is to look the dependency that answered its probe, if any. */
+  async #turn(): Promise<{ probed: string | null } | null> {
     while (this.#state) {
-      signal.throwIfAborted();
-      if (this.#probing) {
-        await new Promise<void>((resolve) => this.#waiters.push(resolve));
-        continue;
-      }
-      this.#probing = true;
+      this.#options.signal.throwIfAborted();
+      if (this.#looking && !(await new Promise<boolean>((resolve) => this.#line.push(resolve)))) continue;
+      this.#looking = true;
       try {
-        return await this.#probe();
+        return { probed: await this.#probe() };
       } catch (error) {
         this.#release();
         throw error;
       }
     }
-    return undefined;
+    return null;
   }
 
-  async #probe(): Promise<boolean> {
+  /** Waits for the moment to look, and for the dependency's probe to succeed where it has one. */
+  async #probe(): Promise<string | null> {
     const { probeMinMs, probeMaxMs, signal } = this.#options;
     for (;;) {
-      const wait = Math.min(probeMaxMs, probeMinMs * 2 ** Math.min(this.#attempt++, 20));
-      await sleep(wait / 2 + (Math.random() * wait) / 2, signal);
-      const probe = this.#state && this.#options.probe(this.#state.dependency);
-      if (!probe) return false;
+      const ms = Math.min(probeMaxMs, probeMinMs * 2 ** Math.min(this.#looks++, 20));
+      await Promise.race([sleep(ms / 2 + (Math.random() * ms) / 2, signal), this.#over.promise]);
+      signal.throwIfAborted();
+      const dependency = this.#state?.dependency;
+      const probe = dependency && this.#options.probe(dependency);
+      if (!probe) return null;
       try {
         await probe();
-        return true;
+        return dependency;
       } catch {
         // Still down; look again later.
       }
     }
   }
 
-  #begin(error: unknown): void {
-    if (this.#state) return;
-    this.#state = { dependency: dependencyOf(error), since: Date.now(), message: (error as Error).message };
+  #begin(step: Step, error: unknown): void {
+    const dependency = dependencyOf(error);
+    if (this.#state?.dependency === dependency) return;
+    this.#step = step;
+    this.#state = { dependency, since: Date.now(), message: (error as Error).message };
     this.#options.onChange(this.#state);
   }
 
   #end(): void {
     if (!this.#state) return;
     this.#state = null;
-    this.#attempt = 0;
+    this.#looks = 0;
+    this.#over.resolve();
+    this.#over = Promise.withResolvers();
     this.#options.onChange(null);
+    for (const wake of this.#line.splice(0)) wake(false);
   }
 
+  /** Hands the look to the next in line, so that a batch which fails alone does not keep it. */
   #release(): void {
-    this.#probing = false;
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const wake of waiters) wake();
+    const next = this.#line.shift();
+    if (next) next(true);
+    else this.#looking = false;
   }
 }
 

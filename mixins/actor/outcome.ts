@@ -57,3 +57,21 @@ export const merge = <T extends Item>(lead: T, into: string): Outcome<T> => ({ k
 export const reject = <T extends Item>(lead: T, reason: string): Outcome<T> => ({ kind: "reject", lead, reason });
 export const retry = (error: Error): Outcome<never> => ({ kind: "retry", error });
 export const wait = (until: number, reason: string): Outcome<never> => ({ kind: "wait", until, reason });
+
+/** What is wrong with the outcome a handler gave for this lead; null for a good one. Handlers may be plain JavaScript. */
+export function faultOf(outcome: Outcome<Item> | undefined, leadId: string): string | null {
+  switch (outcome?.kind) {
+    case "forward":
+    case "complete":
+    case "merge":
+    case "reject":
+      if (outcome.lead?.leadId !== leadId) return `${outcome.kind} of another lead (${outcome.lead?.leadId})`;
+      return Array.isArray(outcome.lead.timeline) ? null : `${outcome.kind} of a lead without its timeline`;
+    case "retry":
+      return outcome.error instanceof Error ? null : "retry without an Error";
+    case "wait":
+      return Number.isFinite(outcome.until) ? null : `wait until ${outcome.until}`;
+    default:
+      return `no outcome (${(outcome as { kind?: unknown } | undefined)?.kind})`;
+  }
+}

@@ -1,4 +1,4 @@
-import { type MsgHdrs, type NatsConnection, nuid, type Subscription } from "nats";
+import { type MsgHdrs, type NatsConnection, nuid, type Status, type Subscription } from "nats";
 import { LeadsError, outage } from "../errors.ts";
 
 export interface Ack {
@@ -45,6 +45,7 @@ export class Publisher {
   readonly #window: number;
   readonly #room: (() => void)[] = [];
   readonly #timer: NodeJS.Timeout;
+  readonly #statuses: AsyncIterable<Status> & { stop(): void };
   #sequence = 0;
   #closed = false;
 
@@ -65,6 +66,8 @@ export class Publisher {
           this.#settle(token);
           pending.resolve(answer);
         } else if (!full.has(answer.error.err_code)) {
+          // 503 without being full: no leader just now, or the like. The sweep sends it again.
+          if (answer.error.code === 503) return;
           this.#settle(token);
           pending.reject(
             new Error(`publish to ${pending.subject}: ${answer.error.description} (${answer.error.err_code})`),
@@ -78,17 +81,20 @@ export class Publisher {
       },
     });
     this.#timer = setInterval(() => this.#sweep(resendMs), sweepMs);
+    this.#statuses = nc.status() as AsyncIterable<Status> & { stop(): void };
     void this.#watchReconnects();
   }
 
   /** Resolves when JetStream has stored the message. Waits for its turn when the window is full. */
   async publish(subject: string, data: Uint8Array, headers: MsgHdrs, options: PublishOptions): Promise<Ack> {
-    while (this.#pending.size >= this.#window) {
-      options.signal?.throwIfAborted();
+    while (this.#pending.size >= this.#window && !this.#closed && !options.signal?.aborted) {
       await new Promise<void>((resolve) => this.#room.push(resolve));
     }
-    options.signal?.throwIfAborted();
-    if (this.#closed) throw outage("nats", new Error("the publisher is closed"));
+    if (this.#closed || options.signal?.aborted) {
+      // Woken for a place that it does not take: the next in line may have it.
+      this.#room.shift()?.();
+      throw this.#closed ? outage("nats", new Error("the publisher is closed")) : options.signal!.reason;
+    }
     return new Promise((resolve, reject) => {
       const token = (this.#sequence++).toString(36);
       const now = Date.now();
@@ -130,8 +136,7 @@ export class Publisher {
   }
 
   async #watchReconnects(): Promise<void> {
-    for await (const status of this.#nc.status()) {
-      if (this.#closed) return;
+    for await (const status of this.#statuses) {
       if (status.type === "reconnect") for (const pending of this.#pending.values()) pending.sentAt = 0;
     }
   }
@@ -140,11 +145,13 @@ export class Publisher {
   close(): void {
     this.#closed = true;
     clearInterval(this.#timer);
+    this.#statuses.stop();
     this.#sub.unsubscribe();
     for (const [token, pending] of this.#pending) {
       this.#settle(token);
       pending.reject(outage("nats", new Error("the publisher is closed")));
     }
+    this.#room.shift()?.();
   }
 }
 

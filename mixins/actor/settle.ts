@@ -6,14 +6,17 @@ import { deadLetter, errorOf } from "./dead-letter.ts";
 import {
   type Envelope,
   type EnvelopeItem,
-  maxItemBytes,
+  fits,
   pack,
   type Route,
   routeHeaders,
   routeKey,
+  tooLarge,
+  unpack,
 } from "./envelope.ts";
-import { parkEnvelopes } from "./mover.ts";
-import type { Item, Outcome, Tries, Work } from "./outcome.ts";
+import { type ParkItem, parkEnvelopes } from "./mover.ts";
+import { isOutage } from "./outage.ts";
+import { type Item, type Outcome, retry, type Tries, type Work } from "./outcome.ts";
 import type { Delivery } from "./puller.ts";
 
 /** One item of a batch on its way through the actor. */
@@ -42,52 +45,62 @@ export interface SettleContext {
 
 /**
  * What a batch's outcomes ask to be published: successors into the next mailbox, retries and waits into the park, and
- * dead letters. Pure: the same entries, clock and dice give the same parcels.
+ * dead letters. The same entries, clock and dice give the same parcels. An item that has outgrown any message gets the
+ * outcome of a failure that no retry can mend.
  */
 export function settle<T extends Item>(
   entries: readonly Entry<T>[],
   context: SettleContext,
 ): { parcels: Parcel[]; dead: Entry<T>[] } {
+  try {
+    return parcelsOf(entries, context);
+  } catch (error) {
+    if ((error as LeadsError).type !== "ENVELOPE") throw error;
+    for (const entry of entries) {
+      const item = itemOf(entry, context);
+      if (item && !fits(JSON.stringify(item))) entry.outcome = retry(tooLarge(item.lead.leadId));
+    }
+    return parcelsOf(entries, context);
+  }
+}
+
+function parcelsOf<T extends Item>(
+  entries: readonly Entry<T>[],
+  context: SettleContext,
+): { parcels: Parcel[]; dead: Entry<T>[] } {
   const { names, options, next, now } = context;
   const parcels: Parcel[] = [];
-  const dead: { entry: Entry<T>; tries: Tries }[] = [];
-  const forwards = new Map<string, { route: Route; items: EnvelopeItem<T>[]; entries: Entry<T>[] }>();
-  const parked = new Map<string, { route: Route; items: { item: EnvelopeItem<T>; until: number }[] }>();
-  const group = <V>(groups: Map<string, V>, route: Route, make: () => V): V => {
+  const dead: Entry<T>[] = [];
+  const forwards = new Map<string, { route: Route; items: EnvelopeItem<T>[] }>();
+  const parked = new Map<string, { route: Route; items: ParkItem<T>[] }>();
+  const group = <V>(groups: Map<string, { route: Route; items: V[] }>, route: Route): V[] => {
     const key = routeKey(route);
-    const found = groups.get(key) ?? make();
+    const found = groups.get(key) ?? { route, items: [] };
     groups.set(key, found);
-    return found;
+    return found.items;
   };
 
   for (const entry of entries) {
-    const { outcome, route, work } = entry;
-    switch (outcome!.kind) {
-      case "forward": {
-        const forwarded = group(forwards, route, () => ({ route, items: [], entries: [] }));
-        forwarded.items.push({ lead: outcome!.lead });
-        forwarded.entries.push(entry);
+    const { route } = entry;
+    const outcome = entry.outcome!;
+    switch (outcome.kind) {
+      case "forward":
+        group(forwards, route).push(itemOf(entry, context)!);
         break;
-      }
       case "complete":
       case "merge":
       case "reject":
         break;
       case "wait":
-        group(parked, route, () => ({ route, items: [] })).items.push({
-          item: { lead: work.lead, ...(entry.tries ? { tries: entry.tries } : {}) },
-          until: outcome!.until,
-        });
-        break;
       case "retry": {
-        const tries = failed(entry, outcome!.error, now);
-        if ((outcome!.error as { retryable?: boolean }).retryable === false || exhausted(options.retry, tries.count))
-          dead.push({ entry, tries });
-        else
-          group(parked, route, () => ({ route, items: [] })).items.push({
-            item: { lead: work.lead, tries },
-            until: now + backoffMs(options.retry, tries.count, context.random()),
-          });
+        const item = itemOf(entry, context);
+        if (!item) {
+          dead.push(entry);
+          break;
+        }
+        const until =
+          outcome.kind === "wait" ? outcome.until : now + retryMs(context, outcome.error, item.tries!.count);
+        group(parked, route).push({ item, until, seq: entry.delivery.seq });
         break;
       }
       default:
@@ -95,35 +108,43 @@ export function settle<T extends Item>(
     }
   }
 
-  for (const { route, items, entries: from } of forwards.values()) {
+  for (const { route, items } of forwards.values()) {
     const subject = names.mailbox(next!).subject(route.lane);
-    const oversized = (entry: Entry<T>, error: Error) => dead.push({ entry, tries: failed(entry, error, now) });
-    for (const envelope of packEach(route, items, (n, error) => oversized(from[n]!, error)))
-      parcels.push({ subject, envelope });
+    for (const envelope of pack(route, items)) parcels.push({ subject, envelope });
   }
   for (const { route, items } of parked.values()) parcels.push(...parkEnvelopes(names, options.name, route, items));
-  for (const { entry, tries } of dead) parcels.push(deadParcel(context, entry, tries));
-  return { parcels, dead: dead.map(({ entry }) => entry) };
+  for (const entry of dead) parcels.push(deadParcel(context, entry));
+  return { parcels, dead };
 }
 
-/** {@link pack}, but an item too large for any message is told apart instead of spoiling the rest. */
-function packEach<T extends Item>(
-  route: Route,
-  items: EnvelopeItem<T>[],
-  tooLarge: (index: number, error: Error) => void,
-): Envelope[] {
-  try {
-    return pack(route, items);
-  } catch {
-    return items.flatMap((item, n) => {
-      try {
-        return pack(route, [item]);
-      } catch (error) {
-        tooLarge(n, error as Error);
-        return [];
-      }
-    });
+/** What travels on of an entry; null when nothing does: it has ended, or is dead. */
+function itemOf<T extends Item>(entry: Entry<T>, { options, now }: SettleContext): EnvelopeItem<T> | null {
+  const { outcome, tries } = entry;
+  const { lead } = entry.work;
+  switch (outcome!.kind) {
+    case "forward":
+      return { lead: outcome!.lead };
+    case "wait":
+      return tries ? { lead, tries } : { lead };
+    case "retry": {
+      const after = failed(entry, outcome!.error, now);
+      return isHopeless(outcome!.error) || exhausted(options.retry, after.count) ? null : { lead, tries: after };
+    }
+    default:
+      return null;
   }
+}
+
+/** No later try can succeed. What looks like an outage may pass, whatever its error says of retrying the call. */
+function isHopeless(error: Error & { retryable?: boolean }): boolean {
+  return error.retryable === false && !isOutage(error);
+}
+
+/** An outage that only this lead meets may yet be one: its tries are spread as wide as the policy goes. */
+function retryMs({ options, random }: SettleContext, error: Error, count: number): number {
+  return isOutage(error)
+    ? Math.floor(options.retry.maxMs * (0.9 + random() * 0.1))
+    : backoffMs(options.retry, count, random());
 }
 
 function failed<T extends Item>(entry: Entry<T>, error: Error, now: number): Tries {
@@ -135,21 +156,28 @@ function failed<T extends Item>(entry: Entry<T>, error: Error, now: number): Tri
   };
 }
 
-function deadParcel<T extends Item>({ names, options }: SettleContext, entry: Entry<T>, tries: Tries): Parcel {
+function deadParcel<T extends Item>({ names, options, now }: SettleContext, entry: Entry<T>): Parcel {
   const { route, delivery } = entry;
+  const tries = failed(entry, (entry.outcome as { error: Error }).error, now);
   const from = { stream: names.mailbox(options.name).stream, seq: delivery.seq };
-  let body = JSON.stringify(deadLetter(options.name, from, route, { lead: entry.work.lead, tries }));
-  if (body.length > maxItemBytes) {
-    // What a stage found out outgrew any message: the lead is kept, its facts are not.
-    body = JSON.stringify(deadLetter(options.name, from, route, { lead: { ...entry.work.lead, facts: {} }, tries }));
-  }
+  let { lead } = entry.work;
+  // What the stage made of the lead may have outgrown any message; what it was given came in one.
+  if (!fits(JSON.stringify(lead))) lead = asDelivered<T>(delivery, lead.leadId) ?? lead;
   const h = routeHeaders(route, 1);
   h.set(headers.stage, options.name);
-  h.set(headers.msgId, `dead.${options.name}.${entry.work.lead.leadId}.${entry.work.lead.revision}.${tries.firstAt}`);
+  h.set(headers.msgId, `dead.${options.name}.${lead.leadId}.${lead.revision}.${tries.firstAt}`);
   return {
     subject: names.dead.subject(options.name, route.tenant),
-    envelope: { data: new TextEncoder().encode(body), headers: h, count: 1 },
+    envelope: {
+      data: new TextEncoder().encode(JSON.stringify(deadLetter(options.name, from, route, { lead, tries }))),
+      headers: h,
+      count: 1,
+    },
   };
+}
+
+function asDelivered<T extends Item>({ msg }: Delivery, leadId: string): T | undefined {
+  return unpack<T>(msg.data, msg.headers).items.find(({ lead }) => lead.leadId === leadId)?.lead;
 }
 
 /** The verdict on a lead that was in hand each time its worker died. */

@@ -4,12 +4,12 @@ import type { StageOptions } from "../../config/pipeline.ts";
 import type { Settings } from "../../config/settings.ts";
 import { LeadsError } from "../errors.ts";
 import { ensureDue, ensureLane } from "../jetstream.ts";
-import { foreignLetter } from "./dead-letter.ts";
-import { maxLeads, pack, unpack } from "./envelope.ts";
+import { errorOf, foreignLetter } from "./dead-letter.ts";
+import { type EnvelopeItem, maxLeads, type Route, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
-import { Mover } from "./mover.ts";
-import { OutageGate, type OutageState, sleep } from "./outage.ts";
-import { type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
+import { Mover, parkEnvelopes } from "./mover.ts";
+import { OutageGate, type OutageState, patience, type Step, sleep } from "./outage.ts";
+import { faultOf, type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
 import type { Publisher } from "./publisher.ts";
 import { ackBody, type Delivery, Puller } from "./puller.ts";
 import { crashLoop, type Entry, settle } from "./settle.ts";
@@ -55,7 +55,8 @@ export class Worker<T extends Item> {
   readonly #suspects: Delivery[] = [];
   readonly #beat: NodeJS.Timeout;
   #linger: NodeJS.Timeout | undefined;
-  #running = 0;
+  /** Batches in work. */
+  readonly #running: Record<Lane, number> = { live: 0, bulk: 0 };
   #alone = false;
   #draining = false;
   #idle: (() => void) | undefined;
@@ -130,7 +131,7 @@ export class Worker<T extends Item> {
     this.#mover.reconnected();
   }
 
-  /** Stops pulling, finishes what is in hand, hands back what the deadline (or an outage) leaves. */
+  /** Stops pulling, finishes what is in hand, hands back what the deadline (or an outage) leaves. Never rejects. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
     const deadline = sleep(Math.max(0, deadlineMs - drainReserveMs), this.#abort.signal).catch(() => {});
@@ -139,7 +140,7 @@ export class Worker<T extends Item> {
       this.#pump();
       while (this.#hand.size + this.#mover.inHand > 0) {
         await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), sleep(50)]);
-        if (this.#gate.state) return;
+        if (this.#gate.state || this.#abort.signal.aborted) return;
       }
     })();
     await Promise.race([deadline, finished]);
@@ -149,16 +150,18 @@ export class Worker<T extends Item> {
     await this.pause();
     this.#handBack(this.#lanes.clear());
     this.#handBack(this.#suspects.splice(0));
-    // Batches notice the abort at their next step; one inside a handler that does not return is left to its ack wait.
+    // Batches notice the abort at their next step and hand back themselves; those of a handler that does not return are
+    // handed back here. Should it return after all: what it did is done again elsewhere, and harmless.
     for (let waited = 0; this.#hand.size > 0 && waited < drainReserveMs / 2; waited += 20) await sleep(20);
-    if (!this.#o.nc.isClosed()) await Promise.race([this.#o.nc.flush(), sleep(500)]);
+    this.#handBack([...this.#hand]);
+    if (!this.#o.nc.isClosed()) await Promise.race([this.#o.nc.flush().catch(() => {}), sleep(500)]);
   }
 
   #receive(lane: Lane, delivery: Delivery): void {
     this.stats.delivered++;
     if (delivery.deliveries > 1) this.stats.redelivered++;
     this.#hand.add(delivery);
-    if (delivery.deliveries > suspectAfter) this.#suspects.push(delivery);
+    if (delivery.deliveries > suspectAfter || delivery.msg.headers?.has(headers.suspect)) this.#suspects.push(delivery);
     else this.#lanes.push(lane, delivery);
     this.#pump();
   }
@@ -167,7 +170,7 @@ export class Worker<T extends Item> {
   #pump(): void {
     if (this.#alone || this.#abort.signal.aborted) return;
     if (this.#suspects.length > 0) {
-      if (this.#running === 0) void this.#isolate(this.#suspects.shift()!);
+      if (this.#running.live + this.#running.bulk === 0) void this.#isolate(this.#suspects.shift()!);
       return;
     }
     for (;;) {
@@ -178,12 +181,12 @@ export class Worker<T extends Item> {
         this.#linger = setTimeout(() => this.#pump(), next.waitMs);
         return;
       }
-      void this.#run(next.deliveries);
+      void this.#run(next.lane, next.deliveries);
     }
   }
 
-  async #run(deliveries: Delivery[]): Promise<void> {
-    this.#running++;
+  async #run(lane: Lane, deliveries: Delivery[]): Promise<void> {
+    this.#running[lane]++;
     try {
       const entries = await this.#decode(deliveries);
       await this.#handle(entries);
@@ -191,19 +194,23 @@ export class Worker<T extends Item> {
       await this.#publish(entries);
       for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
     } catch (error) {
-      if (!(error instanceof Stopped))
-        this.#o.log("error", "a batch could not be finished: it is handed back", {
-          stage: this.#o.stage.name,
-          error: String(error),
-        });
-      // Not at once: a fault of the mesh itself must not become a hot loop.
-      if (!this.#abort.signal.aborted) await sleep(1_000, this.#abort.signal).catch(() => {});
-      this.#handBack(deliveries);
+      await this.#giveUp(deliveries, error);
     } finally {
-      this.#running--;
+      this.#running[lane]--;
       this.#pump();
       if (this.#hand.size === 0) this.#idle?.();
     }
+  }
+
+  /** Hands back what could not be finished. Not at once, and in its place: a fault of the mesh itself makes no hot loop. */
+  async #giveUp(deliveries: Delivery[], error: unknown): Promise<void> {
+    const { stage, log } = this.#o;
+    if (!(error instanceof Stopped)) {
+      const { type, message } = errorOf(error as Error);
+      log("error", "a batch could not be finished: it is handed back", { stage: stage.name, error: type, message });
+      await sleep(1_000, this.#abort.signal).catch(() => {});
+    }
+    this.#handBack(deliveries);
   }
 
   /** Reads the envelopes; one that cannot be read becomes a dead letter of its own. */
@@ -230,9 +237,10 @@ export class Worker<T extends Item> {
 
   /** The stage's own work. Afterwards every entry has an outcome; a lead that failed has `retry` with its error. */
   async #handle(entries: Entry<T>[]): Promise<void> {
-    const { handle, stage, next } = this.#o;
+    if (entries.length === 0) return;
+    const { stage, next } = this.#o;
     const startedAt = Date.now();
-    const results = await bisect(entries, (part) => this.#gate.through(() => this.#ask(handle, part)), isStopped);
+    const results = await this.#bisect("handle", entries, (part) => this.#ask(part));
     const now = Date.now();
     this.stats.batches++;
     this.stats.workedMs += now - startedAt;
@@ -255,15 +263,25 @@ export class Worker<T extends Item> {
     }
   }
 
-  async #ask(handle: WorkerOptions<T>["handle"], part: Entry<T>[]): Promise<Outcome<T>[]> {
+  async #ask(part: Entry<T>[]): Promise<Outcome<T>[]> {
+    const { handle, stage } = this.#o;
     const outcomes = await handle(part.map((entry) => entry.work));
-    if (outcomes?.length !== part.length) {
-      throw new LeadsError(
-        "OUTCOMES",
-        `stage ${this.#o.stage.name} gave ${outcomes?.length ?? "no"} outcomes for ${part.length} leads`,
-      );
+    const wrong = (why: string) => new LeadsError("OUTCOMES", `stage ${stage.name} gave ${why}`);
+    if (outcomes?.length !== part.length) throw wrong(`${outcomes?.length ?? "no"} outcomes for ${part.length} leads`);
+    for (const [n, { work }] of part.entries()) {
+      const fault = faultOf(outcomes[n], work.lead.leadId);
+      if (fault) throw wrong(`${fault} for lead ${work.lead.leadId}`);
     }
     return outcomes;
+  }
+
+  /** A step over the batch, through outages, down to the culprit. An outage of a part only has had its patience. */
+  #bisect<R>(step: Step, entries: Entry<T>[], run: (part: Entry<T>[]) => Promise<readonly R[]>) {
+    return bisect(
+      entries,
+      (part) => this.#gate.through(step, () => run(part), part.length === entries.length ? patience : 0),
+      isStopped,
+    );
   }
 
   /** Verdicts into the record. A lead that the record refuses alone is retried as if its handler had failed. */
@@ -277,11 +295,10 @@ export class Worker<T extends Item> {
       return;
     }
     if (decided.length === 0) return;
-    const write = async (part: Entry<T>[]) => {
-      await this.#gate.through(() => checkpoint(part.map((entry) => entry.outcome as Verdict<T>)));
+    const results = await this.#bisect("checkpoint", decided, async (part) => {
+      await checkpoint(part.map((entry) => entry.outcome as Verdict<T>));
       return part.map(() => null);
-    };
-    const results = await bisect(decided, write, isStopped);
+    });
     for (const [n, entry] of decided.entries()) {
       const result = results[n]!;
       if (!("error" in result)) continue;
@@ -323,47 +340,62 @@ export class Worker<T extends Item> {
   /** An envelope that may have killed its worker: cut into single leads, then handled with nothing beside it. */
   async #isolate(delivery: Delivery): Promise<void> {
     this.#alone = true;
-    const { stage, names, publisher, nc, log } = this.#o;
     try {
-      const { route, items } = unpack<T>(delivery.msg.data, delivery.msg.headers);
-      if (items.length > 1) {
-        const subject = names.mailbox(stage.name).subject(route.lane);
-        const singles = pack(route, items, 1);
-        for (const [n, single] of singles.entries()) {
-          single.headers.set(headers.msgId, `${stage.name}.alone.${delivery.seq}.${n}`);
-          await publisher.publish(subject, single.data, single.headers, this.#patient);
-        }
-        this.#letGo(delivery, ackBody.ack);
-        return;
-      }
-      const kv: KV = await nc.jetstream().views.kv(names.bucket.control, { bindOnly: true });
-      const key = `suspect.${stage.name}.${delivery.seq}`;
-      const entry = await kv.get(key);
-      const deaths = entry?.operation === "PUT" ? Number(entry.string()) : 0;
-      log("warn", "handling a suspect alone", {
-        stage: stage.name,
-        leadId: items[0]!.lead.leadId,
-        deliveries: delivery.deliveries,
-        deaths,
-      });
-      if (deaths >= deadAfter) {
-        const { lead, tries } = items[0]!;
-        const work: Work<T> = { ...route, lead, attempt: (tries?.count ?? 0) + 1, redelivered: true };
-        await this.#publish([{ work, tries, route, delivery, outcome: retry(crashLoop(deaths)) }]);
-        this.#letGo(delivery, ackBody.ack);
-      } else {
-        await kv.put(key, String(deaths + 1));
-        await this.#run([delivery]);
-      }
-      await kv.delete(key);
+      await this.#handleAlone(delivery);
     } catch (error) {
-      if (error instanceof LeadsError && error.type === "ENVELOPE") await this.#run([delivery]);
-      else this.#handBack([delivery]);
+      await this.#giveUp([delivery], error);
     } finally {
       this.#alone = false;
       this.#pump();
       if (this.#hand.size === 0) this.#idle?.();
     }
+  }
+
+  async #handleAlone(delivery: Delivery): Promise<void> {
+    const { stage, names, publisher, nc, log } = this.#o;
+    const lane = this.#laneOf(delivery);
+    let content: { route: Route; items: EnvelopeItem<T>[] };
+    try {
+      content = unpack<T>(delivery.msg.data, delivery.msg.headers);
+    } catch {
+      return this.#run(lane, [delivery]);
+    }
+    const { route, items } = content;
+    if (items.length > 1) {
+      // By way of the park: its own mailbox may be full, and nobody would empty it meanwhile.
+      const parked = items.map((item) => ({ item, until: Date.now(), seq: delivery.seq }));
+      await Promise.all(
+        parkEnvelopes(names, stage.name, route, parked, 1).map(({ subject, envelope }) => {
+          envelope.headers.set(headers.suspect, "1");
+          return publisher.publish(subject, envelope.data, envelope.headers, this.#patient);
+        }),
+      );
+      this.#letGo(delivery, ackBody.ack);
+      return;
+    }
+    const kv: KV = await nc.jetstream().views.kv(names.bucket.control, { bindOnly: true });
+    const key = `suspect.${stage.name}.${delivery.seq}`;
+    const entry = await kv.get(key);
+    const deaths = entry?.operation === "PUT" ? Number(entry.string()) : 0;
+    const { lead, tries } = items[0]!;
+    log("warn", "handling a suspect alone", {
+      stage: stage.name,
+      leadId: lead.leadId,
+      tenant: route.tenant,
+      lane,
+      requestId: route.requestId,
+      deliveries: delivery.deliveries,
+      deaths,
+    });
+    if (deaths >= deadAfter) {
+      const work: Work<T> = { ...route, lead, attempt: (tries?.count ?? 0) + 1, redelivered: true };
+      await this.#publish([{ work, tries, route, delivery, outcome: retry(crashLoop(deaths)) }]);
+      this.#letGo(delivery, ackBody.ack);
+    } else {
+      await kv.put(key, String(deaths + 1));
+      await this.#run(lane, [delivery]);
+    }
+    await kv.delete(key);
   }
 
   async #bury(delivery: Delivery, error: Error): Promise<void> {
@@ -373,7 +405,7 @@ export class Worker<T extends Item> {
     log("warn", "a message that is no envelope is a dead letter", { stage: stage.name, ...from, error: error.message });
     const h = natsHeaders();
     h.set(headers.stage, stage.name);
-    h.set(headers.msgId, `foreign.${stage.name}.${from.seq}`);
+    h.set(headers.msgId, `foreign.${stage.name}.${from.seq}.${delivery.storedAt}`);
     await publisher.publish(
       names.dead.subject(stage.name, "unknown"),
       new TextEncoder().encode(JSON.stringify(letter)),
@@ -390,9 +422,12 @@ export class Worker<T extends Item> {
   #letGo(delivery: Delivery, body: Uint8Array): void {
     if (!this.#hand.delete(delivery)) return;
     if (!this.#o.nc.isClosed()) delivery.msg.respond(body);
+    this.#pullers[this.#laneOf(delivery)].done(delivery);
+  }
+
+  #laneOf({ msg }: Delivery): Lane {
     const { stage, names } = this.#o;
-    const lane = delivery.msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk";
-    this.#pullers[lane].done(delivery);
+    return msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk";
   }
 
   #handBack(deliveries: Delivery[]): void {
