@@ -205,16 +205,31 @@ export async function endLosers(trx: Knex, merges: readonly Merge[]): Promise<vo
   );
 }
 
-/** Those that had been merged into a loser are merged into its winner: a lead is one step from its winner, always. */
-export async function moveChildren(trx: Knex, merges: readonly Merge[]): Promise<number> {
+/**
+ * How many leads are merged into these losers now. Locks nothing: the losers are locked, so that nobody adds to them. By
+ * `leads_by_winner`.
+ */
+export async function countChildren(trx: Knex, merges: readonly Merge[]): Promise<number> {
   const tenants = tenantArrays(merges);
-  const { rowCount } = await trx.raw<{ rowCount: number }>(
+  const { rows } = await trx.raw<{ rows: { n: number }[] }>(
+    `select count(*)::int as n from unnest(?::int[], ?::uuid[]) as g(t, loser)
+     cross join lateral (
+       select 1 from leads l where l.tenant = (?::text[])[t] and l.merged_into = loser offset 0
+     ) l`,
+    [tenants.at, literal(merges.map((m) => m.loser)), tenants.names],
+  );
+  return rows[0]!.n;
+}
+
+/** Those that had been merged into a loser are merged into its winner: a lead is one step from its winner, always. */
+export async function moveChildren(trx: Knex, merges: readonly Merge[]): Promise<void> {
+  const tenants = tenantArrays(merges);
+  await trx.raw(
     `update leads l set merged_into = winner, updated_at = now()
      from unnest(?::int[], ?::uuid[], ?::uuid[]) as g(t, loser, winner)
      where l.tenant = (?::text[])[t] and l.merged_into = loser`,
     [tenants.at, literal(merges.map((m) => m.loser)), literal(merges.map((m) => m.winner)), tenants.names],
   );
-  return rowCount;
 }
 
 /** Books merges, in the order in which they were applied: undone in the opposite order, each restores what it found. */
