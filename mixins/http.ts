@@ -188,7 +188,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
 
       async run(req: IncomingMessage, res: ServerResponse): Promise<void> {
         const handler = handlers[states.get(req)!.operation.id as Id];
-        send(req, res, await handler.call(this as This, await this.admit(req)), this.leaving.signal);
+        send(req, res, await handler.call(this as This, await this.admit(req)), !this.server.listening);
       },
 
       /** moleculer-web's way out for whatever a route throws. */
@@ -214,7 +214,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           req,
           res,
           { status: problem.status, headers, json: problem, type: "application/problem+json" },
-          this.leaving.signal,
+          !this.server.listening,
         );
       },
     },

@@ -14,15 +14,15 @@ export interface Answer {
 /** How long what is left of a body is read and thrown away after an early answer, ms. Closed at once, the caller would see a reset instead. */
 const lingerMs = 2_000;
 
-/** Answers a request once; an answer for a caller that has gone is dropped. */
-export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, leaving: AbortSignal): void {
+/** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
+export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
   const { status = 200, headers = {}, json, html, type = "application/json" } = answer;
   const body = html ?? (json === undefined ? "" : JSON.stringify(json));
   if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-  if (leaving.aborted) res.setHeader("Connection", "close");
+  if (closing) res.setHeader("Connection", "close");
   res.writeHead(status);
   res.end(body);
   if (req.complete || req.destroyed) return;

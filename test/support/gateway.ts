@@ -98,3 +98,20 @@ export async function postBulk(
     body: JSON.parse(text),
   };
 }
+
+/** Every stage of the pipeline and what they call. */
+export const stages = ["enrich", "dedupe", "score", "mockup", "email", "leads", "site", "admission"].map(
+  (name) => `services/${name}/${name}.service.ts`,
+);
+/** Settings under which every lead gets a mock-up and an e-mail. */
+export const generous = { LEADS_AUDIT_THRESHOLD: "0", LEADS_EMAIL_THRESHOLD: "0" };
+
+/** Takes a lead in and waits until it has passed all stages. Answers the lead as the API shows it. */
+export async function throughAllStages(gateway: Pick<TestGateway, "call">, secret: string, lead: object): Promise<any> {
+  const { body } = await postLead(gateway, secret, lead);
+  return eventually("the lead has passed all stages", async () => {
+    const answer = await gateway.call(secret, `/v1/leads/${body.id}`);
+    const shown = (await answer.json()) as { status: string };
+    return shown.status === "completed" && shown;
+  });
+}

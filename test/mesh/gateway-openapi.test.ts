@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import {
+  generous,
+  postBulk,
+  postLead,
+  stages,
+  startGateway,
+  type TestGateway,
+  throughAllStages,
+} from "../support/gateway.ts";
+
+const lead = {
+  name: "Corner Bakery",
+  email: "info@corner-bakery.example",
+  city: "Chicago",
+  phone: "773 555 0101",
+  foundedYear: "soon",
+};
+
+describe("GET /openapi.json", () => {
+  let gateway: TestGateway;
+  let secret: string;
+  let description: any;
+  let passed: any;
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+
+  before(async function () {
+    this.timeout(60_000);
+    gateway = await startGateway({ services: stages, env: generous });
+    ({ secret } = await gateway.key("acme", "ingest", "read"));
+    description = await (await fetch(`${gateway.url}/openapi.json`)).json();
+    passed = await throughAllStages(gateway, secret, lead);
+    ajv.addSchema({ $id: "api", components: description.components });
+  });
+  after(() => gateway?.[Symbol.asyncDispose]());
+
+  /** Checks an answer against what is said of it: status, content type, schema, headers. */
+  async function check(operationId: string, answer: { status: number; headers: Headers; body: unknown }) {
+    const operation = Object.values<any>(description.paths)
+      .flatMap((path) => Object.values<any>(path))
+      .find((o) => o.operationId === operationId);
+    const said = operation.responses[answer.status];
+    assert.ok(said, `${operationId} says nothing of ${answer.status}`);
+    const type = (answer.headers.get("content-type") ?? "").split(";")[0]!;
+    const { schema } = said.content?.[type] ?? {};
+    assert.ok(schema, `${operationId} ${answer.status} says nothing of ${type}`);
+    const text = JSON.stringify(schema).replaceAll('"#/', '"api#/');
+    const valid = ajv.compile(JSON.parse(text));
+    assert.ok(
+      valid(answer.body),
+      `${operationId} ${answer.status}: ${ajv.errorsText(valid.errors)}\n${JSON.stringify(answer.body)}`,
+    );
+    for (const name of Object.keys(said.headers)) {
+      // Of several errors with one status, not each has to wait.
+      if (name !== "Retry-After" || answer.status === 429)
+        assert.ok(answer.headers.has(name), `${operationId} lacks ${name}`);
+    }
+  }
+  const read = async (path: string, key = secret) => {
+    const answer = await gateway.call(key, path);
+    const text = await answer.text();
+    const isJson = /json/.test(answer.headers.get("content-type") ?? "");
+    return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };
+  };
+
+  it("is OpenAPI 3.1 that names every schema it uses", () => {
+    assert.match(description.openapi, /^3\.1\./);
+    for (const [, name] of JSON.stringify(description).matchAll(/"#\/components\/schemas\/(\w+)"/g))
+      assert.ok(description.components.schemas[name!], `no schema ${name}`);
+    for (const [name, schema] of Object.entries<object>(description.components.schemas)) {
+      const text = JSON.stringify(schema).replaceAll('"#/', '"api#/');
+      assert.doesNotThrow(() => ajv.compile(JSON.parse(text)), name);
+    }
+  });
+
+  const calls: Record<string, () => Promise<{ status: number; headers: Headers; body: any }[]>> = {
+    createLead: async () => [
+      await postLead(gateway, secret, lead),
+      await postLead(gateway, secret, { name: "" }),
+      await postLead(gateway, "lf_none", lead),
+    ],
+    createLeads: async () => [
+      await postBulk(gateway, secret, `${JSON.stringify(lead)}\nx\n`),
+      await postBulk(gateway, secret, "a,b\n", { type: "text/csv" }),
+      await postBulk(gateway, secret, "", { type: "text/plain" }),
+    ],
+    listLeads: async () => [
+      await read("/v1/leads?limit=1"),
+      await read("/v1/leads?sort=score&minScore=1"),
+      await read("/v1/leads?limit=0"),
+    ],
+    getLead: async () => {
+      const { body } = await postLead(gateway, secret, lead);
+      return [
+        await read(`/v1/leads/${body.id}`),
+        await read(`/v1/leads/${passed.id}`),
+        await read(`/v1/leads/${randomUUID()}`),
+      ];
+    },
+    getMockup: async () => [
+      await read(`/v1/leads/${passed.id}/mockup`),
+      await read(`/v1/leads/${randomUUID()}/mockup`),
+    ],
+    listOutbox: async () => [await read("/v1/outbox?limit=1"), await read("/v1/outbox?cursor=none")],
+    healthz: async () => [await read("/healthz")],
+    readyz: async () => [await read("/readyz")],
+    openapi: async () => [await read("/openapi.json")],
+  };
+
+  it("names the operations that there are, and this test calls each of them", () => {
+    const named = Object.values<any>(description.paths).flatMap((path) =>
+      Object.values<any>(path).map((o) => o.operationId),
+    );
+    assert.deepEqual(named.sort(), Object.keys(calls).sort());
+  });
+  for (const [operationId, call] of Object.entries(calls))
+    it(`is true of ${operationId}`, async () => {
+      const answers = await call();
+      assert.ok(answers[0]!.status < 300, JSON.stringify(answers[0]));
+      for (const answer of answers) await check(operationId, answer);
+    });
+
+  it("says of a lead what became of it: timeline, warnings, score, mock-up", async () => {
+    assert.deepEqual(
+      passed.timeline.map(({ stage }: { stage: string }) => stage),
+      gateway.resources.flow.map(({ name }) => name),
+    );
+    assert.equal(passed.warnings[0].field, "foundedYear");
+    assert.equal(passed.mockup, true);
+    assert.ok(passed.score.value >= 0);
+    const page = await read(`/v1/leads/${passed.id}/mockup`);
+    assert.match(String(page.body), /^<!doctype html>/i);
+    assert.match(page.headers.get("content-security-policy") ?? "", /default-src 'none'.*sandbox/);
+    const outbox = await read("/v1/outbox");
+    assert.equal(outbox.body.items[0].leadId, passed.id);
+  });
+
+  it("pages through a list without leaving one out or showing one twice", async () => {
+    for (let n = 0; n < 5; n++)
+      await throughAllStages(gateway, secret, { name: `Mill ${n}`, city: "Peoria", source: "mills", sourceId: `${n}` });
+    const seen: string[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const page: any = await read(`/v1/leads?source=mills&limit=2${cursor ? `&cursor=${cursor}` : ""}`);
+      assert.equal(page.status, 200);
+      seen.push(...page.body.items.map(({ sourceId }: { sourceId: string }) => sourceId));
+      cursor = page.body.next;
+    }
+    assert.deepEqual(seen, ["4", "3", "2", "1", "0"]);
+  });
+
+  it("is answered to HEAD without a body, and with 405 and Allow to what a path does not take", async () => {
+    const head = await gateway.call(secret, "/v1/leads", { method: "HEAD" });
+    assert.equal(head.status, 200);
+    assert.equal(await head.text(), "");
+    for (const [path, methods, allow] of [
+      ["/v1/leads", ["PUT", "DELETE", "PATCH", "OPTIONS"], "POST, GET, HEAD"],
+      ["/v1/leads/bulk", ["GET", "PUT"], "POST"],
+      [`/v1/leads/${passed.id}`, ["POST", "DELETE"], "GET, HEAD"],
+      ["/healthz", ["POST"], "GET, HEAD"],
+    ] as const)
+      for (const method of methods) {
+        const answer = await gateway.call(secret, path, { method });
+        assert.equal(answer.status, 405, `${method} ${path}`);
+        assert.equal(answer.headers.get("allow"), allow);
+        assert.equal(((await answer.json()) as { type: string }).type, "urn:leadfactory:error:method-not-allowed");
+      }
+  });
+});

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { operations } from "../../services/gateway/operations.ts";
+import { eventually } from "../support/eventually.ts";
+import {
+  generous,
+  postBulk,
+  postLead,
+  stages,
+  startGateway,
+  type TestGateway,
+  throughAllStages,
+} from "../support/gateway.ts";
+
+const lead = {
+  name: "Corner Bakery",
+  email: "info@corner-bakery.example",
+  city: "Chicago",
+  source: "crm",
+  sourceId: "17",
+};
+
+describe("a tenant", () => {
+  let gateway: TestGateway;
+  let acme: string;
+  let zenith: string;
+  /** A lead of acme's that has passed all stages. */
+  let passed: any;
+
+  before(async function () {
+    this.timeout(60_000);
+    gateway = await startGateway({ services: stages, env: generous });
+    acme = (await gateway.key("acme", "ingest", "read")).secret;
+    zenith = (await gateway.key("zenith", "ingest", "read", "operate", "platform")).secret;
+    passed = await throughAllStages(gateway, acme, lead);
+  });
+  after(() => gateway?.[Symbol.asyncDispose]());
+  const read = async (secret: string, path: string) => {
+    const answer = await gateway.call(secret, path);
+    return { status: answer.status, text: await answer.text() };
+  };
+
+  /** One test a route that needs a key: none can be added without one. */
+  const tests: Record<string, () => Promise<void>> = {
+    async createLead() {
+      const { body } = await postLead(gateway, zenith, lead);
+      assert.notEqual(body.id, passed.id, "the same source id is another lead for another tenant");
+      const claimed = await postLead(gateway, zenith, { ...lead, tenant: "acme" });
+      assert.equal(claimed.status, 422);
+      assert.deepEqual(claimed.body.faults[0].field, "tenant");
+      assert.equal((await read(acme, `/v1/leads/${body.id}`)).status, 404);
+    },
+    async createLeads() {
+      const rows = `${JSON.stringify({ ...lead, tenant: "acme" })}\n${JSON.stringify({ ...lead, sourceId: "18" })}\n`;
+      const { body } = await postBulk(gateway, zenith, rows);
+      assert.equal(body.accepted, 1);
+      const ids = async (secret: string) => (await read(secret, "/v1/leads?source=crm")).text;
+      await eventually("it is on record", async () => (await ids(zenith)).includes('"sourceId":"18"'));
+      assert.ok(!(await ids(acme)).includes('"sourceId":"18"'));
+    },
+    async listLeads() {
+      const byMail = await read(acme, "/v1/leads?q=info@corner-bakery.example");
+      assert.ok(byMail.text.includes(passed.id), byMail.text);
+      for (const query of ["", "?status=completed", "?q=info@corner-bakery.example", "?source=crm", "?sort=score"]) {
+        const { status, text } = await read(zenith, `/v1/leads${query}`);
+        assert.equal(status, 200);
+        assert.ok(!text.includes(passed.id), query);
+      }
+      assert.equal((await read(zenith, "/v1/leads?tenant=acme")).status, 422);
+    },
+    async getLead() {
+      assert.equal((await read(acme, `/v1/leads/${passed.id}`)).status, 200);
+      assert.equal((await read(zenith, `/v1/leads/${passed.id}`)).status, 404);
+      // And while it is on its way, when only the streams know it.
+      const { body } = await postLead(gateway, acme, { name: "New Bakery", city: "Chicago" });
+      assert.equal((await read(zenith, `/v1/leads/${body.id}`)).status, 404);
+    },
+    async getMockup() {
+      assert.equal((await read(acme, `/v1/leads/${passed.id}/mockup`)).status, 200);
+      assert.equal((await read(zenith, `/v1/leads/${passed.id}/mockup`)).status, 404);
+    },
+    async listOutbox() {
+      assert.ok((await read(acme, "/v1/outbox")).text.includes(passed.id));
+      assert.ok(!(await read(zenith, "/v1/outbox")).text.includes(passed.id));
+      assert.equal((await read(zenith, "/v1/outbox?tenant=acme")).status, 422);
+    },
+  };
+  for (const { id, scope } of operations)
+    if (scope !== null) it(`reaches nothing of another's by ${id}`, () => tests[id]!());
+
+  it("is not told by what needs no key", async () => {
+    for (const { path, scope } of operations)
+      if (scope === null) assert.doesNotMatch((await read("", path)).text, /acme|zenith|bakery/i, path);
+  });
+});
