@@ -30,6 +30,12 @@ const limits = {
   text: 200_000,
 } as const;
 const invisible = new Set(["script", "style", "template", "svg"]);
+/**
+ * A page is read a slice at a time, and no further once it is nested deeper than any page is: the parser's time grows with
+ * the square of the depth (2 MB of `<table>` took it 50 s).
+ */
+const sliceLength = 32_768;
+const deepest = 3_000;
 /** Forms of form services, which stand in a frame or are written by a script. */
 const formServices =
   /(?:jotform|typeform|wufoo|formstack|123formbuilder|cognitoforms|hsforms|paperform|tally)\.(?:com|net|so)|docs\.google\.com\/forms/;
@@ -47,6 +53,7 @@ export function extract(html: string, pageUrl: string, region: string): Extract 
   const outdated = new OutdatedSigns();
   let language: string | undefined;
   let hidden = 0;
+  let depth = 0;
   let inTitle = false;
   let textLength = 0;
 
@@ -55,6 +62,7 @@ export function extract(html: string, pageUrl: string, region: string): Extract 
       onopentag(name, attributes) {
         outdated.element(name, attributes);
         forms.open(name, attributes);
+        depth++;
         if (invisible.has(name)) hidden++;
         if (name === "title") inTitle = title.length === 0 && hidden === 0;
         else if (name === "html") language ??= attributes["lang"] ?? attributes["xml:lang"];
@@ -76,6 +84,7 @@ export function extract(html: string, pageUrl: string, region: string): Extract 
       onclosetag(name) {
         forms.close(name);
         outdated.close(name);
+        depth--;
         if (invisible.has(name)) hidden--;
         if (name === "title") inTitle = false;
         if (!inline.has(name)) text.push(" ");
@@ -99,7 +108,9 @@ export function extract(html: string, pageUrl: string, region: string): Extract 
     if (name !== undefined && meta.length < limits.meta) meta.push({ name, content: attributes["content"] ?? "" });
   }
 
-  parser.end(html);
+  for (let at = 0; at < html.length && depth < deepest; at += sliceLength)
+    parser.write(html.slice(at, at + sliceLength));
+  parser.end();
   const metaOf = (name: string) => meta.find((m) => m.name === name && m.content.trim() !== "")?.content;
   const seen = text.join("");
   return {
