@@ -103,13 +103,12 @@ export default defineService({
       params: {
         tenant,
         state: filters.state,
-        q: filters.q,
         limit: { type: "number", integer: true, min: 1, max: 100_000, default: 10_000, convert: true },
         ...strict,
       },
-      async handler(ctx: Context<{ tenant: string; state?: string; q?: string; limit: number }>) {
-        const { tenant, limit, ...asked } = ctx.params;
-        return this.adapter.count({ tenant, limit, filters: filtersOf(asked) });
+      async handler(ctx: Context<{ tenant: string; state?: string; limit: number }>) {
+        const { tenant, limit, state } = ctx.params;
+        return this.adapter.count({ tenant, limit, filters: { state } });
       },
     },
     /** A lead with its timeline and sources; `{ state: "queued" }` and when it was accepted while it is on its way to the record. */

@@ -69,9 +69,6 @@ export async function up(knex: Knex): Promise<void> {
     create index leads_by_time on leads (tenant, accepted_at desc, lead_id desc);
     create index leads_by_state on leads (tenant, state, accepted_at desc, lead_id desc);
     create index leads_by_score on leads (tenant, score desc, lead_id desc) where score is not null;
-    create index leads_by_email on leads (tenant, email, accepted_at desc, lead_id desc) where email is not null;
-    create index leads_by_phone on leads (tenant, phone, accepted_at desc, lead_id desc) where phone is not null;
-    create index leads_by_domain on leads (tenant, domain, accepted_at desc, lead_id desc) where domain is not null;
     create index leads_by_winner on leads (tenant, merged_into) where merged_into is not null;
 
     -- Who owns a matching key. The value is the first 128 bits of a SHA-256; inserting a key that another transaction
