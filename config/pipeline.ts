@@ -42,7 +42,10 @@ export const pipeline: readonly StageConfig[] = [
 ];
 
 /** Stages with a mailbox of their own beside the flow: their items are not leads. */
-export const sideStages: readonly StageConfig[] = [{ name: "source", batchLeads: 1, concurrency: 2 }];
+export const sideStages: readonly StageConfig[] = [
+  // A long item is heart-beaten all the while; behind a worker that died it is not to be waited for.
+  { name: "source", batchLeads: 1, concurrency: 2, ackWaitMs: 10_000 },
+];
 
 /** The stage after `name` in `flow`, or null for the last. Throws for a stage that is not in it. */
 export function nextStage(name: string, flow: readonly { name: string }[] = pipeline): string | null {

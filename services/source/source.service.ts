@@ -95,7 +95,8 @@ export default defineService({
       databases,
       page: ({ provider, listing, zip, vertical }, cursor) =>
         this.broker.call(`listing-${provider}.page`, { listing, zip, vertical, cursor }),
-      bulk: (origin) => this.edge.bulk(origin),
+      // A full intake is waited for in the mailbox, with the lease given back.
+      bulk: (origin) => this.edge.bulk(origin, { fullForMs: 5_000 }),
     });
     onDrain(async () => {
       this.worker.stopping = true;
