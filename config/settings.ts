@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+
 /**
  * The settings: one table, read once from the environment, validated once, frozen.
  * The sole reader of `process.env`. The README's table is generated from `settingsTable()`.
@@ -149,7 +151,11 @@ const table = {
   trustedProxies: list(
     "LEADS_TRUSTED_PROXIES",
     "addresses or CIDR ranges, comma separated",
-    (p) => /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(p),
+    (p) => {
+      const [, address = "", bits = "0"] = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(p) ?? [];
+      const family = isIP(address);
+      return family !== 0 && Number(bits) <= (family === 4 ? 32 : 128);
+    },
     "Proxies whose X-Forwarded-For is believed.",
   ),
   rateLimit: whole(
