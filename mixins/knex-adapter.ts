@@ -59,7 +59,8 @@ export interface Page<T> {
 
 /**
  * Rows a page looks at when a filter has no index of its own: a page is always quick, but may be short, or empty, and
- * still have a next one. Measured: 2,000 rows in 5 to 15 ms.
+ * still have a next one. Measured over 300,000 leads of a tenant: 9 ms at the median, 22 ms at p95, where a page by an
+ * index alone takes 4 to 6 ms and 12 to 18 ms (2 busy cores).
  */
 const windowRows = 2_000;
 /** Rows a count looks at, when not told otherwise. */
