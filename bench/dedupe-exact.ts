@@ -7,7 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { openDatabase, transaction } from "../mixins/knex.ts";
-import { settle } from "../services/dedupe/settle.sql.ts";
+import { settleBatch } from "../services/dedupe/settle.sql.ts";
 import type { Lead } from "../services/leads/lead.ts";
 import { insertLeads } from "../services/leads/record.ts";
 
@@ -32,7 +32,7 @@ export async function run({ databaseUrl, batches = 80 }: { databaseUrl: string; 
     /** Three in ten are doubles of leads long on record: same phone and name. */
     const mixed = () =>
       Array.from({ length: batchLeads }, (_, n) => business(made++, n % 10 < 3 ? made % 10_000 : made));
-    const settleAll = (leads: Lead[]) => transaction(knex, (trx) => settle(trx, "dedupe", leads));
+    const settleAll = (leads: Lead[]) => settleBatch(knex, "dedupe", leads);
     /** Median time a lead of so many batches, in microseconds. */
     const measure = async (make: () => Lead[], work: (leads: Lead[]) => Promise<unknown>): Promise<number> => {
       const times: number[] = [];

@@ -1,11 +1,10 @@
 import { forward, merge, type Outcome, reject, type Work } from "../../mixins/actor/outcome.ts";
 import { actor } from "../../mixins/actor.ts";
-import { transaction } from "../../mixins/knex.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
 import type { Lead } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
-import { type Settlement, settle } from "./settle.sql.ts";
+import { type Settlement, settleBatch } from "./settle.sql.ts";
 
 const stage = "dedupe";
 
@@ -20,7 +19,7 @@ export default defineService({
         const databases = resourcesOf(this.broker).databases.group(batch, ({ lead }) => lead.tenant);
         for (const { knex, things } of databases) {
           const leads = things.map(({ lead }) => lead);
-          const of = await transaction(knex, (trx) => settle(trx, stage, leads));
+          const of = await settleBatch(knex, stage, leads);
           for (const [leadId, settlement] of of) settled.set(leadId, settlement);
         }
         return batch.map((work) => outcomeOf(work, settled.get(work.lead.leadId)!));

@@ -27,6 +27,14 @@ function tenantArrays(rows: readonly { tenant: string }[]): { names: string[]; a
 }
 
 /**
+ * Waits for its turn among the transactions that run again, until the end of this one. Taken before any other lock, so
+ * that the order of locks stands. 0x6c656164 says "lead": the number only has to be ours.
+ */
+export async function takeTurn(trx: Knex): Promise<void> {
+  await trx.raw("select pg_advisory_xact_lock(?, 1)", [0x6c656164]);
+}
+
+/**
  * Claims keys; returns the values of those that had an owner already (this lead, perhaps: a repeat finds its own).
  * A key that another transaction is inserting is waited for. Values must come sorted and once each: that is the lock
  * order (an array is read, and its rows inserted, in its order). A repeat inserts nothing.

@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { transaction } from "../../mixins/knex.ts";
 import type { Lead, LeadFields, LeadState } from "../leads/lead.ts";
 import { type Arrival, insertLeads } from "../leads/record.ts";
 import { decide } from "./decide.ts";
@@ -12,6 +13,7 @@ import {
   moveChildren,
   readKnown,
   takeKeys,
+  takeTurn,
   writeIdentities,
 } from "./dedupe.sql.ts";
 import {
@@ -71,6 +73,18 @@ export type Settlement =
 /** What was read has changed before it was locked. Carries the SQLSTATE of a serialization failure: run it again. */
 class Moved extends Error {
   readonly code = "40001";
+}
+
+/**
+ * Settles a batch in a transaction of its own. One that must run again does so alone among those that must: where twenty
+ * batches fought over one growing cluster, six runs were too few for the unlucky one. Errors as `transaction`.
+ */
+export function settleBatch(knex: Knex, stage: string, leads: readonly Lead[]): Promise<Map<string, Settlement>> {
+  let runs = 0;
+  return transaction(knex, async (trx) => {
+    if (runs++ > 0) await takeTurn(trx);
+    return settle(trx, stage, leads);
+  });
 }
 
 /**

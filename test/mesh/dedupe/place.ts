@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import type { Knex } from "knex";
-import { openDatabase, transaction } from "../../../mixins/knex.ts";
-import { type Settlement, settle } from "../../../services/dedupe/settle.sql.ts";
+import { openDatabase } from "../../../mixins/knex.ts";
+import { type Settlement, settleBatch } from "../../../services/dedupe/settle.sql.ts";
 import type { Lead, LeadFields } from "../../../services/leads/lead.ts";
 import { aLead } from "../../support/leads.ts";
 import { trackLeak } from "../../support/leaks.ts";
@@ -41,7 +41,7 @@ export async function dedupePlace(databasePool = 6): Promise<Place> {
 }
 
 export const settleIn = (knex: Knex, leads: Lead[]): Promise<Map<string, Settlement>> =>
-  transaction(knex, (trx) => settle(trx, "dedupe", leads));
+  settleBatch(knex, "dedupe", leads);
 
 /** A lead with these fields; ids from a seed where a test is to be replayed. */
 export function business(fields: Partial<LeadFields>, given: Partial<Lead> = {}): Lead {
