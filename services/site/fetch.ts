@@ -209,7 +209,11 @@ function reasonOf(code: string, message: string): string {
   if (/^(?:ENETUNREACH|EHOSTUNREACH|ENETDOWN|EADDRNOTAVAIL)$/.test(code)) return "unreachable";
   if (/^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|ERR_OSSL|HOSTNAME_MISMATCH|EPROTO)/.test(code))
     return "tls";
-  if (/^(?:HPE_|HTTPParserError|UND_ERR_(?:HEADERS|RESPONSE|INVALID|RES_)|Z_|ERR__ERROR_FORMAT|ERR_BROTLI|ERR_)/.test(code))
+  if (
+    /^(?:HPE_|HTTPParserError|UND_ERR_(?:HEADERS|RESPONSE|INVALID|RES_)|Z_|ERR__ERROR_FORMAT|ERR_BROTLI|ERR_)/.test(
+      code,
+    )
+  )
     return "bad_response";
   if (/^(?:ECONNRESET|EPIPE|UND_ERR_SOCKET)$/.test(code) || /closed|terminated/i.test(message)) return "reset";
   return "unreachable";

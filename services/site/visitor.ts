@@ -34,6 +34,7 @@ export class Visitor {
   /** origin -> its robots.txt; the oldest goes first */
   readonly #robots = new Map<string, { text: string | null; until: number }>();
   #answeredBefore: string[] = [];
+  #downBy: Suspicion = "dns";
   #asking: Promise<boolean> | undefined;
 
   constructor(settings: Settings, { resolve, control, settleMs, ...rules }: Outside = {}) {
@@ -77,7 +78,7 @@ export class Visitor {
   /** Throws while our own way out is down; asks once more whether it is. */
   async ready(): Promise<void> {
     if (this.#settings.fetch !== "web" || this.#wayOut.state(Date.now()) !== "down") return;
-    if (!(await this.#wayOutAnswers("dns")) || !(await this.#wayOutAnswers("network"))) throw outage("web");
+    if (!(await this.#wayOutAnswers(this.#downBy))) throw outage("web");
     this.#wayOut.reached();
   }
 
@@ -99,9 +100,10 @@ export class Visitor {
       // Others that fail for the same reason are on their way: no verdict before they had time to arrive.
       await delay(this.#outside.settleMs);
     }
-    if (this.#wayOut.state(Date.now()) === "suspect") {
+    const state = this.#wayOut.state(Date.now());
+    if (state === "suspect" || (state === "up" && kind === "dns" && this.#wayOut.isOpen(kind, site.domain))) {
       if (await this.#wayOutAnswers(kind)) this.#wayOut.reached();
-      else this.#wayOut.controlFailed(Date.now());
+      else if (this.#wayOut.controlFailed(kind, Date.now()) === "down") this.#downBy = kind;
     }
     if (this.#wayOut.state(Date.now()) === "down") throw outage("web", failures[0]);
   }

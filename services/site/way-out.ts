@@ -5,7 +5,8 @@
  *    ^                                                                   |                                         |
  *    └───────────── anything that proves the way, or the control question answered ────────────────────────────────┘
  *
- * A failure alone never settles it: with fewer domains than the threshold it is the site's own.
+ * A failure alone never settles it: with fewer domains than the threshold it is the site's own, unless the name service
+ * does not answer the control question either.
  */
 
 /** `dns`: the name service gave no answer (not: "no such domain"). `network`: no way to the address. */
@@ -54,9 +55,17 @@ export class WayOut {
     return this.state(now);
   }
 
-  /** Nobody answered the control question: what fails alike fails for our sake. */
-  controlFailed(now: number): WayOutState {
-    if (this.state(now) === "suspect") this.#down = true;
+  /** Has nothing succeeded since this domain failed so? */
+  isOpen(kind: Suspicion, domain: string): boolean {
+    return this.#failures[kind].has(domain);
+  }
+
+  /**
+   * Nobody answered the control question: what fails alike fails for our sake. A name service that does not even answer
+   * for the root zone is down, however few have asked it; a way may be closed to the control's hosts alone.
+   */
+  controlFailed(kind: Suspicion, now: number): WayOutState {
+    if (kind === "dns" || this.state(now) === "suspect") this.#down = true;
     return this.state(now);
   }
 

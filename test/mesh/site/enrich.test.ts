@@ -170,7 +170,7 @@ describe("the enrich stage", () => {
         throw new LookupError(answers ? "ENOTFOUND" : "EAI_AGAIN", name);
       },
       control: async () => assert.ok(answers),
-      settleMs: 2_000,
+      settleMs: 100,
     };
     const { arrived, service } = end();
     const env = {
@@ -193,12 +193,12 @@ describe("the enrich stage", () => {
     }
   });
 
-  it("takes a lone site whose name service is silent for that site's own fault", async () => {
+  it("takes a site whose name service is silent while ours answers for that site's own fault", async () => {
     const outside = {
       resolve: async (name: string): Promise<string[]> => {
         throw new LookupError("ESERVFAIL", name);
       },
-      control: async () => assert.fail("one site alone is not worth the question"),
+      control: async () => {},
       settleMs: 50,
     };
     await using mesh = await startMesh({

@@ -10,13 +10,13 @@ describe("the way out", () => {
       domains.map((d, i) => way.failed("dns", d, i)),
       ["up", "up", "up", "up", "suspect"],
     );
-    assert.equal(way.controlFailed(5), "down");
+    assert.equal(way.controlFailed("dns", 5), "down");
   });
 
   it("stays down, however long nothing is asked, until something proves the way", () => {
     const way = new WayOut();
     for (const d of domains) way.failed("network", d, 0);
-    way.controlFailed(0);
+    way.controlFailed("network", 0);
     assert.equal(way.state(3_600_000), "down");
     way.reached();
     assert.equal(way.state(3_600_000), "up");
@@ -56,10 +56,19 @@ describe("the way out", () => {
     assert.equal(way.failed("dns", "f.com", 30_001), "up");
   });
 
-  it("is not brought down by a control question that fails while nothing is suspect", () => {
+  it("is not brought down by one site and a control host that a firewall may hide", () => {
+    const way = new WayOut();
+    way.failed("network", "a.com", 0);
+    assert.equal(way.controlFailed("network", 1), "up");
+  });
+
+  it("is down by one name and a root zone that both get no answer", () => {
     const way = new WayOut();
     way.failed("dns", "a.com", 0);
-    assert.equal(way.controlFailed(1), "up");
+    assert.equal(way.isOpen("dns", "a.com"), true);
+    assert.equal(way.controlFailed("dns", 1), "down");
+    way.resolved();
+    assert.deepEqual([way.state(2), way.isOpen("dns", "a.com")], ["up", false]);
   });
 
   it("never takes a silent name service for an unknown domain, nor the reverse", () => {
