@@ -7,12 +7,12 @@ export const canadian = /^([A-Z]\d[A-Z])[ -]?(\d[A-Z]\d)$/i;
 export const british = /^([A-Z]{1,2}\d[A-Z\d]?) ?(\d[A-Z]{2})$/i;
 
 /**
- * A postal code as its country writes it: five digits in the US (ZIP+4 is cut, a leading zero that a spreadsheet lost
+ * A postal code as its country writes it: five digits in the US (ZIP+4 is cut, whole or mangled; a leading zero that a spreadsheet lost
  * comes back where the state's codes begin with one), `K1A 0B1` in Canada, as given elsewhere.
  */
 export function postalCode(text: string, country: string, state?: string): { zip: string } | { fault: string } {
   if (country === "US") {
-    const digits = text.replace(/\.0$/, "").match(/^(\d{5})(?:[- ]?\d{4}|-)?$/)?.[1];
+    const digits = /^-?(\d{5})(?:-\w{0,4}| ?\d{4})?$/.exec(text.replace(/\.0$/, ""))?.[1];
     if (digits) return { zip: digits };
     if (/^\d{4}$/.test(text) && state !== undefined && zeroStates.has(state)) return { zip: `0${text}` };
     return { fault: `${shown(text)} is not a US postal code` };

@@ -157,7 +157,8 @@ describe("intake: an address in parts", () => {
     const zip = (value: unknown, more = {}) => read({ city: "X", zip: value, ...more }).address?.zip;
     assert.equal(zip("60614-1234"), "60614");
     assert.equal(zip("606141234"), "60614");
-    assert.equal(zip("60614-"), "60614");
+    for (const mangled of ["60614-", "-60614", "60614-97ND"]) assert.equal(zip(mangled), "60614");
+    for (const wrong of ["606140", "6061", "A60614", "60614x"]) assert.equal(zip(wrong), undefined, wrong);
     assert.equal(zip(60614), "60614");
     assert.equal(zip("60614.0"), "60614");
     assert.equal(zip("2134", { state: "MA" }), "02134");
