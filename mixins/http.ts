@@ -263,6 +263,10 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
     },
   });
   const rest = {
+    // It is the request itself: what it calls is retried and cut off, never the whole of it, whose body is read by then.
+    retryPolicy: { enabled: false },
+    circuitBreaker: { enabled: false },
+    bulkhead: { enabled: false },
     // Its own name for the span holds the query, and with it people's names.
     tracing: {
       tags: { params: false },

@@ -14,6 +14,8 @@ describe("rate limits", () => {
     await using two = await startGateway({ place });
     const { secret } = await one.key("acme", "ingest");
     await two.knows(secret);
+    for (const { resources } of [one, two])
+      await eventually("Redis is connected", () => resources.redis()?.status === "ready");
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, n) => postLead(n % 2 === 0 ? one : two, secret, { name: "" })),
     );
