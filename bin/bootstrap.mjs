@@ -74,11 +74,11 @@ async function install() {
     console.log("installing packages (npm ci)");
     // Whatever is cut short from here on is seen to be so.
     rmSync(join(modules, ".package-lock.json"), { force: true });
-    const flags = ["ci", "--include=dev", "--include=optional", "--ignore-scripts=false", "--engine-strict=false"];
+    const flags = ["--include=dev", "--include=optional", "--ignore-scripts=false", "--engine-strict=false"];
     const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
     // A second try with a cache of our own: the user's may be read-only, or broken.
     const ownCache = ["--cache", join(stack, "npm-cache")];
-    if (!npm([...flags, ...quiet]) && !npm([...flags, ...quiet, ...ownCache])) {
+    if (!npm(["ci", ...flags, ...quiet]) && !npm(["ci", ...flags, ...quiet, ...ownCache])) {
       throw new Error("npm could not install the packages: what it said stands above");
     }
     if (ownNode() === undefined) npm(["rebuild", "node", "--ignore-scripts=false", ...quiet]);
