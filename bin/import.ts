@@ -2,8 +2,9 @@ import { join, resolve } from "node:path";
 import { typedIn } from "../config/settings.ts";
 import { readArguments, usage } from "./import/arguments.ts";
 import { progressWriter } from "./import/bar.ts";
-import { type ImportSummary, importFile } from "./import/import-file.ts";
+import { importFile } from "./import/import-file.ts";
 import { openMesh, stackSettings } from "./import/open.ts";
+import type { ImportSummary } from "./import/options.ts";
 
 /**
  * `npm run import`: takes a file's leads into the mesh that runs from this checkout, or that the LEADS_* variables name.

@@ -1,4 +1,4 @@
-import type { Progress } from "./import-file.ts";
+import type { Progress } from "./options.ts";
 
 const width = 28;
 const grouped = new Intl.NumberFormat("en");

@@ -2,7 +2,6 @@ import { createHash, hash, randomBytes } from "node:crypto";
 import { closeSync, createReadStream, ftruncateSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Lane } from "../../config/names.ts";
 import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
 import { LeadsError } from "../../mixins/errors.ts";
 import type { Resources } from "../../mixins/resources.ts";
@@ -12,57 +11,12 @@ import { limits } from "../../services/intake/limits.ts";
 import { normalise } from "../../services/intake/normalise.ts";
 import type { Fault } from "../../services/intake/raw.ts";
 import { readRows } from "../../services/intake/rows.ts";
-import type { Lead, Trust } from "../../services/leads/lead.ts";
+import type { Lead } from "../../services/leads/lead.ts";
 import { type Checkpoint, readCheckpoint, removeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
-import { type Counts, countRefused, noCounts } from "./summary.ts";
+import type { ImportOptions, ImportSummary, Progress } from "./options.ts";
+import { countRefused, noCounts } from "./summary.ts";
 
-export interface ImportOptions {
-  file: string;
-  tenant: string;
-  /** Default: by the file's name, `.ndjson`, `.jsonl` and `.json` are NDJSON, all else is CSV. */
-  format?: "csv" | "ndjson" | undefined;
-  /** `name=Site name,phone=Phone`; default: columns are known by their names. */
-  map?: string | undefined;
-  /** Source of rows that name none. Default: the file's name. */
-  source?: string | undefined;
-  /** Default: imported. */
-  trust?: Trust | undefined;
-  /** Default: LEADS_DEFAULT_REGION. */
-  region?: string | undefined;
-  areaCode?: string | undefined;
-  vertical?: string | undefined;
-  /** Default: bulk. */
-  lane?: Lane | undefined;
-  /** Where checkpoints and, unless `refusedFile` is given, refused rows are kept. */
-  stateDir: string;
-  refusedFile?: string | undefined;
-  /** Begin anew though a checkpoint is there. */
-  restart?: boolean | undefined;
-  /** How long a full or absent NATS is waited for before the import gives up. Default: 10 minutes. */
-  patienceMs?: number | undefined;
-}
-
-export interface Progress extends Counts {
-  bytes: number;
-  totalBytes: number;
-  /** Rows a second since this run began. */
-  rate: number;
-  /** Unknown at first. */
-  etaMs?: number;
-  /** Why it stands still, when it does. */
-  waiting?: string;
-}
-
-export interface ImportSummary extends Counts {
-  file: string;
-  importId: string;
-  /** Where the refused rows are, when there are some. */
-  refusedFile?: string;
-  /** Rows that an earlier run had done. */
-  resumedRows: number;
-  seconds: number;
-  rowsPerSecond: number;
-}
+export type { ImportOptions };
 
 /** Rows between two checkpoints: what a kill lets be told a second time (with the same ids). */
 const sliceRows = 2_000;
