@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
-import { KnexAdapter, type PageParams } from "../../mixins/knex-adapter.ts";
+import { KnexAdapter } from "../../mixins/knex-adapter.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { leadsTable } from "../../services/leads/leads-table.ts";
 import { insertLeads, writeEnds } from "../../services/leads/record.ts";
 import { aLead, passed } from "../support/leads.ts";
 import { startMesh, type TestMesh } from "../support/mesh.ts";
 
-const many = 50_000;
 const base = 1_760_000_000_000;
 
 describe("reading leads through moleculer-db", function () {
@@ -277,97 +276,5 @@ describe("reading leads through moleculer-db", function () {
       const adapter = new KnexAdapter(leadsTable, () => knex);
       await assert.rejects(() => adapter.findById(), /by tenant/);
     });
-  });
-
-  describe("over fifty thousand leads", () => {
-    before(async () => {
-      await knex.raw(
-        `insert into leads (tenant, lead_id, revision, step, state, stage, source, trust, tier, name, email, phone, domain, vertical, fields, score, accepted_at)
-         select case n % 5 when 0 then 'small' else 'big' end, gen_random_uuid(), n, 1,
-                (array['completed', 'merged', 'rejected', 'dead', 'in_progress'])[1 + n % 5], 'score', 's' || n % 3, 50, 1, 'n' || n,
-                'u' || n || '@d.example', '+1312' || n, 'd' || n % 1000 || '.example', 'v', '{}',
-                case when n % 2 = 0 then n % 101 end, now() - make_interval(secs => n)
-         from generate_series(1, ?) n`,
-        [many],
-      );
-      await knex.raw("vacuum analyze leads");
-    });
-
-    it("serves every statement by an index, not by a scan of the table", async () => {
-      const adapter = new KnexAdapter(leadsTable, () => knex);
-      const lists: Omit<PageParams, "tenant" | "limit">[] = [
-        { sort: "accepted" },
-        { sort: "accepted", filters: { state: "dead" } },
-        { sort: "accepted", filters: { email: "u77@d.example" } },
-        { sort: "accepted", filters: { phone: "+131277" } },
-        { sort: "accepted", filters: { domain: "d7.example" } },
-        { sort: "accepted", filters: { state: "completed", source: "s1", vertical: "none", minScore: 99 } },
-        { sort: "accepted", filters: { source: "nobody" } },
-        { sort: "score" },
-        { sort: "score", filters: { minScore: 90 } },
-        { sort: "score", filters: { state: "rejected", email: "u77@d.example" } },
-      ];
-      const statements: [string, Knex.QueryBuilder][] = [];
-      for (const tenant of ["big", "small"]) {
-        for (const list of lists) {
-          const params = { tenant, limit: 50, ...list };
-          const name = `${tenant} ${JSON.stringify(list)}`;
-          statements.push([name, adapter.pageQuery(params)]);
-          const { next } = await adapter.page(params);
-          if (next) statements.push([`${name}, next page`, adapter.pageQuery({ ...params, cursor: next })]);
-        }
-        statements.push([`${tenant} count`, adapter.countQuery({ tenant })]);
-        statements.push([`${tenant} count dead`, adapter.countQuery({ tenant, filters: { state: "dead" } })]);
-        statements.push([`${tenant} get`, adapter.findByIdsQuery(tenant, [randomUUID()], leadsTable.columns.get)]);
-      }
-      assert.ok(statements.length > 30);
-      for (const [name, query] of statements) {
-        const { sql, bindings } = query.toSQL().toNative();
-        assert.deepEqual(await scans(sql, bindings), [], name);
-      }
-    });
-
-    it("serves a lead's sources, its mock-up and its acceptance by an index", async () => {
-      const seen: { sql: string; bindings: readonly any[] }[] = [];
-      const note = ({ sql, bindings }: { sql: string; bindings: readonly any[] }) => seen.push({ sql, bindings });
-      knex.on("query", note);
-      await refused("get", { tenant: "big", id: randomUUID() });
-      const [{ lead_id: id }] = await knex("leads").where({ tenant: "big" }).limit(1);
-      await call("get", { tenant: "big", id });
-      await refused("mockup", { tenant: "big", id });
-      knex.removeListener("query", note);
-      const ours = seen.filter(({ sql }) => /from (acceptances|merged)|mockup as draft/.test(sql));
-      assert.equal(ours.length, 3);
-      for (const { sql, bindings } of ours) assert.deepEqual(await scans(sql, bindings), [], sql);
-    });
-
-    it("walks a page of a rare value in bounded steps, and finds all of it", async () => {
-      const [{ lead_id: rare }] = await knex("leads").where({ tenant: "big" }).orderBy("accepted_at").limit(1);
-      await knex("leads").where({ lead_id: rare }).update({ source: "rare" });
-      let cursor: string | undefined;
-      const found: string[] = [];
-      let pages = 0;
-      do {
-        const page = await call("list", { tenant: "big", source: "rare", ...(cursor && { cursor }) });
-        found.push(...page.items.map((item: any) => item.leadId));
-        cursor = page.next ?? undefined;
-        pages++;
-      } while (cursor);
-      assert.deepEqual(found, [rare]);
-      assert.equal(pages, 1 + (many * 0.8) / 2_000);
-    });
-
-    /** Sequential scans of the record's tables in the plan of a statement. */
-    async function scans(sql: string, bindings: readonly any[]): Promise<string[]> {
-      const { rows } = await knex.client.acquireConnection().then(async (connection: any) => {
-        try {
-          return await connection.query(`explain ${sql}`, bindings);
-        } finally {
-          await knex.client.releaseConnection(connection);
-        }
-      });
-      const plan: string[] = rows.map((row: any) => row["QUERY PLAN"]);
-      return plan.filter((line) => /Seq Scan on (leads|acceptances)/.test(line));
-    }
   });
 });
