@@ -132,6 +132,7 @@ describe("source: listings by postal code and vertical", () => {
     await using place = await testPlace();
     const asked: (string | null)[] = [];
     let hanging: (() => void) | undefined;
+    let letGo: (() => void) | undefined;
     const hangs = new Promise<void>((resolve) => {
       hanging = resolve;
     });
@@ -145,7 +146,9 @@ describe("source: listings by postal code and vertical", () => {
           const n = Number(cursor ?? 0);
           if (n === 2 && asked.filter((c) => c === "2").length === 1) {
             hanging!();
-            await new Promise((resolve) => setTimeout(resolve, 60_000).unref());
+            await new Promise<void>((resolve) => {
+              letGo = resolve;
+            });
           }
           const rows = Array.from({ length: 10 }, (_, k) => ({
             raw: { sourceId: `${n}-${k}`, name: `Bar ${n}-${k}`, zip: "60601" },
@@ -173,6 +176,7 @@ describe("source: listings by postal code and vertical", () => {
       const ended = once(child, "exit");
       child.kill("SIGKILL");
       await ended;
+      letGo?.();
     }
     const knex = provider.resources.databases.of("acme");
     await knex.raw("update source_work set lease_until = now()");
