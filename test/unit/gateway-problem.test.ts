@@ -65,7 +65,7 @@ describe("a problem", () => {
 
 describe("docs/errors.md", () => {
   const page = readFileSync(join(import.meta.dirname, "../../docs/errors.md"), "utf8");
-  const rows = [...page.matchAll(/^\| `(\w+)` \| (\d+) \| (yes|no) \| (.+) \|$/gm)].map(
+  const rows = [...page.matchAll(/^\| `(\w+)` +\| (\d+) +\| (yes|no) +\| (.+?) +\|$/gm)].map(
     ([, code, status, retry, text]) => ({
       code,
       status: Number(status),
