@@ -94,6 +94,7 @@ export class Stack {
     const settings = loadSettings({
       LEADS_FETCH: "generator",
       LEADS_GENERATOR_URL: generator,
+      LEADS_PUBLIC_URL: `http://127.0.0.1:${httpPort}`,
       ...env,
       LEADS_HTTP_PORT: String(httpPort),
       LEADS_NATS_URL: nats.url,

@@ -17,6 +17,7 @@ const reasons = {
   written: "outbox",
   taken: "already_written_to",
   suppressed: "suppressed",
+  merged: "merged",
 } as const satisfies Record<Written, string>;
 
 interface OutboxParams {

@@ -15,9 +15,10 @@ export interface Wanted {
  * What became of it:
  * - `written`: its e-mail stands in the outbox, by this call or by an earlier one;
  * - `taken`: another lead of the tenant has the one e-mail of this campaign to this address;
- * - `suppressed`: the address wants none.
+ * - `suppressed`: the address wants none;
+ * - `merged`: the lead was found to be a double while it was on its way here: its winner is written to, not it.
  */
-export type Written = "written" | "taken" | "suppressed";
+export type Written = "written" | "taken" | "suppressed" | "merged";
 
 /**
  * Claims and writes e-mails, in one transaction: whoever inserts the claim of (tenant, campaign, address) writes its
@@ -54,9 +55,16 @@ const bindings = (wanted: readonly Wanted[]) => [
   wanted.map((w) => `\\x${w.address.toString("hex")}`),
 ];
 
+/** The lead is a double by now. Found by the primary key of `leads`. */
+const isMerged = `exists (select from leads l where l.lead_id = wanted.lead_id and l.tenant = wanted.tenant and l.state = 'merged')`;
+/** A double of the lead was written to before it was merged. Found by leads_by_winner. Binds the campaign. */
+const isWrittenToAsDouble = `exists (
+         select from leads l join outbox o on o.lead_id = l.lead_id and o.tenant = l.tenant and o.campaign = ?
+         where l.tenant = wanted.tenant and l.merged_into = wanted.lead_id)`;
+
 /**
- * Inserts claims, but for addresses that are suppressed and leads that were written to already. Of several leads with
- * one address the first in the list gets it. A claim that another transaction is inserting is waited for; the order by
+ * Inserts claims, but for addresses that are suppressed, leads that were written to already, under their own name or a
+ * double's, and leads that are doubles themselves. Of several leads with one address the first in the list gets it. A claim that another transaction is inserting is waited for; the order by
  * address keeps two batches from waiting for each other. Served by the primary keys of the three tables.
  */
 async function claim(trx: Knex.Transaction, campaign: string, wanted: readonly Wanted[]): Promise<void> {
@@ -66,9 +74,10 @@ async function claim(trx: Knex.Transaction, campaign: string, wanted: readonly W
      from ${wantedRows}
      where not exists (select from suppressions s where s.tenant = wanted.tenant and s.address = wanted.address)
        and not exists (select from outbox o where o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ?)
+       and not ${isMerged} and not ${isWrittenToAsDouble}
      order by address, tenant, n
      on conflict do nothing`,
-    [campaign, ...bindings(wanted), campaign],
+    [campaign, ...bindings(wanted), campaign, campaign],
   );
 }
 
@@ -84,6 +93,8 @@ async function statesOf(
   const { rows } = await trx.raw<{ rows: { state: Written | "claimed" }[] }>(
     `select case
          when o.lead_id is not null then 'written'
+         when ${isMerged} then 'merged'
+         when ${isWrittenToAsDouble} then 'taken'
          when c.lead_id is null then 'suppressed'
          when exists (select from suppressions s where s.tenant = wanted.tenant and s.address = wanted.address) then 'suppressed'
          when c.lead_id = wanted.lead_id then 'claimed'
@@ -93,7 +104,7 @@ async function statesOf(
      left join mail_claims c on c.address = wanted.address and c.tenant = wanted.tenant and c.campaign = ?
      left join outbox o on o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ?
      order by n`,
-    [...bindings(wanted), campaign, campaign],
+    [campaign, ...bindings(wanted), campaign, campaign],
   );
   return rows.map((row) => row.state);
 }

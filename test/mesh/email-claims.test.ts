@@ -5,6 +5,8 @@ import { openDatabase } from "../../mixins/knex.ts";
 import type { Mail } from "../../services/email/compose.ts";
 import { readOutbox, type Wanted, writeMails } from "../../services/email/email.sql.ts";
 import { addressHash } from "../../services/email/recipient.ts";
+import { insertLeads } from "../../services/leads/record.ts";
+import { aLead } from "../support/leads.ts";
 import { type TestPlace, testPlace } from "../support/servers.ts";
 
 const campaign = "first-contact";
@@ -217,5 +219,28 @@ describe("claims of e-mails", function () {
       assert.equal((await readOutbox(knex, { tenant, state: "written", limit: 100 })).length, 23);
       assert.equal((await readOutbox(knex, { tenant, state: "sent", limit: 100 })).length, 0);
     });
+  });
+
+  it("leave out a lead that was found to be a double on its way here, and a winner whose double has its e-mail", async () => {
+    const [double, winner] = [wanted("double@joes.example"), wanted("winner@joes.example")];
+    const trx = await knex.transaction();
+    await insertLeads(
+      trx,
+      "dedupe",
+      [double, winner].map(({ leadId }) => aLead({ leadId })),
+    );
+    await trx.commit();
+    const merge = () =>
+      knex("leads").where({ lead_id: double.leadId }).update({ state: "merged", merged_into: winner.leadId });
+
+    await merge();
+    assert.deepEqual(await write(double), ["merged"]);
+    assert.equal((await mailsOf(double.leadId)).length, 0);
+
+    await knex("leads").where({ lead_id: double.leadId }).update({ state: "in_progress", merged_into: null });
+    assert.deepEqual(await write(double), ["written"]);
+    await merge();
+    assert.deepEqual(await write(winner), ["taken"]);
+    assert.equal((await mailsOf(winner.leadId)).length, 0);
   });
 });
