@@ -5,13 +5,16 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { loadSettings, ownVariables, type Settings } from "../config/settings.ts";
+import { loadSettings, ownVariables } from "../config/settings.ts";
+import type { runDemo } from "./demo/demo.ts";
 import { demoKey } from "./stack/api-key.ts";
 import { type StartFlags, startFlags, startUsage } from "./stack/flags.ts";
 import { followUntilUp } from "./stack/follow.ts";
 import { Stack, Stopped } from "./stack/stack.ts";
 import { claimFolder, enter, ownerOf, readState } from "./stack/state.ts";
 import { childEnvironment } from "./stack/tools.ts";
+
+type DemoOptions = Parameters<typeof runDemo>[0];
 
 /** Another start has this stack. */
 const exitOwned = 3;
@@ -104,19 +107,10 @@ async function bringUp(stack: Stack, flags: StartFlags, env: Record<string, stri
   return !flags.sample || sample(stack, { settings, apiUrl, apiKey, stackDir: flags.dir, log });
 }
 
-interface Demo {
-  runDemo(options: {
-    settings: Settings;
-    apiUrl: string;
-    apiKey: string;
-    stackDir: string;
-    log: (line: string) => void;
-  }): Promise<{ ok: boolean }>;
-}
-
-async function sample(stack: Stack, options: Parameters<Demo["runDemo"]>[0]): Promise<boolean> {
+/** The sample's code is loaded only when it is wanted. */
+async function sample(stack: Stack, options: DemoOptions): Promise<boolean> {
   stack.setPhase("sample");
-  const { runDemo } = (await import("./demo/demo.ts" as string)) as Demo;
+  const { runDemo } = await import("./demo/demo.ts");
   const { ok } = await runDemo(options);
   return ok;
 }
