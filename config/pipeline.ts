@@ -33,8 +33,8 @@ export const stageDefaults: StageOptions = {
  * To add a stage: one line here, one service in services/ that uses the actor mixin under the same name.
  */
 export const pipeline: readonly StageConfig[] = [
-  // Waits on other people's web sites: many small batches at once, a slow site holds up few others.
-  { name: "enrich", batchLeads: 50, concurrency: 8, retry: retryPolicies.provider },
+  // Waits on other people's web sites: a batch takes as long as its slowest site, so that many are at work at once.
+  { name: "enrich", batchLeads: 50, concurrency: 40, retry: retryPolicies.provider },
   { name: "dedupe" },
   { name: "score" },
   { name: "mockup" },

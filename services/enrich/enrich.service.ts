@@ -18,7 +18,10 @@ export default defineService({
     actor<Lead>({
       stage: "enrich",
       async handle(batch) {
-        const timeout = resourcesOf(this.broker).settings.fetchTimeoutMs * patience;
+        const { fetch, fetchTimeoutMs } = resourcesOf(this.broker).settings;
+        // No call a lead for an answer that is known.
+        if (fetch === "off") return batch.map(({ lead }) => forward(enriched(lead, notFetched(lead))));
+        const timeout = fetchTimeoutMs * patience;
         const answers = await Promise.allSettled(
           batch.map(({ lead, requestId }) => factsOf(this, lead, { timeout, requestID: requestId })),
         );
@@ -44,13 +47,17 @@ export default defineService({
   ],
 });
 
+function notFetched({ fields }: Lead): SiteFacts {
+  return { status: "not_fetched", reason: fields.website === undefined ? "no_website" : "off" };
+}
+
 async function factsOf(
   service: Service,
   lead: Lead,
   options: { timeout: number; requestID: string },
 ): Promise<SiteFacts> {
   const { website } = lead.fields;
-  if (website === undefined) return { status: "not_fetched", reason: "no_website" };
+  if (website === undefined) return notFetched(lead);
   return service.broker.call("site.facts", { url: website }, options);
 }
 
