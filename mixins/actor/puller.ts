@@ -1,6 +1,7 @@
 import { type Msg, type NatsConnection, nuid, type Subscription } from "nats";
 import { consumerInfo } from "../jetstream.ts";
 import { countOf } from "./envelope.ts";
+import { sleep } from "./outage.ts";
 import { inboxPrefix } from "./publisher.ts";
 
 /** One message in hand, to be acknowledged or handed back. */
@@ -34,8 +35,8 @@ export interface PullerOptions {
 }
 
 /** Life of one pull request. Short, so that a drain need not lose a delivery that is already on its way. */
-const expiresMs = 2_000;
-const heartbeatMs = 700;
+const expiresMs = 1_000;
+const heartbeatMs = 400;
 /** Silence after which a pull request is dead: its heart-beats stopped. */
 const deadAfterMs = expiresMs + 1_000;
 /** Envelopes asked for in one request. */
@@ -61,7 +62,8 @@ export class Puller {
   #running = false;
   #mending = false;
   #perEnvelope: number;
-  #lastDelivery = Date.now();
+  /** Since when something was asked for and nothing came. */
+  #waitingSince: number | null = null;
   #timer: NodeJS.Timeout | undefined;
   #nextWatch = 0;
   #drained: (() => void)[] = [];
@@ -79,7 +81,7 @@ export class Puller {
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    this.#lastDelivery = Date.now();
+    this.#waitingSince = null;
     this.#nextWatch = Date.now() + this.#options.watchdogMs;
     // Started again while the last requests run out: their ear is still there.
     if (!this.#sub) this.#subscribe();
@@ -134,13 +136,13 @@ export class Puller {
     }
     if (!msg.reply) return;
     const delivery = deliveryOf(msg);
-    this.#lastDelivery = delivery.receivedAt;
     this.#inHand += delivery.count;
     this.#perEnvelope += (delivery.count - this.#perEnvelope) * 0.1;
     if (request) {
       request.heardAt = delivery.receivedAt;
       request.left--;
     }
+    this.#waitingSince = request && request.left > 0 ? delivery.receivedAt : null;
     this.#options.onDelivery(delivery);
     if (request && request.left <= 0) this.#end();
   }
@@ -161,6 +163,7 @@ export class Puller {
     const batch = Math.max(1, Math.min(maxBatch, Math.floor(room / this.#perEnvelope)));
     const token = (this.#sequence++).toString(36);
     this.#request = { token, left: batch, heardAt: Date.now() };
+    this.#waitingSince ??= this.#request.heardAt;
     this.#nc.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
       `{"batch":${batch},"expires":${expiresMs * 1e6},"idle_heartbeat":${heartbeatMs * 1e6}}`,
@@ -176,16 +179,19 @@ export class Puller {
     this.#ask();
     if (now < this.#nextWatch) return;
     this.#nextWatch = now + this.#options.watchdogMs;
-    if (now - this.#lastDelivery > this.#options.watchdogMs) void this.#watch();
+    if (this.#waitingSince !== null && now - this.#waitingSince > this.#options.watchdogMs) void this.#watch();
   }
 
-  /** Silent for a while: is there a backlog? Then this consumer, or our ear, is broken. */
+  /** Silent for a while: is there a backlog that it could have? Then this consumer, or our ear, is broken. */
   async #watch(): Promise<void> {
-    const { stream, consumer, leadsAhead } = this.#options;
-    if (this.#inHand >= leadsAhead) return;
+    const { stream, consumer } = this.#options;
+    const since = this.#waitingSince;
     try {
       const info = await consumerInfo(this.#nc, stream, consumer);
-      if (info.num_pending > 0 && this.#running) await this.#mend(`silent with ${info.num_pending} envelopes waiting`);
+      if (info.num_pending === 0 || info.num_ack_pending >= info.config.max_ack_pending) return;
+      // What came this very moment is still on its way.
+      await sleep(heartbeatMs);
+      if (this.#waitingSince === since) await this.#mend(`silent with ${info.num_pending} envelopes waiting`);
     } catch (error) {
       if ((error as { errCode?: number }).errCode !== undefined) await this.#mend((error as Error).message);
     }
