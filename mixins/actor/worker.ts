@@ -1,36 +1,16 @@
-import { type KV, type NatsConnection, headers as natsHeaders } from "nats";
-import { headers, type Lane, lanes as laneNames, type Names } from "../../config/names.ts";
-import type { StageOptions } from "../../config/pipeline.ts";
-import type { Settings } from "../../config/settings.ts";
-import { LeadsError } from "../errors.ts";
+import type { KV } from "nats";
+import { headers, type Lane, lanes as laneNames } from "../../config/names.ts";
 import { ensureDue, ensureLane } from "../jetstream.ts";
-import { errorOf, foreignLetter } from "./dead-letter.ts";
+import { errorOf } from "./dead-letter.ts";
 import { type EnvelopeItem, maxLeads, type Route, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
 import { Mover, parkEnvelopes } from "./mover.ts";
-import { OutageGate, type OutageState, patience, type Step, sleep } from "./outage.ts";
-import { faultOf, type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
-import type { Publisher } from "./publisher.ts";
+import { OutageGate, type OutageState, sleep } from "./outage.ts";
+import { type Item, retry, type Work } from "./outcome.ts";
 import { ackBody, type Delivery, Puller } from "./puller.ts";
-import { crashLoop, type Entry, settle } from "./settle.ts";
-import { bisect } from "./split.ts";
+import { crashLoop } from "./settle.ts";
 import { newStats } from "./stats.ts";
-
-export interface WorkerOptions<T extends Item> {
-  nc: NatsConnection;
-  names: Names;
-  settings: Settings;
-  publisher: Publisher;
-  stage: StageOptions & { name: string };
-  /** The stage after this one; null for the last. */
-  next: string | null;
-  handle(batch: Work<T>[]): Promise<Outcome<T>[]> | Outcome<T>[];
-  checkpoint?(verdicts: Verdict<T>[]): Promise<void>;
-  probe(dependency: string): (() => Promise<unknown>) | undefined;
-  log(level: "debug" | "info" | "warn" | "error", message: string, fields: object): void;
-  /** Something that readiness shows has changed. */
-  onChange(): void;
-}
+import { Steps, Stopped, type WorkerOptions } from "./steps.ts";
 
 /** An envelope delivered more often than this may have killed its worker: it is handled alone from now on. */
 const suspectAfter = 5;
@@ -39,14 +19,13 @@ const deadAfter = 3;
 /** Left of the drain's deadline for handing back and closing. */
 const drainReserveMs = 2_000;
 
-class Stopped extends Error {}
-
 /** One instance of a stage: pull -> decode -> handle -> checkpoint -> publish -> acknowledge. */
 export class Worker<T extends Item> {
   readonly stats = newStats();
   readonly #o: WorkerOptions<T>;
   readonly #abort = new AbortController();
   readonly #gate: OutageGate;
+  readonly #steps: Steps<T>;
   readonly #lanes: Lanes;
   readonly #pullers: Record<Lane, Puller>;
   readonly #mover: Mover;
@@ -74,6 +53,7 @@ export class Worker<T extends Item> {
         options.onChange();
       },
     });
+    this.#steps = new Steps(options, this.#gate, this.stats, this.#abort.signal);
     const leadsAhead = stage.batchLeads * (stage.concurrency + 1);
     const puller = (lane: Lane) =>
       new Puller(nc, {
@@ -188,10 +168,10 @@ export class Worker<T extends Item> {
   async #run(lane: Lane, deliveries: Delivery[]): Promise<void> {
     this.#running[lane]++;
     try {
-      const entries = await this.#decode(deliveries);
-      await this.#handle(entries);
-      await this.#checkpoint(entries);
-      await this.#publish(entries);
+      const entries = await this.#steps.decode(deliveries);
+      await this.#steps.handle(entries);
+      await this.#steps.checkpoint(entries);
+      await this.#steps.publish(entries);
       for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
     } catch (error) {
       await this.#giveUp(deliveries, error);
@@ -211,130 +191,6 @@ export class Worker<T extends Item> {
       await sleep(1_000, this.#abort.signal).catch(() => {});
     }
     this.#handBack(deliveries);
-  }
-
-  /** Reads the envelopes; one that cannot be read becomes a dead letter of its own. */
-  async #decode(deliveries: Delivery[]): Promise<Entry<T>[]> {
-    const entries: Entry<T>[] = [];
-    for (const delivery of deliveries) {
-      try {
-        const { route, items } = unpack<T>(delivery.msg.data, delivery.msg.headers);
-        for (const { lead, tries } of items) {
-          const work: Work<T> = {
-            ...route,
-            lead,
-            attempt: (tries?.count ?? 0) + 1,
-            redelivered: delivery.deliveries > 1,
-          };
-          entries.push({ work, tries, route, delivery, outcome: null });
-        }
-      } catch (error) {
-        await this.#bury(delivery, error as Error);
-      }
-    }
-    return entries;
-  }
-
-  /** The stage's own work. Afterwards every entry has an outcome; a lead that failed has `retry` with its error. */
-  async #handle(entries: Entry<T>[]): Promise<void> {
-    if (entries.length === 0) return;
-    const { stage, next } = this.#o;
-    const startedAt = Date.now();
-    const results = await this.#bisect("handle", entries, (part) => this.#ask(part));
-    const now = Date.now();
-    this.stats.batches++;
-    this.stats.workedMs += now - startedAt;
-    for (const [n, entry] of entries.entries()) {
-      const result = results[n]!;
-      let outcome: Outcome<T> = "error" in result ? retry(result.error) : result.result;
-      if (outcome.kind === "forward" && next === null)
-        outcome = { kind: "complete", lead: outcome.lead, reason: "done" };
-      entry.outcome = outcome;
-      if (!("lead" in outcome)) continue;
-      const { attempt } = entry.work;
-      outcome.lead.timeline.push({
-        stage: stage.name,
-        at: now,
-        waitedMs: Math.max(0, startedAt - entry.delivery.storedAt),
-        workedMs: now - startedAt,
-        outcome: outcome.kind,
-        ...(attempt > 1 ? { attempt } : {}),
-      });
-    }
-  }
-
-  async #ask(part: Entry<T>[]): Promise<Outcome<T>[]> {
-    const { handle, stage } = this.#o;
-    const outcomes = await handle(part.map((entry) => entry.work));
-    const wrong = (why: string) => new LeadsError("OUTCOMES", `stage ${stage.name} gave ${why}`);
-    if (outcomes?.length !== part.length) throw wrong(`${outcomes?.length ?? "no"} outcomes for ${part.length} leads`);
-    for (const [n, { work }] of part.entries()) {
-      const fault = faultOf(outcomes[n], work.lead.leadId);
-      if (fault) throw wrong(`${fault} for lead ${work.lead.leadId}`);
-    }
-    return outcomes;
-  }
-
-  /** A step over the batch, through outages, down to the culprit. An outage of a part only has had its patience. */
-  #bisect<R>(step: Step, entries: Entry<T>[], run: (part: Entry<T>[]) => Promise<readonly R[]>) {
-    return bisect(
-      entries,
-      (part) => this.#gate.through(step, () => run(part), part.length === entries.length ? patience : 0),
-      isStopped,
-    );
-  }
-
-  /** Verdicts into the record. A lead that the record refuses alone is retried as if its handler had failed. */
-  async #checkpoint(entries: Entry<T>[]): Promise<void> {
-    const { checkpoint } = this.#o;
-    const decided = entries.filter((entry) => "lead" in entry.outcome!);
-    if (!checkpoint) {
-      const ended = decided.find((entry) => entry.outcome!.kind !== "forward");
-      if (ended && this.#o.next !== null)
-        throw new Error(`stage ${this.#o.stage.name} ended a lead (${ended.outcome!.kind}), but has no checkpoint`);
-      return;
-    }
-    if (decided.length === 0) return;
-    const results = await this.#bisect("checkpoint", decided, async (part) => {
-      await checkpoint(part.map((entry) => entry.outcome as Verdict<T>));
-      return part.map(() => null);
-    });
-    for (const [n, entry] of decided.entries()) {
-      const result = results[n]!;
-      if (!("error" in result)) continue;
-      (entry.outcome as Verdict<T>).lead.timeline.pop();
-      entry.outcome = retry(result.error);
-    }
-  }
-
-  /** Successors, parked leads and dead letters; resolves when JetStream has them all. */
-  async #publish(entries: Entry<T>[]): Promise<void> {
-    const { names, stage, next, publisher } = this.#o;
-    const { parcels, dead } = settle(entries, { names, options: stage, next, now: Date.now(), random: Math.random });
-    await Promise.all(
-      parcels.map(({ subject, envelope }) =>
-        publisher.publish(subject, envelope.data, envelope.headers, this.#patient),
-      ),
-    );
-    this.stats.dead += dead.length;
-    for (const entry of entries) {
-      this.stats[entry.outcome!.kind]++;
-      if (entry.outcome!.kind === "retry") this.#logFailure(entry, dead.includes(entry));
-    }
-  }
-
-  #logFailure({ work, outcome }: Entry<T>, dead: boolean): void {
-    const { type, name, code } = (outcome as { error: Error & { type?: string; code?: string } }).error;
-    this.#o.log(dead ? "warn" : "info", dead ? "lead is a dead letter" : "lead will be retried", {
-      stage: this.#o.stage.name,
-      leadId: work.lead.leadId,
-      tenant: work.tenant,
-      lane: work.lane,
-      requestId: work.requestId,
-      traceId: work.traceparent.split("-")[1],
-      attempt: work.attempt,
-      error: type ?? code ?? name,
-    });
   }
 
   /** An envelope that may have killed its worker: cut into single leads, then handled with nothing beside it. */
@@ -367,7 +223,7 @@ export class Worker<T extends Item> {
       await Promise.all(
         parkEnvelopes(names, stage.name, route, parked, 1).map(({ subject, envelope }) => {
           envelope.headers.set(headers.suspect, "1");
-          return publisher.publish(subject, envelope.data, envelope.headers, this.#patient);
+          return publisher.publish(subject, envelope.data, envelope.headers, this.#steps.patient);
         }),
       );
       this.#letGo(delivery, ackBody.ack);
@@ -389,34 +245,13 @@ export class Worker<T extends Item> {
     });
     if (deaths >= deadAfter) {
       const work: Work<T> = { ...route, lead, attempt: (tries?.count ?? 0) + 1, redelivered: true };
-      await this.#publish([{ work, tries, route, delivery, outcome: retry(crashLoop(deaths)) }]);
+      await this.#steps.publish([{ work, tries, route, delivery, outcome: retry(crashLoop(deaths)) }]);
       this.#letGo(delivery, ackBody.ack);
     } else {
       await kv.put(key, String(deaths + 1));
       await this.#run(lane, [delivery]);
     }
     await kv.delete(key);
-  }
-
-  async #bury(delivery: Delivery, error: Error): Promise<void> {
-    const { stage, names, publisher, log } = this.#o;
-    const from = { stream: names.mailbox(stage.name).stream, seq: delivery.seq };
-    const letter = foreignLetter(stage.name, from, error, delivery.msg.data, Date.now());
-    log("warn", "a message that is no envelope is a dead letter", { stage: stage.name, ...from, error: error.message });
-    const h = natsHeaders();
-    h.set(headers.stage, stage.name);
-    h.set(headers.msgId, `foreign.${stage.name}.${from.seq}.${delivery.storedAt}`);
-    await publisher.publish(
-      names.dead.subject(stage.name, "unknown"),
-      new TextEncoder().encode(JSON.stringify(letter)),
-      h,
-      this.#patient,
-    );
-    this.stats.foreign++;
-  }
-
-  get #patient() {
-    return { full: "wait", signal: this.#abort.signal } as const;
   }
 
   #letGo(delivery: Delivery, body: Uint8Array): void {
@@ -442,8 +277,4 @@ export class Worker<T extends Item> {
       delivery.msg.respond(ackBody.working);
     }
   }
-}
-
-function isStopped(error: unknown): boolean {
-  return error instanceof Stopped;
 }
