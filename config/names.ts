@@ -38,6 +38,8 @@ export type Names = ReturnType<typeof namesFor>;
 export function namesFor(prefix: string) {
   return {
     prefix,
+    /** What the name of every stream begins with. */
+    streams: `${prefix}-`,
     /** A stage's mailbox: one stream, one subject and one durable consumer a lane. */
     mailbox: (stage: string) => ({
       stream: `${prefix}-${stage}`,

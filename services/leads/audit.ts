@@ -102,7 +102,7 @@ async function streamsInOrder(nats: NatsConnection, names: Names): Promise<strin
     // A stage that is no longer in the pipeline may still hold leads: -1, before the others.
     return 3 + stages.indexOf(stream);
   };
-  const found = await streamNames(nats, `${names.prefix}-`);
+  const found = await streamNames(nats, names.streams);
   return found
     .filter((stream) => holdsLeads(stream.slice(names.prefix.length + 1)))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));

@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { environmentOf } from "../../config/settings.ts";
 import { aLead } from "../support/leads.ts";
 import { testPlace } from "../support/servers.ts";
+import type { Told } from "../support/seventh-stage.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -46,8 +47,8 @@ describe("README: add a stage", () => {
       const [served, elsewhere] = stdout
         .split("\n")
         .filter((line) => line.startsWith('{"reason"'))
-        .map((line) => JSON.parse(line));
-      assert.deepEqual(served.stages, ["enrich", "dedupe", "territory", "score", "mockup", "email"]);
+        .map((line) => JSON.parse(line) as Told);
+      assert.deepEqual(served?.stages, ["enrich", "dedupe", "territory", "score", "mockup", "email"]);
       assert.deepEqual(elsewhere, { reason: "outside_territory", stages: ["enrich", "dedupe", "territory"] });
     } finally {
       rmSync(copy, { recursive: true, force: true });

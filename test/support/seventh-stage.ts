@@ -7,6 +7,12 @@ import { join } from "node:path";
 import { ServiceBroker } from "moleculer";
 import { eventually } from "./eventually.ts";
 
+/** A line that it prints: what became of a lead. */
+export interface Told {
+  reason: string;
+  stages: string[];
+}
+
 const root = process.argv[2]!;
 const from = (file: string) => import(join(root, file));
 const { loadSettings } = await from("config/settings.ts");
@@ -27,9 +33,8 @@ for (const lead of JSON.parse(process.argv[3]!)) {
     const found = await broker.call<any, any>("leads.get", { tenant: lead.tenant, id: lead.leadId });
     return found.state === "completed" && found;
   });
-  console.log(
-    JSON.stringify({ reason: told.reason, stages: told.timeline.map((entry: { stage: string }) => entry.stage) }),
-  );
+  const line: Told = { reason: told.reason, stages: told.timeline.map((entry: { stage: string }) => entry.stage) };
+  console.log(JSON.stringify(line));
 }
 edge.close();
 await broker.stop();
