@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import type { StageConfig } from "../../config/pipeline.ts";
+import { outage } from "../../mixins/errors.ts";
 import { ensureStreams } from "../../mixins/jetstream.ts";
-import { laneInfo, put, redeliveries } from "../support/actor.ts";
+import { Ends, laneInfo, put, redeliveries, stateOf } from "../support/actor.ts";
 import { recordFile, startWorker } from "../support/child.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMesh } from "../support/mesh.ts";
 import { testPlace } from "../support/servers.ts";
-import { quick, someLeads } from "../support/stages.ts";
+import { quick, someLeads, stage } from "../support/stages.ts";
 
 const flow: StageConfig[] = [{ name: "one", ...quick, batchLeads: 10, concurrency: 1, ackWaitMs: 30_000 }];
 
@@ -33,6 +34,45 @@ describe("a drain", () => {
     await eventually("another instance ends the rest", () => new Set(record.ids()).size === 300);
     assert.equal(record.ids().length, 300);
     assert.equal(await redeliveries(outside, "one", "bulk", 30), 0);
+  });
+
+  it("in an outage hands back at once what it holds, and burns no try", async () => {
+    await using place = await testPlace();
+    const waiting = await startMesh({
+      place,
+      flow,
+      services: [
+        stage("one", {
+          handle() {
+            throw outage("llm");
+          },
+        }),
+      ],
+    });
+    await put(waiting, "one", "live", someLeads(25));
+    await eventually("an outage", async () => (await stateOf(waiting, "one")).state === "outage");
+    const startedAt = performance.now();
+    await waiting.stop();
+    const ms = performance.now() - startedAt;
+    assert.ok(ms < 5_000, `it took ${ms} ms`);
+    const ends = new Ends();
+    const attempts = new Set<number>();
+    await using _next = await startMesh({
+      place,
+      flow,
+      services: [
+        stage("one", {
+          handle: (batch) =>
+            batch.map(({ lead, attempt }) => {
+              attempts.add(attempt);
+              return { kind: "forward", lead };
+            }),
+          checkpoint: ends.checkpoint,
+        }),
+      ],
+    });
+    await eventually("all ended", () => ends.size === 25, { withinMs: 5_000 });
+    assert.deepEqual([...attempts], [1]);
   });
 
   it("hands back what a handler that never returns holds, and ends within the deadline", async () => {
