@@ -59,7 +59,7 @@ export const run: Bench = async ({ short, log }) => {
         for (const lead of leads) await writer.write(lead);
         await writer.end();
         while ((await countEnded(knex)) - before < leads.length)
-          await new Promise((resolve) => setTimeout(resolve, 50));
+          await new Promise((resolve) => setTimeout(resolve, 400));
         edge.close();
         return leads.length / ((performance.now() - since) / 1_000);
       };
