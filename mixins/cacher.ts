@@ -2,6 +2,9 @@ import { Cachers, type ServiceBroker } from "moleculer";
 
 /** The longest that a call waits for its cache. With what the process itself takes, a fault is a miss within 200 ms. */
 const answerMs = 150;
+/** A timeout that comes later than this was held up by the process itself: one alone says nothing of the cache. */
+const lateMs = 50;
+const lateInARow = 20;
 /** After a fault nobody asks for this long, so that a frozen Redis costs one call a second its 150 ms, not every call. */
 const quietMs = 1_000;
 
@@ -13,6 +16,7 @@ const quietMs = 1_000;
 export class MissingCacher extends Cachers.Redis {
   #quietUntil = 0;
   #isDown = false;
+  #late = 0;
 
   constructor(url: string, prefix: string, ttlSeconds: number) {
     super({
@@ -62,16 +66,19 @@ export class MissingCacher extends Cachers.Redis {
   }
 
   async #try<T>(command: () => Promise<T>, missing: T): Promise<T> {
-    if (performance.now() < this.#quietUntil) return missing;
+    const since = performance.now();
+    if (since < this.#quietUntil) return missing;
     try {
       const answer = await command();
+      this.#late = 0;
       if (this.#isDown) {
         this.#isDown = false;
         this.logger.info("the cache is back");
       }
       return answer;
     } catch (error) {
-      this.#fault(error as Error);
+      const isLate = performance.now() - since > answerMs + lateMs;
+      if (!isLate || ++this.#late > lateInARow) this.#fault(error as Error);
       return missing;
     }
   }
