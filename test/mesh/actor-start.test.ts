@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import type { NatsConnection } from "nats";
 import type { StageConfig } from "../../config/pipeline.ts";
 import { complete } from "../../mixins/actor/outcome.ts";
-import { consumerInfo, requireServer } from "../../mixins/jetstream.ts";
-import { Ends, streamInfo } from "../support/actor.ts";
+import { consumerInfo, ensureStreams, requireServer } from "../../mixins/jetstream.ts";
+import { Ends, put, streamInfo } from "../support/actor.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMesh, type TestMesh } from "../support/mesh.ts";
 import { testPlace } from "../support/servers.ts";
@@ -80,11 +80,12 @@ describe("the start of an actor", () => {
       ]);
       return [box.max_msgs_per_subject, lane.ack_wait / 1e6];
     };
-    await using first = await startMesh({ place, flow, services: [stage("one")] });
+    const [line] = flow;
+    await using first = await startMesh({ place, flow: [line!], services: [stage("one")] });
     assert.deepEqual(await config(first), [20_000, 2_000]);
-    await first.broker.call("one.pause", { by: "test", reason: "to keep what comes" });
-    await acceptLive(first, someLeads(3));
     await first.stop();
+    await using outside = await startMesh({ place, flow: [line!], services: [] });
+    await put(outside, "one", "live", someLeads(3));
     const ends = new Ends();
     await using second = await startMesh({
       place,
@@ -93,18 +94,15 @@ describe("the start of an actor", () => {
       services: [stage("one", { checkpoint: ends.checkpoint })],
     });
     assert.deepEqual(await config(second), [123, 7_000]);
-    await second.broker.call("one.resume");
     await eventually("the three", () => ends.size === 3);
   });
 
   it("begins when all services of the process are there, so that a handler may call any of them", async () => {
     await using place = await testPlace();
     const flow = [{ name: "one", ...quick }];
-    await using edge = await startMesh({ place, flow, services: [stage("one")] });
-    await edge.broker.call("one.pause", { by: "test", reason: "to have a backlog" });
-    await acceptLive(edge, someLeads(5));
-    await edge.broker.call("one.resume");
-    await edge.stop();
+    await using outside = await startMesh({ place, flow, services: [] });
+    await ensureStreams(outside.nats, outside.names, outside.settings, flow);
+    await put(outside, "one", "live", someLeads(5));
     const answers: unknown[] = [];
     const late = {
       name: "late",
