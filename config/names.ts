@@ -67,9 +67,8 @@ export function namesFor(prefix: string) {
       schedule: (stage: string, id: string) => `${prefix}.park.wait.${stage}.${id}`,
       waiting: (stage: string) => `${prefix}.park.wait.${stage}.*`,
       due: (stage: string, lane: Lane) => `${prefix}.park.due.${stage}.${lane}`,
-      dueOf: (stage: string) => `${prefix}.park.due.${stage}.*`,
       all: `${prefix}.park.>`,
-      consumer: (stage: string) => `due-${stage}`,
+      consumer: (stage: string, lane: Lane) => `due-${stage}-${lane}`,
     },
     /** Messages that used up their retries or can never succeed. */
     dead: {

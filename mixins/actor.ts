@@ -7,7 +7,7 @@ import { Publisher } from "./actor/publisher.ts";
 import type { StageStats } from "./actor/stats.ts";
 import { Worker } from "./actor/worker.ts";
 import { type Pause, pauseStage, resumeStage, watchPause } from "./control.ts";
-import { ensureDue, ensureMailbox, ensureShared, stageOptions } from "./jetstream.ts";
+import { ensureShared, ensureStage, stageOptions } from "./jetstream.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
 
@@ -175,7 +175,7 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
       const nc = await nats();
       const line = stageOptions(stage, flow, side);
       await ensureShared(nc, names, settings);
-      await Promise.all([ensureMailbox(nc, names, line, settings), ensureDue(nc, names, line)]);
+      await ensureStage(nc, names, line, settings);
       // Work begins when every service of this process is there to be called.
       if (this.broker.started) await this.$begin();
       else

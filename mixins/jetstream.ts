@@ -159,14 +159,32 @@ export function ensureLane(
   });
 }
 
-/** The consumer of a stage's parked envelopes whose time has come. */
-export function ensureDue(nc: NatsConnection, names: Names, options: StageOptions & { name: string }): Promise<void> {
+/** The consumer of a stage's parked envelopes of a lane whose time has come. One a lane: a full bulk lane holds up none of live's. */
+export function ensureDue(
+  nc: NatsConnection,
+  names: Names,
+  options: StageOptions & { name: string },
+  lane: Lane,
+): Promise<void> {
   return ensureConsumer(nc, names.park.stream, {
-    durable_name: names.park.consumer(options.name),
-    filter_subject: names.park.dueOf(options.name),
+    durable_name: names.park.consumer(options.name, lane),
+    filter_subject: names.park.due(options.name, lane),
     ack_wait: options.ackWaitMs * ms,
     max_ack_pending: 2_000,
   });
+}
+
+/** All that a stage reads from: its mailbox and, for each lane, what comes back from the park. */
+export async function ensureStage(
+  nc: NatsConnection,
+  names: Names,
+  options: StageOptions & { name: string },
+  settings: Settings,
+): Promise<void> {
+  await Promise.all([
+    ensureMailbox(nc, names, options, settings),
+    ...lanes.map((lane) => ensureDue(nc, names, options, lane)),
+  ]);
 }
 
 /** Everything that belongs to no single stage: intake, accepted, park, dead letters, buckets. */
@@ -247,7 +265,7 @@ export async function ensureStreams(
   await Promise.all(
     flows.flat().map(async (stage) => {
       const options = stageOptions(stage.name, ...flows);
-      await Promise.all([ensureMailbox(nc, names, options, settings), ensureDue(nc, names, options)]);
+      await ensureStage(nc, names, options, settings);
     }),
   );
 }

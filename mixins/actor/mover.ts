@@ -1,5 +1,5 @@
 import { type NatsConnection, headers as natsHeaders } from "nats";
-import { headers, lanes, type Names } from "../../config/names.ts";
+import { headers, type Lane, type Names } from "../../config/names.ts";
 import { type Envelope, type EnvelopeItem, pack, type Route } from "./envelope.ts";
 import { sleep } from "./outage.ts";
 import type { Item } from "./outcome.ts";
@@ -56,6 +56,7 @@ export interface MoverOptions {
   nc: NatsConnection;
   names: Names;
   stage: string;
+  lane: Lane;
   publisher: Publisher;
   signal: AbortSignal;
   ackWaitMs: number;
@@ -64,7 +65,7 @@ export interface MoverOptions {
   log(level: "warn" | "info", message: string, fields: object): void;
 }
 
-/** Moves a stage's due envelopes back into its mailbox. Every instance of the stage runs one. */
+/** Moves a stage's due envelopes of one lane back into its mailbox. Every instance of the stage runs one a lane. */
 export class Mover {
   readonly #options: MoverOptions;
   readonly #puller: Puller;
@@ -73,10 +74,10 @@ export class Mover {
 
   constructor(options: MoverOptions) {
     this.#options = options;
-    const { nc, names, stage, watchdogMs, ensure, log } = options;
+    const { nc, names, stage, lane, watchdogMs, ensure, log } = options;
     this.#puller = new Puller(nc, {
       stream: names.park.stream,
-      consumer: names.park.consumer(stage),
+      consumer: names.park.consumer(stage, lane),
       leadsAhead: 500,
       leadsPerEnvelope: 1,
       watchdogMs,
@@ -107,11 +108,10 @@ export class Mover {
   }
 
   async #move(delivery: Delivery): Promise<void> {
-    const { nc, names, stage, publisher, signal, log } = this.#options;
+    const { nc, names, stage, lane, publisher, signal, log } = this.#options;
     this.#hand.add(delivery);
     try {
       const { msg, seq } = delivery;
-      const lane = lanes.find((l) => names.park.due(stage, l) === msg.subject) ?? "bulk";
       const h = msg.headers ?? natsHeaders();
       h.delete("Nats-Scheduler");
       h.delete("Nats-Schedule-Next");

@@ -28,7 +28,7 @@ export class Worker<T extends Item> {
   readonly #steps: Steps<T>;
   readonly #lanes: Lanes;
   readonly #pullers: Record<Lane, Puller>;
-  readonly #mover: Mover;
+  readonly #movers: readonly Mover[];
   /** Everything delivered and not yet let go. */
   readonly #hand = new Set<Delivery>();
   readonly #suspects: Delivery[] = [];
@@ -67,19 +67,22 @@ export class Worker<T extends Item> {
         log,
       });
     this.#pullers = { live: puller("live"), bulk: puller("bulk") };
-    this.#mover = new Mover({
-      nc,
-      names,
-      stage: stage.name,
-      publisher: options.publisher,
-      signal: this.#abort.signal,
-      ackWaitMs: stage.ackWaitMs,
-      watchdogMs: settings.watchdogMs,
-      ensure: () => ensureDue(nc, names, stage),
-      log,
-    });
+    const mover = (lane: Lane) =>
+      new Mover({
+        nc,
+        names,
+        stage: stage.name,
+        lane,
+        publisher: options.publisher,
+        signal: this.#abort.signal,
+        ackWaitMs: stage.ackWaitMs,
+        watchdogMs: settings.watchdogMs,
+        ensure: () => ensureDue(nc, names, stage, lane),
+        log,
+      });
+    this.#movers = laneNames.map(mover);
     this.#beat = setInterval(() => this.#keepAlive(), stage.ackWaitMs / 4);
-    this.#mover.start();
+    for (const each of this.#movers) each.start();
   }
 
   get outage(): OutageState | null {
@@ -108,7 +111,7 @@ export class Worker<T extends Item> {
 
   reconnected(): void {
     for (const lane of laneNames) this.#pullers[lane].reconnected();
-    this.#mover.reconnected();
+    for (const mover of this.#movers) mover.reconnected();
   }
 
   /** Stops pulling, finishes what is in hand, hands back what the deadline (or an outage) leaves. Never rejects. */
@@ -116,9 +119,9 @@ export class Worker<T extends Item> {
     this.#draining = true;
     const deadline = sleep(Math.max(0, deadlineMs - drainReserveMs), this.#abort.signal).catch(() => {});
     const finished = (async () => {
-      await Promise.all([this.pause(), this.#mover.stop()]);
+      await Promise.all([this.pause(), ...this.#movers.map((mover) => mover.stop())]);
       this.#pump();
-      while (this.#hand.size + this.#mover.inHand > 0) {
+      while (this.#hand.size > 0 || this.#movers.some((mover) => mover.inHand > 0)) {
         await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), sleep(50)]);
         if (this.#gate.state || this.#abort.signal.aborted) return;
       }

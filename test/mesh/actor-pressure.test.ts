@@ -103,6 +103,52 @@ describe("back-pressure", () => {
     assert.ok(late.every(({ leadId }) => ends.leads.has(leadId)));
   });
 
+  it("brings a parked live lead back past parked bulk leads whose lane is full", async () => {
+    const ends = new Ends();
+    const hold = gate();
+    let isHeld = false;
+    await using mesh = await startMesh({
+      env: { LEADS_MAILBOX_ENVELOPES: "20" },
+      flow: [
+        { name: "one", ...quick, batchLeads: 2, concurrency: 1, retry: { retries: 2, baseMs: 1_000, maxMs: 1_000 } },
+      ],
+      services: [
+        stage("one", {
+          async handle(batch) {
+            if (batch[0]!.lane === "bulk" && batch.some(({ attempt }) => attempt > 1)) {
+              isHeld = true;
+              await hold.wait();
+            }
+            return batch.map(({ lead, attempt }) => (attempt === 1 ? retry(new Error("not yet")) : forward(lead)));
+          },
+          checkpoint: ends.checkpoint,
+        }),
+      ],
+    });
+    const bulk = someLeads(200);
+    let sent = 0;
+    while (!isHeld || (await messages(mesh, "one")) < 20) {
+      const [lead] = bulk.slice(sent, sent + 1);
+      if (lead === undefined) break;
+      await put(mesh, "one", "bulk", [lead]).then(
+        () => sent++,
+        () => {},
+      );
+    }
+    const parked = async () => (await streamInfo(mesh.nats, mesh.names.park.stream)).state.messages;
+    await eventually("bulk leads are parked behind their full lane", async () => {
+      return isHeld && (await messages(mesh, "one")) >= 20 && (await parked()) > 0;
+    });
+    const [live] = someLeads(1);
+    await acceptLive(mesh, [live!]);
+    await eventually("the live lead is through", () => ends.leads.has(live!.leadId));
+    assert.equal(ends.size, 1);
+    hold.open();
+    await eventually("all", () => ends.size === sent + 1);
+    await quiet(mesh, ["one"]);
+    assert.equal((await deadLetters(mesh)).length, 0);
+  });
+
   it("does not block a live lead behind bulk leads that wait for room", async () => {
     const passed = new Ends();
     const hold = gate();

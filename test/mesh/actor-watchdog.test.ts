@@ -40,7 +40,7 @@ describe("the watchdog", () => {
       ],
     });
     const { nats, names } = mesh;
-    await jsApi(nats, `CONSUMER.DELETE.${names.park.stream}.${names.park.consumer("one")}`);
+    await jsApi(nats, `CONSUMER.DELETE.${names.park.stream}.${names.park.consumer("one", "live")}`);
     await acceptLive(mesh, someLeads(5));
     await eventually("they came back", () => ends.size === 5, { withinMs: 30_000 });
   });
