@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -11,12 +11,19 @@ const benches = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts") && !helpers.has(file))
   .map((file) => file.slice(0, -".ts".length));
 
-const usage = `npm run bench -- NAME… [--json FILE] [--short]   benches: ${benches.join(", ")}`;
+const usage = `npm run bench -- NAME… [--json FILE] [--short] [--check]
+  benches: ${benches.join(", ")}
+  --json   writes the rows to a file
+  --short  a quarter of the work
+  --check  fails where a ratio is worse than three quarters of the one in bench/expected.json`;
+/** Share of a committed ratio that a later run must still reach: machines differ and are noisy. */
+const tolerated = 0.75;
 
 const { values, positionals } = parseArgs({
   options: {
     json: { type: "string" },
     short: { type: "boolean", default: false },
+    check: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
   allowPositionals: true,
@@ -41,4 +48,18 @@ try {
 }
 console.table(rows.map(({ bench, figure, value, unit, goal, holds }) => ({ bench, figure, value, unit, goal, holds })));
 if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
-process.exit(rows.some(({ holds }) => holds === false) ? 1 : 0);
+process.exit(failures().length > 0 ? 1 : 0);
+
+/** Goals missed; with --check the ratios that got worse instead: a goal is for a quiet machine. */
+function failures(): string[] {
+  if (!values.check)
+    return rows.filter(({ holds }) => holds === false).map(({ bench, figure }) => `${bench}: ${figure}`);
+  const expected = JSON.parse(readFileSync(join(import.meta.dirname, "expected.json"), "utf8")) as Row[];
+  const worse = rows.flatMap(({ bench, figure, unit, value }) => {
+    const before = expected.find((row) => row.bench === bench && row.figure === figure);
+    const isWorse = unit === "ratio" && before !== undefined && value < before.value * tolerated;
+    return isWorse ? [`${bench}: ${figure} is ${value}, it was ${before.value}`] : [];
+  });
+  for (const line of worse) console.error(line);
+  return worse;
+}
