@@ -20,7 +20,7 @@ export interface StageConfig extends Partial<StageOptions> {
 }
 
 export const stageDefaults: StageOptions = {
-  batchLeads: 250,
+  batchLeads: 100,
   lingerMs: 10,
   concurrency: 2,
   ackWaitMs: 30_000,

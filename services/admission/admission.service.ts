@@ -6,7 +6,7 @@ import { Admitter } from "./admitter.ts";
 
 const vars = defineMixin<{ admitter: Admitter; publisher: Publisher }>()({});
 
-/** Lets bulk leads in: fair between tenants, and no deeper than the first stage can work off in seconds. */
+/** Lets bulk leads in: fair between tenants, and no more of them than the stages can work off within a second or two. */
 export default defineService({
   name: "admission",
   mixins: [vars],
@@ -22,13 +22,13 @@ export default defineService({
     const nc = await nats();
     const first = stageOptions(flow[0]!.name, flow);
     await ensureShared(nc, names, settings);
-    await ensureMailbox(nc, names, first, settings);
+    await Promise.all(flow.map(({ name }) => ensureMailbox(nc, names, stageOptions(name, flow), settings)));
     this.publisher = new Publisher(nc);
     this.admitter = new Admitter({
       nc,
       names,
       publisher: this.publisher,
-      stage: first.name,
+      stages: flow.map(({ name }) => name),
       limit: settings.mailboxEnvelopes || first.maxEnvelopes,
       log: (level, message, fields) => this.logger[level](message, fields),
     });

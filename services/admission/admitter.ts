@@ -1,6 +1,6 @@
 import { type Msg, type NatsConnection, headers as natsHeaders, nuid } from "nats";
 import { headers, type Names } from "../../config/names.ts";
-import { countOf } from "../../mixins/actor/envelope.ts";
+import { countOf, maxLeads } from "../../mixins/actor/envelope.ts";
 import { sleep } from "../../mixins/actor/outage.ts";
 import { inboxPrefix, type Publisher } from "../../mixins/actor/publisher.ts";
 import { ackBody } from "../../mixins/actor/puller.ts";
@@ -11,16 +11,16 @@ export interface AdmitterOptions {
   nc: NatsConnection;
   names: Names;
   publisher: Publisher;
-  /** The first stage. */
-  stage: string;
-  /** Envelopes a lane of its mailbox holds. */
+  /** All stages, in order. */
+  stages: readonly string[];
+  /** Envelopes a lane of a mailbox holds. */
   limit: number;
   log(level: "info" | "warn", message: string, fields: object): void;
 }
 
 /** How often the intake is looked at while there is nothing in it. */
 const idleMs = 100;
-/** How soon the depth of the first mailbox is looked at again when it is deep enough. */
+/** How soon the mailboxes are looked at again when they are deep enough. */
 const fullMs = 20;
 /** Envelopes of one tenant in hand at once. */
 const most = 500;
@@ -29,10 +29,10 @@ const ackWaitMs = 30_000;
 const smoothMs = 500;
 
 /**
- * Moves bulk envelopes from the intake into the first mailbox, the same number of leads for every tenant, and keeps
- * that mailbox shallow: the deep backlog rests in the intake, where one tenant's million stands beside, not before,
- * another's. Acknowledges last; a repeat is caught by `Nats-Msg-Id`, and harmless when it is not. Any number of
- * instances share the consumers.
+ * Moves bulk envelopes from the intake into the first mailbox, evenly over the tenants, and keeps all mailboxes shallow:
+ * the deep backlog rests in the intake, where one tenant's million stands beside, not before, another's. What counts is
+ * the bulk work in all stages: the first one may be fast and pile up its leads before the second. Acknowledges last; a
+ * repeat is caught by `Nats-Msg-Id`, and harmless when it is not. Any number of instances share the consumers.
  */
 export class Admitter {
   readonly #o: AdmitterOptions;
@@ -44,8 +44,8 @@ export class Admitter {
   readonly #abort = new AbortController();
   readonly #hand = new Set<Msg>();
   readonly #beat: NodeJS.Timeout;
-  #finished = 0;
-  #finishedAt = 0;
+  #left = 0;
+  #leftAt = 0;
   #rate = 0;
   #loop: Promise<void> | undefined;
 
@@ -89,7 +89,7 @@ export class Admitter {
     const envelopes = await this.#room();
     if (envelopes === 0) return fullMs;
     // The room is in envelopes, fairness in leads; an envelope holds 50 at the most.
-    const shares = this.#rounds.share(backlog, envelopes * 50);
+    const shares = this.#rounds.share(backlog, envelopes * maxLeads, Date.now());
     const scale = Math.min(1, envelopes / [...shares.values()].reduce((a, b) => a + b, 0));
     const moved = await Promise.all(
       [...shares].map(([tenant, share]) => this.#move(tenant, Math.min(most, Math.max(1, Math.floor(share * scale))))),
@@ -111,26 +111,29 @@ export class Admitter {
   }
 
   async #room(): Promise<number> {
-    const { nc, names, stage, limit } = this.#o;
-    const { stream, consumer } = names.mailbox(stage);
-    const info = await consumerInfo(nc, stream, consumer("bulk"));
+    const { nc, names, stages, limit } = this.#o;
+    const infos = await Promise.all(
+      stages.map((stage) => consumerInfo(nc, names.mailbox(stage).stream, names.mailbox(stage).consumer("bulk"))),
+    );
     const now = Date.now();
-    const finished = info.delivered.consumer_seq - info.num_ack_pending;
-    if (this.#finishedAt > 0 && now > this.#finishedAt) {
-      const rate = Math.max(0, (finished - this.#finished) * 1_000) / (now - this.#finishedAt);
-      this.#rate += (rate - this.#rate) * (1 - Math.exp(-(now - this.#finishedAt) / smoothMs));
+    const depth = infos.reduce((sum, info) => sum + info.num_pending + info.num_ack_pending, 0);
+    // All that ever came in, less what is still there.
+    const left = infos[0]!.delivered.consumer_seq + infos[0]!.num_pending - depth;
+    if (this.#leftAt > 0 && now > this.#leftAt) {
+      const rate = Math.max(0, (left - this.#left) * 1_000) / (now - this.#leftAt);
+      this.#rate += (rate - this.#rate) * (1 - Math.exp(-(now - this.#leftAt) / smoothMs));
     }
-    this.#finished = finished;
-    this.#finishedAt = now;
-    return room(info.num_pending + info.num_ack_pending, this.#rate, limit);
+    this.#left = left;
+    this.#leftAt = now;
+    return room(depth, this.#rate, limit);
   }
 
   /** Moves up to `envelopes` of a tenant; answers how many it moved. */
   async #move(tenant: string, envelopes: number): Promise<number> {
-    const { names, publisher, stage } = this.#o;
+    const { names, publisher, stages } = this.#o;
     const messages = await this.#fetch(tenant, envelopes);
     let leads = 0;
-    const subject = names.mailbox(stage).subject("bulk");
+    const subject = names.mailbox(stages[0]!).subject("bulk");
     await Promise.all(
       messages.map(async (msg) => {
         try {

@@ -1,49 +1,98 @@
 /**
- * Deficit round robin (Shreedhar & Varghese, 1995) over tenants: each round gives every tenant that has a backlog the
- * same number of leads, whatever the size of its envelopes; what it could not use because its next envelope was too
- * large it keeps for the next round.
+ * Who is let in next. Each round evens out what tenants got lately: usage decays with a time constant of {@link memoryMs},
+ * and a round's leads go to those who had least (water-filling), so that a tenant that comes anew is let in at once until
+ * it has had as much as the others had in the last seconds; from then on all get the same. Shares are in leads, whatever
+ * the size of a tenant's envelopes.
  */
+
+/** How long what a tenant got counts against it. */
+const memoryMs = 5_000;
+/**
+ * What a tenant gets, beside one whose backlog is more than twice its own. With equal shares the smaller import would
+ * move at half its speed less what stands before it when it comes; this keeps it above half.
+ */
+const smallerWeight = 1.25;
+
+interface Tenant {
+  /** Leads let in, decayed. */
+  usage: number;
+  leadsPerEnvelope: number;
+}
+
 export class Rounds {
-  readonly #tenants = new Map<string, { deficit: number; leadsPerEnvelope: number }>();
+  readonly #tenants = new Map<string, Tenant>();
+  #decayedAt = 0;
 
   /**
    * Shares `leads` among the tenants that have a backlog.
+   * @param backlog tenant -> envelopes that wait
+   * @param now any clock, ms
    * @returns how many envelopes each may move in this round
    */
-  share(backlog: ReadonlyMap<string, number>, leads: number): Map<string, number> {
-    for (const tenant of this.#tenants.keys()) if (!backlog.has(tenant)) this.#tenants.delete(tenant);
-    const quantum = leads / Math.max(1, backlog.size);
+  share(backlog: ReadonlyMap<string, number>, leads: number, now: number): Map<string, number> {
+    this.#decay(now);
+    const largest = Math.max(...backlog.values());
+    const claims = [...backlog].map(([tenant, envelopes]) => {
+      const state = this.#tenant(tenant);
+      const weight = envelopes * 2 < largest ? smallerWeight : 1;
+      return { tenant, envelopes, state, weight, level: state.usage / weight };
+    });
+    claims.sort((a, b) => a.level - b.level);
+    // The level to which the least served are filled up.
+    let sum = 0;
+    let weights = 0;
+    let level = 0;
+    for (const [n, claim] of claims.entries()) {
+      sum += claim.state.usage;
+      weights += claim.weight;
+      level = (sum + leads) / weights;
+      if (n + 1 < claims.length && level <= claims[n + 1]!.level) break;
+    }
     const shares = new Map<string, number>();
-    for (const [tenant, envelopes] of backlog) {
-      const state = this.#tenants.get(tenant) ?? { deficit: 0, leadsPerEnvelope: 1 };
-      this.#tenants.set(tenant, state);
-      // A tenant that is held up elsewhere must not save up a burst.
-      state.deficit = Math.min(state.deficit + quantum, 2 * quantum + state.leadsPerEnvelope);
-      const share = Math.min(envelopes, Math.floor(state.deficit / state.leadsPerEnvelope));
+    for (const { tenant, envelopes, state, weight } of claims) {
+      const share = Math.min(envelopes, Math.round((level * weight - state.usage) / state.leadsPerEnvelope));
       if (share > 0) shares.set(tenant, share);
     }
+    // Less than an envelope for each: the least served gets one.
+    const first = claims[0];
+    if (shares.size === 0 && first) shares.set(first.tenant, 1);
     return shares;
   }
 
   /** Books what a tenant moved. */
   moved(tenant: string, envelopes: number, leads: number): void {
-    const state = this.#tenants.get(tenant);
-    if (!state || envelopes === 0) return;
-    state.deficit -= leads;
+    if (envelopes === 0) return;
+    const state = this.#tenant(tenant);
+    state.usage += leads;
     state.leadsPerEnvelope += (leads / envelopes - state.leadsPerEnvelope) * 0.3;
+  }
+
+  #tenant(name: string): Tenant {
+    const state = this.#tenants.get(name) ?? { usage: 0, leadsPerEnvelope: 50 };
+    this.#tenants.set(name, state);
+    return state;
+  }
+
+  #decay(now: number): void {
+    const factor = Math.exp(-Math.max(0, now - this.#decayedAt) / memoryMs);
+    this.#decayedAt = now;
+    for (const [name, state] of this.#tenants) {
+      state.usage *= factor;
+      if (state.usage < 1) this.#tenants.delete(name);
+    }
   }
 }
 
-/** How deep the first mailbox is kept, in seconds of work: a tenant that comes later waits that long before its turn. */
+/** How much bulk work the stages hold, in seconds: a tenant that comes later waits that long before its first lead ends. */
 const depthSeconds = 0.5;
-/** Envelopes it holds at the least, for the rate to show. */
+/** Envelopes they hold at the least: a batch or two for every stage, or they would wait for each other. */
 const leastDepth = 64;
 
 /**
  * How many envelopes may be moved now.
- * @param depth bulk envelopes in the first mailbox, those in work included
- * @param rate envelopes a second that its stage finishes
- * @param limit envelopes a lane of the mailbox may hold; half of it stays free for others
+ * @param depth bulk envelopes in all mailboxes, those in work included
+ * @param rate envelopes a second that leave the last stage
+ * @param limit envelopes a lane of a mailbox may hold; half of it stays free for what comes back from the park
  */
 export function room(depth: number, rate: number, limit: number): number {
   const goal = Math.min(Math.max(leastDepth, rate * depthSeconds), Math.max(1, limit / 2));

@@ -1,0 +1,94 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { Knex } from "knex";
+import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { generateLeads } from "../../bin/demo/leads.ts";
+import { createDatabase } from "../../bin/stack/postgres.ts";
+import { loadSettings } from "../../config/settings.ts";
+import { type Acceptor, acceptor } from "../../mixins/accept.ts";
+import { brokerOptions } from "../../mixins/broker.ts";
+import { openDatabase } from "../../mixins/knex.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
+import { normalise } from "../../services/intake/normalise.ts";
+import type { RawLead } from "../../services/intake/raw.ts";
+import type { Lead } from "../../services/leads/lead.ts";
+import { migrate } from "../../services/leads/migrations/migrate.ts";
+import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
+import { countEnded } from "./ended.sql.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** All real services in this process, fetching off, on durable servers of its own. */
+export interface RealMesh extends AsyncDisposable {
+  edge: Acceptor;
+  knex: Knex;
+  /** Puts leads of one tenant into the intake. */
+  importLeads(leads: Iterable<Lead>): Promise<void>;
+  /** Waits until so many leads of a tenant have ended. */
+  ended(tenant: string, count: number): Promise<void>;
+}
+
+export async function startRealMesh(): Promise<RealMesh> {
+  const servers = new AsyncDisposableStack();
+  const nats = servers.use(await ownNats());
+  const redis = servers.use(await ownRedis());
+  const postgres = servers.use(await ownPostgres({ durable: true }));
+  const databaseUrl = await createDatabase(postgres.url, "bench");
+  const knex = openDatabase({ databaseUrl, databasePool: 2, statementTimeoutMs: 600_000 });
+  servers.defer(() => knex.destroy());
+  await migrate(knex);
+  const settings = loadSettings({
+    LEADS_NATS_URL: nats.url,
+    LEADS_DATABASE_URL: databaseUrl,
+    LEADS_REDIS_URL: redis?.url ?? "",
+    LEADS_LOG_LEVEL: "error",
+    LEADS_HTTP_PORT: "0",
+  });
+  const broker = new ServiceBroker(brokerOptions(settings));
+  for (const file of globSync("services/**/*.service.ts", { cwd: root }))
+    broker.createService(((await import(pathToFileURL(join(root, file)).href)) as { default: ServiceSchema }).default);
+  await broker.start();
+  servers.defer(() => broker.stop());
+  const edge = acceptor(resourcesOf(broker));
+  servers.defer(() => edge.close());
+  return {
+    edge,
+    knex,
+    async importLeads(leads) {
+      let writer: ReturnType<Acceptor["bulk"]> | undefined;
+      for (const lead of leads) {
+        writer ??= edge.bulk({ tenant: lead.tenant, requestId: randomBytes(16).toString("hex"), traceparent: "" });
+        await writer.write(lead);
+      }
+      await writer?.end();
+    },
+    async ended(tenant, count) {
+      while ((await countEnded(knex, tenant)) < count) await new Promise((resolve) => setTimeout(resolve, 250));
+    },
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
+  };
+}
+
+/** Leads that are nobody's double. */
+export function* freshLeads(tenant: string, count: number, seed: string): Generator<Lead> {
+  let n = 0;
+  for (const raw of generateLeads({ count: count * 2, seed })) {
+    if (n === count) return;
+    const context = {
+      tenant,
+      source: seed,
+      trust: "imported",
+      defaultRegion: "US",
+      now: Date.now(),
+      newId: randomUUID,
+    } as const;
+    const read = normalise({ ...(raw as RawLead), source: seed, sourceId: String(n) }, context);
+    if ("faults" in read) continue;
+    read.lead.fields.name += ` ${seed} ${n}`;
+    if (read.lead.fields.address?.street) read.lead.fields.address.street = `${n} ${seed} Street`;
+    n++;
+    yield read.lead;
+  }
+}
