@@ -10,6 +10,7 @@ import { importIdOf, leadIdOfRow } from "../../services/intake/ids.ts";
 import { limits } from "../../services/intake/limits.ts";
 import { normalise } from "../../services/intake/normalise.ts";
 import type { Fault } from "../../services/intake/raw.ts";
+import { Revisions } from "../../services/intake/revisions.ts";
 import { readRows } from "../../services/intake/rows.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { type Checkpoint, readCheckpoint, removeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
@@ -169,7 +170,7 @@ class Import {
       rowLimitBytes: this.#settings.rowLimitBytes,
     });
     let slice = emptySlice();
-    const revisions = new Map<string, number>();
+    const revisions = new Revisions();
     for await (const row of rows) {
       if (row.line <= from) {
         this.#bytesAtStart = this.#bytes;
@@ -191,10 +192,7 @@ class Import {
               newId: () => leadIdOfRow(this.#importId, row.line),
             });
       if ("lead" in read) {
-        // The same source key again in the same millisecond is a later telling all the same.
-        const before = revisions.get(read.lead.leadId) ?? 0;
-        if (before >= read.lead.revision) read.lead.revision = before + 1;
-        revisions.set(read.lead.leadId, read.lead.revision);
+        read.lead.revision = revisions.next(read.lead.leadId, read.lead.revision);
         slice.leads.push(read.lead);
       } else {
         slice.faults.push(read.faults);
@@ -205,7 +203,6 @@ class Import {
       if (slice.rows >= sliceRows) {
         yield slice;
         slice = emptySlice();
-        revisions.clear();
       }
     }
     if (slice.rows > 0) yield slice;

@@ -14,6 +14,7 @@ import { parseMap, RowsError } from "../intake/columns.ts";
 import { importIdOf } from "../intake/ids.ts";
 import { normalise } from "../intake/normalise.ts";
 import type { IntakeContext } from "../intake/raw.ts";
+import { Revisions } from "../intake/revisions.ts";
 import { readRows } from "../intake/rows.ts";
 import { uuidv7 } from "../intake/uuidv7.ts";
 import type { Lead } from "../leads/lead.ts";
@@ -78,6 +79,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     const origin = { ...originOf(call), importId };
     const upload = new Upload(importId, this.acceptor.bulk<Lead>(origin, { fullForMs: settings.uploadWaitMs }));
     const context = contextOf(this, call, { source, ...pick(query, "areaCode", "vertical") });
+    const revisions = new Revisions();
     try {
       const rows = readRows(call.chunks(), {
         format: call.mediaType === "text/csv" ? "csv" : "ndjson",
@@ -86,12 +88,15 @@ const handlers: Handlers<OperationId, Gateway> = {
       });
       const end = await upload.take(
         rows,
-        ({ line, raw }) =>
-          normalise(raw, {
+        ({ line, raw }) => {
+          const read = normalise(raw, {
             ...context,
             now: Date.now(),
             ...(key === undefined ? {} : { idempotencyKey: `${key} ${line}` }),
-          }),
+          });
+          if ("lead" in read) read.lead.revision = revisions.next(read.lead.leadId, read.lead.revision);
+          return read;
+        },
         call.leaving,
       );
       if (end === "cut")
