@@ -102,7 +102,7 @@ describe("an envelope", () => {
     refused(good.data, changed(headers.tenant, null), /is no tenant/);
     refused(good.data, changed(headers.lane, "fast"), /"fast" is no lane/);
     refused(good.data, changed(headers.tenant, "other"), /a lead of tenant "acme" in an envelope of "other"/);
-    refused(new TextEncoder().encode("{nope"), good.headers, /not JSON/);
+    refused(new TextEncoder().encode("{nope"), good.headers, /not JSON$/);
     refused(new Uint8Array([0xff, 0xfe, 0x00, 0x80]), good.headers, /not JSON/);
     refused(new Uint8Array(), good.headers, /not JSON/);
     for (const wrong of [null, 7, [], {}, { v: 2, items: [{ lead }] }, { v: 1, items: [] }, { v: 1, items: {} }])
