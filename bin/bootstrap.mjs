@@ -20,6 +20,7 @@ const commands = {
   import: "bin/import.ts",
   key: "bin/key.ts",
   audit: "bin/audit.ts",
+  budget: "bin/budget.ts",
   bench: "bench/run.ts",
 };
 

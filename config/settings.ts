@@ -82,6 +82,9 @@ function url(name: Setting<string>["name"], value: string, schemes: readonly str
     },
   };
 }
+function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
+  return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
+}
 function list(
   name: Setting<readonly string[]>["name"],
   allowed: string,
@@ -312,6 +315,22 @@ const table = {
     /^[a-z0-9][a-z0-9-]{0,31}$/,
     "lower-case letters, digits and dashes",
     "The campaign an e-mail is claimed under: one e-mail a tenant, campaign and address.",
+  ),
+  budgetDayMicro: micro(
+    "LEADS_BUDGET_DAY",
+    50_000_000,
+    "What a tenant may spend in a day (UTC), all providers together.",
+  ),
+  budgetMonthMicro: micro("LEADS_BUDGET_MONTH", 1_000_000_000, "What a tenant may spend in a calendar month (UTC)."),
+  capLlmMicro: micro("LEADS_CAP_LLM", 20_000_000, "What a tenant may spend in a day on the language model."),
+  capSemrushMicro: micro("LEADS_CAP_SEMRUSH", 5_000_000, "What a tenant may spend in a day on SEMrush."),
+  capScreenshotMicro: micro("LEADS_CAP_SCREENSHOT", 2_000_000, "What a tenant may spend in a day on screenshots."),
+  capSendgridMicro: micro("LEADS_CAP_SENDGRID", 1_000_000, "What a tenant may spend in a day on SendGrid."),
+  overBudget: choice(
+    "LEADS_OVER_BUDGET",
+    "wait",
+    ["wait", "complete"],
+    "A lead whose stage may not spend waits for the next day or month, or ends there as `over_budget`; a tenant may choose otherwise.",
   ),
 } as const satisfies Record<string, Setting<any>>;
 

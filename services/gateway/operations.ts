@@ -157,6 +157,15 @@ export const operations = [
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   {
+    id: "getBudget",
+    method: "GET",
+    path: "/v1/budget",
+    scope: "read",
+    summary: "What may be spent, and what was",
+    description: "Of the day and the calendar month (UTC), in all and by provider, in micro-USD.",
+    answers: { 200: { description: "How the tenant stands.", type: "application/json", schema: ref("Budget") } },
+  },
+  {
     id: "healthz",
     method: "GET",
     path: "/healthz",

@@ -37,6 +37,19 @@ const inputTypes: Record<(typeof rawFields)[keyof typeof rawFields]["type"], obj
 
 const fault = object({ field: text, message: text });
 
+const micro = { type: "integer", minimum: 0 } as const;
+const budgetWindow = object({
+  capMicro: { type: ["integer", "null"], description: "null: the common budget alone." },
+  spentMicro: micro,
+  reservedMicro: { ...micro, description: "Held for calls that are under way." },
+  leftMicro: { type: ["integer", "null"] },
+  level: {
+    enum: [0, 75, 90, 100],
+    description: "75: warned. 90: what is not essential stops. 100: nothing that costs goes out.",
+  },
+  until: { ...time, description: "When the next window begins, milliseconds since 1970." },
+});
+
 export const schemas = {
   LeadInput: {
     type: "object",
@@ -131,6 +144,20 @@ export const schemas = {
     html: text,
     writtenAt: time,
   }),
+  Budget: object(
+    {
+      day: { ...text, description: "2026-11-23, UTC." },
+      today: budgetWindow,
+      month: budgetWindow,
+      providers: { type: "object", additionalProperties: budgetWindow },
+      overBudget: { enum: ["wait", "complete"], description: "What becomes of a lead whose stage may not spend." },
+      calls: { ...whole, description: "Paid effects of the day." },
+      repeats: { ...whole, description: "Of these, done again after a crash." },
+      presumed: { ...whole, description: "Whose fate nobody knows; counted as spent." },
+      open: { ...whole, description: "Under way." },
+    },
+    "Money in micro-USD (a millionth of a USD).",
+  ),
   Health: object({ status: { const: "ok" } }),
   Readiness: {
     type: "object",

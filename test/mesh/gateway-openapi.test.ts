@@ -28,7 +28,7 @@ describe("GET /openapi.json", () => {
 
   before(async function () {
     this.timeout(60_000);
-    gateway = await startGateway({ services: stages, env: generous });
+    gateway = await startGateway({ services: [...stages, "services/budget/budget.service.ts"], env: generous });
     ({ secret } = await gateway.key("acme", "ingest", "read"));
     description = await (await fetch(`${gateway.url}/openapi.json`)).json();
     passed = await throughAllStages(gateway, secret, lead);
@@ -104,6 +104,7 @@ describe("GET /openapi.json", () => {
       await read(`/v1/leads/${randomUUID()}/mockup`),
     ],
     listOutbox: async () => [await read("/v1/outbox?limit=1"), await read("/v1/outbox?cursor=none")],
+    getBudget: async () => [await read("/v1/budget")],
     healthz: async () => [await read("/healthz")],
     readyz: async () => [await read("/readyz")],
     openapi: async () => [await read("/openapi.json")],

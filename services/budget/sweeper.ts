@@ -1,0 +1,64 @@
+import type { Databases } from "../../mixins/knex.ts";
+import { type Closed, close, type Expired, expired } from "./budget.sql.ts";
+
+export interface SweeperOptions {
+  databases: Databases;
+  /** How often it looks, ms. */
+  everyMs: number;
+  /** What the provider says an effect did cost, micro-USD (0: it never happened); null where it cannot tell. */
+  fate(effect: Expired): Promise<number | null>;
+  /** A reservation whose holder had died was closed, at this cost. */
+  onFound(effect: Expired, closed: Closed, by: "provider" | "presumption"): void;
+  /** The database could not be asked. */
+  onFault(error: Error): void;
+}
+
+/** Reservations a look takes at the most; the rest comes with the next one. */
+const batch = 100;
+
+/**
+ * Finds the reservations of holders that died, and closes them by what the provider says or, where it cannot tell, as
+ * spent. Any number of them may run: whoever closes first has closed it.
+ */
+export class Sweeper {
+  readonly #options: SweeperOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+
+  constructor(options: SweeperOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#looking ??= this.look()
+        .catch(this.#options.onFault)
+        .finally(() => {
+          this.#looking = undefined;
+        });
+    }, this.#options.everyMs);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#looking;
+  }
+
+  /** One look at every database. */
+  async look(): Promise<void> {
+    const { databases, fate, onFound } = this.#options;
+    for (const { knex } of databases.all()) {
+      const found = await expired(knex, batch);
+      await Promise.all(
+        found.map(async (effect) => {
+          const costMicro = await fate(effect);
+          const { tenant, effectKey, reservation } = effect;
+          const by = costMicro === null ? "presumption" : "provider";
+          const state = costMicro === null ? "presumed" : costMicro === 0 ? "released" : "settled";
+          const closed = await close(knex, { tenant, effectKey, reservation, state, costMicro, by, answer: undefined });
+          if (closed.changed) onFound(effect, closed, by);
+        }),
+      );
+    }
+  }
+}
