@@ -85,6 +85,8 @@ export function namesFor(prefix: string) {
       keys: `${prefix}-keys`,
       /** Idempotency keys of 24 hours. */
       idempotency: `${prefix}-idempotency`,
+      /** `retry.<provider>`: nobody calls it until then. `quota.<provider>.<day>`: calls that were handed out. */
+      providers: `${prefix}-providers`,
     },
     /** Prefix of every key in Redis. */
     cache: (kind: string, key: string) => `${prefix}:${kind}:${key}`,

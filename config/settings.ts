@@ -12,6 +12,8 @@ interface Setting<T> {
   default: T;
   allowed: string;
   text: string;
+  /** Its value is shown to nobody, not even in the error that refuses it. */
+  secret?: true;
   /** Throws nothing; returns undefined for a value that is not allowed. */
   parse(raw: string): T | undefined;
 }
@@ -84,6 +86,10 @@ function url(name: Setting<string>["name"], value: string, schemes: readonly str
 }
 function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
+}
+function secret(name: Setting<string>["name"], text: string): Setting<string> {
+  const shape = /^[\x21-\x7e]{0,512}$/;
+  return { ...pattern(name, "", shape, "printable ASCII without spaces, or empty", text), secret: true };
 }
 function list(
   name: Setting<readonly string[]>["name"],
@@ -326,6 +332,30 @@ const table = {
   capSemrushMicro: micro("LEADS_CAP_SEMRUSH", 5_000_000, "What a tenant may spend in a day on SEMrush."),
   capScreenshotMicro: micro("LEADS_CAP_SCREENSHOT", 2_000_000, "What a tenant may spend in a day on screenshots."),
   capSendgridMicro: micro("LEADS_CAP_SENDGRID", 1_000_000, "What a tenant may spend in a day on SendGrid."),
+  providerTimeoutMs: whole(
+    "LEADS_PROVIDER_TIMEOUT_MS",
+    40_000,
+    100,
+    45_000,
+    "ms",
+    "Time a provider has to answer in full. PageSpeed takes 10 to 30 s.",
+  ),
+  pagespeedKey: secret("LEADS_PAGESPEED_KEY", "Key of Google's PageSpeed Insights API; empty: sites are not measured."),
+  pagespeedUrl: url(
+    "LEADS_PAGESPEED_URL",
+    "https://pagespeedonline.googleapis.com",
+    ["https", "http"],
+    "Where the PageSpeed Insights API is.",
+  ),
+  pagespeedDaily: whole(
+    "LEADS_PAGESPEED_DAILY",
+    25_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to PageSpeed in a day (UTC), all instances and tenants together.",
+  ),
+  pagespeedMicro: micro("LEADS_PAGESPEED_PRICE", 0, "What a call to PageSpeed costs."),
   overBudget: choice(
     "LEADS_OVER_BUDGET",
     "wait",
@@ -350,7 +380,10 @@ export function loadSettings(env: Record<string, string | undefined> = process.e
   for (const [key, setting] of Object.entries<Setting<unknown>>(table)) {
     const raw = env[setting.name];
     const value = raw === undefined ? setting.default : setting.parse(raw);
-    if (value === undefined) faults.push(`${setting.name}=${JSON.stringify(raw)}: allowed is ${setting.allowed}`);
+    if (value === undefined)
+      faults.push(
+        `${setting.name}=${setting.secret ? "(hidden)" : JSON.stringify(raw)}: allowed is ${setting.allowed}`,
+      );
     settings[key] = value;
   }
   if (faults.length > 0) throw new SettingsError(faults);

@@ -24,6 +24,18 @@ export const errorTable = {
     retryable: true,
     text: "The server of a listing does not answer; its work waits.",
   },
+  OVER_BUDGET: {
+    status: 402,
+    retryable: true,
+    text: "The budget is used up; `data.until` says when the next window begins.",
+  },
+  PROVIDER_LATER: { status: 429, retryable: true, text: "A provider is not to be called before `data.until`." },
+  PROVIDER_REFUSED: {
+    status: 424,
+    retryable: false,
+    text: "A provider will never answer this request; `data.reason` says why.",
+  },
+  PROVIDER_OFF: { status: 424, retryable: false, text: "There is no key for the provider." },
   INTERNAL: { status: 500, retryable: false, text: "A fault of ours; the log has it under the request id." },
   ENVELOPE: {
     status: 500,

@@ -219,6 +219,8 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
     ensureBucket(nc, names.bucket.control, {}),
     ensureBucket(nc, names.bucket.keys, {}),
     ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
+    // Days that are over are of no use to anybody.
+    ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
   ]);
   await Promise.all([
     ensureConsumer(nc, names.accepted.stream, {

@@ -7,7 +7,8 @@ type AddedBy<M> = M extends { readonly [adds]?: infer A } ? A : never;
 type All<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;
 
 type Handler = (ctx: Context<any, any>) => unknown;
-type Action = Omit<ActionSchema, "handler"> & { handler: Handler };
+/** `timeout` is missing in Moleculer's types; its timeout middleware reads it. */
+type Action = Omit<ActionSchema, "handler"> & { handler: Handler; timeout?: number };
 type Event = Omit<EventSchema, "handler"> & { handler: Handler };
 interface Parts<Settings, Methods, This> {
   settings?: Settings;

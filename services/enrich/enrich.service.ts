@@ -1,40 +1,58 @@
 import type { Service } from "moleculer";
 import { isOutage } from "../../mixins/actor/outage.ts";
-import { forward, type Outcome, retry } from "../../mixins/actor/outcome.ts";
+import { forward, type Outcome, retry, type Work } from "../../mixins/actor/outcome.ts";
 import { actor } from "../../mixins/actor.ts";
 import { outage } from "../../mixins/errors.ts";
+import { outcomeOf } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
-import type { Lead, SiteFacts } from "../leads/lead.ts";
+import type { Lead, PageSpeedFacts, SiteFacts } from "../leads/lead.ts";
+import { recordEnds } from "../leads/record.ts";
 import { chooseEmail } from "./choose-email.ts";
+import { inTurns } from "./in-turns.ts";
 
 /** A call may queue behind this many others' full time at a loaded site service before it counts as lost. */
 const patience = 6;
+/** Sites of a batch that are measured at once: a measurement takes 10 to 30 s, and live leads want theirs too. */
+const measuredAtOnce = 4;
 
-/** Looks at each lead's web site. A site that is down is a fact about the lead; a site service that is down is an outage. */
+/**
+ * Looks at each lead's web site, and has it measured. A site that is down is a fact about the lead; a service of ours, or a
+ * provider, that is down is an outage.
+ */
 export default defineService({
   name: "enrich",
   mixins: [
     actor<Lead>({
       stage: "enrich",
       async handle(batch) {
-        const { fetch, fetchTimeoutMs } = resourcesOf(this.broker).settings;
+        const { fetch, fetchTimeoutMs, pagespeedKey } = resourcesOf(this.broker).settings;
         // No call a lead for an answer that is known.
-        if (fetch === "off") return batch.map(({ lead }) => forward(enriched(lead, notFetched(lead))));
+        if (fetch === "off")
+          return batch.map(({ lead }) =>
+            forward(enriched(lead, notFetched(lead), { status: "off", reason: "fetch_off" })),
+          );
         const timeout = fetchTimeoutMs * patience;
-        const answers = await Promise.allSettled(
+        const sites = await Promise.allSettled(
           batch.map(({ lead, requestId }) => factsOf(this, lead, { timeout, requestID: requestId })),
         );
-        const down = answers.find((a) => a.status === "rejected" && isOutage(a.reason)) as
-          | PromiseRejectedResult
-          | undefined;
         // What the others found is in the cache: when the batch comes again it costs them nothing.
-        if (down) throw down.reason.type === "OUTAGE" ? down.reason : outage("site", down.reason);
+        throwOutage(sites, "site");
+        const speeds = await inTurns(batch, measuredAtOnce, async (work, i) => {
+          const site = sites[i]!;
+          if (site.status === "rejected") return undefined;
+          if (pagespeedKey === "") return { status: "off", reason: "no_key" } as const;
+          return speedOf(this, work, site.value);
+        });
+        throwOutage(speeds, "pagespeed");
         return batch.map(({ lead }, i): Outcome<Lead> => {
-          const answer = answers[i]!;
-          return answer.status === "fulfilled" ? forward(enriched(lead, answer.value)) : retry(answer.reason);
+          const [site, speed] = [sites[i]!, speeds[i]!];
+          if (site.status === "rejected") return retry(site.reason);
+          if (speed.status === "rejected") return outcomeOf(speed.reason, lead) ?? retry(speed.reason);
+          return forward(enriched(lead, site.value, speed.value!));
         });
       },
+      checkpoint: recordEnds,
       probes: {
         site() {
           return this.broker.call("site.ready");
@@ -46,6 +64,13 @@ export default defineService({
     }),
   ],
 });
+
+/** Throws the first of these that is an outage; `dependency` names one of Moleculer's own that names none. */
+function throwOutage(answers: readonly PromiseSettledResult<unknown>[], dependency: string): void {
+  const down = answers.find((a) => a.status === "rejected" && isOutage(a.reason));
+  if (down?.status !== "rejected") return;
+  throw down.reason.type === "OUTAGE" ? down.reason : outage(dependency, down.reason);
+}
 
 function notFetched({ fields }: Lead): SiteFacts {
   return { status: "not_fetched", reason: fields.website === undefined ? "no_website" : "off" };
@@ -61,7 +86,23 @@ async function factsOf(
   return service.broker.call("site.facts", { url: website }, options);
 }
 
+/** The site's measurement. A site that we could not read ourselves is not measured: neither can PageSpeed. */
+async function speedOf({ broker }: Service, { lead, requestId }: Work<Lead>, site: SiteFacts): Promise<PageSpeedFacts> {
+  const { tenant, leadId, revision } = lead;
+  if (site.status !== "ok") return { status: "not_measured", reason: site.reason ?? site.status };
+  try {
+    const order = { tenant, leadId, effect: `${leadId} ${revision}`, url: lead.fields.website };
+    return await broker.call<PageSpeedFacts, object>("pagespeed.facts", order, { requestID: requestId });
+  } catch (error) {
+    const { type, data } = error as { type?: string; data?: { reason?: string } };
+    if (type === "PROVIDER_OFF") return { status: "off", reason: "no_key" };
+    if (type === "PROVIDER_REFUSED") return { status: "failed", reason: data?.reason ?? "refused" };
+    throw error;
+  }
+}
+
 /** The lead with its site's facts. Handled again it comes out the same. */
-function enriched(lead: Lead, site: SiteFacts): Lead {
-  return { ...lead, fields: { ...lead.fields, ...chooseEmail(lead.fields, site) }, facts: { ...lead.facts, site } };
+function enriched(lead: Lead, site: SiteFacts, pagespeed: PageSpeedFacts): Lead {
+  const fields = { ...lead.fields, ...chooseEmail(lead.fields, site) };
+  return { ...lead, fields, facts: { ...lead.facts, site, pagespeed } };
 }

@@ -83,15 +83,25 @@ export interface SiteFacts {
   pageCount?: number;
 }
 
-/** What PageSpeed measured. All of it unknown until that provider is there. */
+/** What PageSpeed measured, on a mobile device. What it did not measure is absent. */
 export interface PageSpeedFacts {
+  /** `off`: no key, or sites are not fetched. `not_measured`: there is nothing to measure. `failed`: PageSpeed could not. */
+  status?: "ok" | "failed" | "not_measured" | "off";
+  /** Why it is not `ok`: `no_key`, `fetch_off`, the site's reason, or Lighthouse's error code. */
+  reason?: string;
+  /** Milliseconds since 1970. */
+  measuredAt?: number;
   /** 0 to 100 */
   performance?: number;
   accessibility?: number;
   bestPractices?: number;
   seo?: number;
-  /** milliseconds */
+  /** First contentful paint, largest contentful paint, total blocking time, speed index: milliseconds. */
+  fcpMs?: number;
   lcpMs?: number;
+  tbtMs?: number;
+  siMs?: number;
+  /** Cumulative layout shift, no unit. */
   cls?: number;
   viewport?: boolean;
   /** 0 to 1 */

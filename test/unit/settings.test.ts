@@ -33,6 +33,11 @@ describe("the settings", () => {
     assert.equal(settings.redisUrl, "");
   });
 
+  it("refuse a key without showing it", () => {
+    const [fault] = faultsOf({ LEADS_PAGESPEED_KEY: "half of a secret" });
+    assert.match(fault!, /^LEADS_PAGESPEED_KEY=\(hidden\): /);
+  });
+
   for (const [name, value, why] of [
     ["LEADS_HTTP_PORT", "70000", "too large"],
     ["LEADS_HTTP_PORT", "", "empty"],

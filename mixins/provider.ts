@@ -1,0 +1,195 @@
+import type { Settings } from "../config/settings.ts";
+import { complete, type Item, type Outcome, wait } from "./actor/outcome.ts";
+import { LeadsError, outage } from "./errors.ts";
+import { type Answer, NoAnswer, type Request, type Sorted, send, sortStatus } from "./provider/answer.ts";
+import { ProviderGate } from "./provider/gate.ts";
+import { resourcesOf } from "./resources.ts";
+import { defineMixin, type Mixin } from "./schema.ts";
+
+export interface ProviderOptions {
+  /** As the ledger and the gate know it. */
+  name: string;
+  key(settings: Settings): string;
+  baseUrl(settings: Settings): string;
+  /** Calls in a day (UTC), all instances together. */
+  dailyCalls(settings: Settings): number;
+  /** A good answer's form, for Moleculer's validator. What is not named is let through. */
+  schema: object;
+  /** Reads an answer that is no good in the provider's own terms; null leaves it to its HTTP status. */
+  sort?(answer: Answer, body: unknown): Sorted | null;
+  /** Answers that are larger are none, bytes. */
+  maxBytes: number;
+}
+
+/** What is asked for, and how it is paid. */
+export interface Order<R> {
+  tenant: string;
+  /** Names the effect for ever, within the provider: a repeat of it pays nothing. */
+  effect: string;
+  leadId?: string;
+  /** Tier 2 and 3 calls are not: they stop at nine tenths of a budget. */
+  essential: boolean;
+  /** The most that it can cost, micro-USD. */
+  maxMicro: number;
+  /** The request, with the key in it. */
+  request(key: string): Request;
+  /** What is wanted of a good answer: small plain JSON, kept in the ledger for a repeat. May throw `PROVIDER_REFUSED`. */
+  read(body: any): R;
+  /** What the answer says it cost; absent: `maxMicro`. */
+  costOf?(body: any): number;
+}
+
+type Reserved =
+  | { kind: "granted"; reservation: string }
+  | { kind: "booked"; answer: unknown }
+  | { kind: "held"; until: number }
+  | { kind: "over"; until: number | null; overBudget: "wait" | "complete" };
+
+interface Vars {
+  $gate: ProviderGate;
+  $check: (body: unknown) => true | object[];
+  /** Asks, pays and reads. Throws `PROVIDER_OFF`, `PROVIDER_LATER`, `PROVIDER_REFUSED`, `OVER_BUDGET` or `OUTAGE`. */
+  $ask<R>(order: Order<R>, requestID?: string): Promise<R>;
+}
+
+/** The reservation outlives the call by this, ms. */
+const settleMs = 5_000;
+/** What is kept in the ledger of an answer at the most, characters of JSON. */
+const maxKept = 16_384;
+
+/**
+ * Makes a service the provider of something outside: key, shared limits, payment, reading and sorting of its answers.
+ * Circuit breaker, bulkhead, retries, timeout, cache and balancing are Moleculer's: the service sets them at its actions.
+ * docs/providers.md
+ */
+export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
+  const { name } = options;
+  return defineMixin<Vars>()({
+    // Kept out of the registry, which tells every node of a service's other settings.
+    settings: { $secureSettings: ["apiKey"], apiKey: "" },
+    methods: {
+      async $ask<R>(order: Order<R>, requestID?: string): Promise<R> {
+        if (this.settings.apiKey === "")
+          throw new LeadsError("PROVIDER_OFF", `there is no key for ${name}`, { provider: name });
+        const { settings } = resourcesOf(this.broker);
+        await this.$gate.check();
+        const key = { tenant: order.tenant, effectKey: `${name} ${order.effect}` };
+        const ledger = (action: string, params: object): Promise<any> =>
+          this.broker.call(`budget.${action}`, { ...key, ...params }, requestID === undefined ? {} : { requestID });
+        const taken: Reserved = await ledger("reserve", {
+          provider: name,
+          amountMicro: order.maxMicro,
+          essential: order.essential,
+          holdMs: settings.providerTimeoutMs + settleMs,
+          repeatable: true,
+          ...(order.leadId === undefined ? {} : { leadId: order.leadId }),
+        });
+        if (taken.kind === "booked") return taken.answer as R;
+        if (taken.kind === "held")
+          throw new LeadsError("PROVIDER_LATER", `${name} is being asked this`, { provider: name, until: taken.until });
+        if (taken.kind === "over") {
+          const { until, overBudget } = taken;
+          throw new LeadsError("OVER_BUDGET", `no budget for ${name}`, { provider: name, until, overBudget });
+        }
+        const { reservation } = taken;
+        // A ledger that is gone meanwhile is no reason to lose what was paid: the sweep books it as spent.
+        const close = (action: string, params: object = {}) =>
+          ledger(action, { reservation, ...params }).catch((error: Error) =>
+            this.logger.warn("a reservation is left to the sweep", { ...key, reason: error.message }),
+          );
+        try {
+          await this.$gate.take();
+        } catch (error) {
+          await close("release");
+          throw error;
+        }
+        const { answer, body, sorted } = await this.$send(order.request(this.settings.apiKey), close);
+        if (sorted.kind !== "good") {
+          await close("release");
+          return this.$refuse(sorted);
+        }
+        const faults = body === undefined ? ["not JSON"] : this.$check(body);
+        if (faults !== true) {
+          await close("settle");
+          throw outage(name, new Error(`it answers ${answer.status} in a form that is not known`));
+        }
+        const costMicro = order.costOf ? order.costOf(body) : order.maxMicro;
+        let result: R;
+        try {
+          result = order.read(body);
+        } catch (error) {
+          await close("settle", { costMicro });
+          throw error;
+        }
+        const isSmall = JSON.stringify(result).length <= maxKept;
+        await close("settle", { costMicro, ...(isSmall ? { answer: result } : {}) });
+        return result;
+      },
+
+      /** The answer, sorted. One that did not come is an outage: given back when it was never sent, else booked as spent. */
+      async $send(
+        request: Request,
+        close: (action: string) => Promise<unknown>,
+      ): Promise<{ answer: Answer; body: unknown; sorted: Sorted }> {
+        const { settings } = resourcesOf(this.broker);
+        const limits = { timeoutMs: settings.providerTimeoutMs, maxBytes: options.maxBytes };
+        let answer: Answer;
+        try {
+          answer = await send(options.baseUrl(settings), request, limits);
+        } catch (error) {
+          const unsent = error instanceof NoAnswer && error.unsent;
+          await close(unsent ? "release" : "settle");
+          throw outage(name, error);
+        }
+        let body: unknown;
+        try {
+          body = JSON.parse(answer.text);
+        } catch {
+          // Not JSON: undefined, which no JSON is.
+        }
+        const common = sortStatus(answer.status, answer.headers, Date.now());
+        return { answer, body, sorted: (common.kind !== "good" && options.sort?.(answer, body)) || common };
+      },
+
+      /** Throws what an answer that is no good means; tells all instances where it is for them. */
+      async $refuse(sorted: Exclude<Sorted, { kind: "good" }>): Promise<never> {
+        const { reason } = sorted;
+        switch (sorted.kind) {
+          case "later": {
+            const until = await this.$gate.closeFor(sorted.waitMs);
+            throw new LeadsError("PROVIDER_LATER", `${name} ${reason}`, { provider: name, until });
+          }
+          case "never":
+            throw new LeadsError("PROVIDER_REFUSED", `${name} refuses: ${reason}`, { provider: name, reason });
+          case "down":
+            throw outage(name, new Error(`it ${reason}`));
+          default:
+            return sorted satisfies never;
+        }
+      },
+    },
+    created() {
+      const { settings, nats, names } = resourcesOf(this.broker);
+      this.settings.apiKey = options.key(settings);
+      this.$gate = new ProviderGate({ nats, names, provider: name, dailyCalls: options.dailyCalls(settings) });
+      this.$check = this.broker.validator!.compile(options.schema as never) as unknown as Vars["$check"];
+      if (this.settings.apiKey === "") this.logger.info(`${name} is off: there is no key for it`);
+    },
+  }) as Mixin<Pick<Vars, "$ask">>;
+}
+
+/**
+ * What a provider's error means for the item that needed it: it waits (for the provider, or for the next budget), or ends
+ * as its tenant chose. null for any other error. Looks at fields only: classes do not survive the wire.
+ */
+export function outcomeOf<T extends Item>(error: unknown, item: T): Outcome<T> | null {
+  const { type, data, message } = error as {
+    type?: string;
+    message: string;
+    data?: { until?: number | null; overBudget?: string };
+  };
+  if (type === "PROVIDER_LATER") return wait(data?.until ?? Date.now() + 60_000, message);
+  if (type !== "OVER_BUDGET") return null;
+  const until = data?.until ?? null;
+  return until === null || data?.overBudget === "complete" ? complete(item, "over_budget") : wait(until, message);
+}

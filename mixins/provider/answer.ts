@@ -1,0 +1,112 @@
+/** One request to a provider, and what its answer means: pure but for {@link send}. */
+
+export interface Request {
+  /** Under the provider's base URL, with a slash. */
+  path: string;
+  query?: readonly (readonly [name: string, value: string])[];
+  headers?: Record<string, string>;
+  /** Sent as JSON, by POST. */
+  body?: unknown;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+/**
+ * How an answer is taken:
+ * - `good`: it may be read.
+ * - `later`: all instances wait, `waitMs` or (null) a time that doubles.
+ * - `never`: this very request will not be answered otherwise.
+ * - `down`: the provider, or our access to it: the stage waits.
+ */
+export type Sorted =
+  | { kind: "good" }
+  | { kind: "later"; waitMs: number | null; reason: string }
+  | { kind: "never"; reason: string }
+  | { kind: "down"; reason: string };
+
+/** The request did not come to an answer. */
+export class NoAnswer extends Error {
+  /** It certainly never reached the provider. */
+  readonly unsent: boolean;
+  constructor(reason: string, unsent: boolean) {
+    super(reason);
+    this.name = "NoAnswer";
+    this.unsent = unsent;
+  }
+}
+
+/** Nothing has left us yet when one of these comes. */
+const unsentCodes = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** Sends it and reads the whole answer. Throws {@link NoAnswer}; its words hold no key, for the URL may. */
+export async function send(
+  base: string,
+  { path, query = [], headers = {}, body }: Request,
+  { timeoutMs, maxBytes }: { timeoutMs: number; maxBytes: number },
+): Promise<Answer> {
+  const url = new URL(base.replace(/\/$/, "") + path);
+  for (const [name, value] of query) url.searchParams.append(name, value);
+  try {
+    const response = await fetch(url, {
+      method: body === undefined ? "GET" : "POST",
+      headers: {
+        accept: "application/json",
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      // A redirect would take the key to another host.
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+    });
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new NoAnswer(`answers with more than ${maxBytes} bytes`, false);
+      chunks.push(chunk);
+    }
+    return { status: response.status, headers: response.headers, text: Buffer.concat(chunks).toString("utf8") };
+  } catch (error) {
+    if (error instanceof NoAnswer) throw error;
+    const { name, cause } = error as Error & { cause?: { code?: string } };
+    const code = cause?.code ?? name;
+    if (code === "TimeoutError") throw new NoAnswer(`does not answer within ${timeoutMs} ms`, false);
+    throw new NoAnswer(
+      unsentCodes.has(code) ? `cannot be reached (${code})` : `broke off its answer (${code})`,
+      unsentCodes.has(code),
+    );
+  }
+}
+
+/** The common reading of HTTP's status codes, for a provider that says nothing else of its own. */
+export function sortStatus(status: number, headers: Headers, now: number): Sorted {
+  if (status >= 200 && status < 300) return { kind: "good" };
+  const waitMs = retryAfterMs(headers.get("retry-after"), now);
+  // A key that is refused is no lead's fault: somebody must mend it, and the leads wait.
+  if (status === 401 || status === 403) return { kind: "down", reason: `refuses the key (${status})` };
+  if (status === 402) return { kind: "later", waitMs: waitMs ?? 3_600_000, reason: "wants to be paid (402)" };
+  if (status === 429) return { kind: "later", waitMs, reason: "has had too many requests (429)" };
+  if (status === 503 && waitMs !== null) return { kind: "later", waitMs, reason: "is busy (503)" };
+  if (status === 408 || status >= 500) return { kind: "down", reason: `answers ${status}` };
+  if (status >= 300 && status < 400) return { kind: "down", reason: `has moved (${status})` };
+  return { kind: "never", reason: `http_${status}` };
+}
+
+/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); null where there is none. A day at the most. */
+export function retryAfterMs(value: string | null, now: number): number | null {
+  if (value === null) return null;
+  const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - now;
+  return Number.isFinite(ms) ? Math.min(86_400_000, Math.max(0, ms)) : null;
+}

@@ -1,0 +1,73 @@
+import type { Context } from "moleculer";
+import { tenantPattern } from "../../config/names.ts";
+import { provider } from "../../mixins/provider.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
+import { defineService } from "../../mixins/schema.ts";
+import type { PageSpeedFacts } from "../leads/lead.ts";
+import { factsOf, type PageSpeedAnswer, path, query, schema, sortError } from "./read.ts";
+
+interface FactsParams {
+  tenant: string;
+  url: string;
+  effect: string;
+  leadId?: string;
+}
+
+const keptSeconds = 7 * 86_400;
+/** An answer holds screenshots and every audit's details: 0.5 to 2 MB is usual. */
+const maxBytes = 16_777_216;
+
+/** Measures web sites by Google's PageSpeed Insights, on a mobile device. docs/providers.md */
+export default defineService({
+  name: "pagespeed",
+  mixins: [
+    provider({
+      name: "pagespeed",
+      key: (settings) => settings.pagespeedKey,
+      baseUrl: (settings) => settings.pagespeedUrl,
+      dailyCalls: (settings) => settings.pagespeedDaily,
+      schema,
+      sort: (_answer, body) => sortError(body),
+      maxBytes,
+    }),
+  ] as const,
+  actions: {
+    /**
+     * The site's {@link PageSpeedFacts}, kept for seven days by its URL, whoever asks. Throws `PROVIDER_OFF` without a
+     * key, `PROVIDER_LATER`, `OVER_BUDGET`, `PROVIDER_REFUSED` for a page that cannot be measured, `OUTAGE`.
+     */
+    facts: {
+      params: {
+        tenant: { type: "string", pattern: tenantPattern },
+        url: { type: "string", pattern: /^https?:\/\//, max: 2_048 },
+        effect: { type: "string", min: 1, max: 180 },
+        leadId: { type: "uuid", optional: true },
+      },
+      cache: { keys: ["url"], ttl: keptSeconds },
+      // Google allows 240 calls a minute: sixteen at once, of 15 s each, are no more than a quarter of it.
+      bulkhead: { enabled: true, concurrency: 16, maxQueueSize: 1_000 },
+      // The longest wait in the bulkhead's queue, and the call; the request itself has LEADS_PROVIDER_TIMEOUT_MS.
+      timeout: 300_000,
+      circuitBreaker: { enabled: true, threshold: 0.5, minRequestCount: 5, windowTime: 60, halfOpenTime: 15_000 },
+      // Each try may cost: the stage's outage gate tries again, one batch at a time.
+      retryPolicy: { enabled: false },
+      async handler(ctx: Context<FactsParams>): Promise<PageSpeedFacts> {
+        const { url, tenant, effect, leadId } = ctx.params;
+        const { pagespeedMicro } = resourcesOf(this.broker).settings;
+        return this.$ask<PageSpeedFacts>(
+          {
+            tenant,
+            effect,
+            ...(leadId === undefined ? {} : { leadId }),
+            // Tier 1: every lead's.
+            essential: true,
+            maxMicro: pagespeedMicro,
+            request: (key) => ({ path, query: query(url, key) }),
+            read: (body: PageSpeedAnswer) => factsOf(body),
+          },
+          ctx.requestID ?? undefined,
+        );
+      },
+    },
+  },
+});
