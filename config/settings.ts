@@ -356,6 +356,17 @@ const table = {
     "Calls to PageSpeed in a day (UTC), all instances and tenants together.",
   ),
   pagespeedMicro: micro("LEADS_PAGESPEED_PRICE", 0, "What a call to PageSpeed costs."),
+  yelpKey: secret("LEADS_YELP_KEY", "Key of Yelp's Fusion API; empty: there are no listings of Yelp."),
+  yelpUrl: url("LEADS_YELP_URL", "https://api.yelp.com", ["https", "http"], "Where Yelp's Fusion API is."),
+  yelpDaily: whole(
+    "LEADS_YELP_DAILY",
+    300,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to Yelp in a day (UTC), all instances and tenants together, by the plan that was bought.",
+  ),
+  yelpMicro: micro("LEADS_YELP_PRICE", 0, "What a call to Yelp costs, by the plan that was bought."),
   overBudget: choice(
     "LEADS_OVER_BUDGET",
     "wait",

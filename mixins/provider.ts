@@ -33,8 +33,10 @@ export interface Order<R> {
   maxMicro: number;
   /** The request, with the key in it. */
   request(key: string): Request;
-  /** What is wanted of a good answer: small plain JSON, kept in the ledger for a repeat. May throw `PROVIDER_REFUSED`. */
+  /** What is wanted of a good answer, as plain JSON. May throw `PROVIDER_REFUSED`. */
   read(body: any): R;
+  /** Keeps that (where it is small) in the ledger, so that a repeat pays nothing. Not for what tells of people. */
+  keep: boolean;
   /** What the answer says it cost; absent: `maxMicro`. */
   costOf?(body: any): number;
 }
@@ -121,8 +123,8 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           await close("settle", { costMicro });
           throw error;
         }
-        const isSmall = JSON.stringify(result).length <= maxKept;
-        await close("settle", { costMicro, ...(isSmall ? { answer: result } : {}) });
+        const isKept = order.keep && JSON.stringify(result).length <= maxKept;
+        await close("settle", { costMicro, ...(isKept ? { answer: result } : {}) });
         return result;
       },
 

@@ -64,6 +64,7 @@ export default defineService({
             maxMicro: pagespeedMicro,
             request: (key) => ({ path, query: query(url, key) }),
             read: (body: PageSpeedAnswer) => factsOf(body),
+            keep: true,
           },
           ctx.requestID ?? undefined,
         );

@@ -29,7 +29,8 @@ const vars = defineMixin<Vars>()({});
  */
 export default defineService({
   name: stage,
-  settings: { leaseMs: 30_000, patienceMs: 30_000 },
+  // A lease outlives the longest that a provider may take for a page (LEADS_PROVIDER_TIMEOUT_MS).
+  settings: { leaseMs: 60_000, patienceMs: 30_000 },
   mixins: [
     vars,
     actor<WorkItem>({
@@ -93,8 +94,16 @@ export default defineService({
     this.worker = new SourceWorker({
       ...this.settings,
       databases,
-      page: ({ provider, listing, zip, vertical }, cursor) =>
-        this.broker.call(`listing-${provider}.page`, { listing, zip, vertical, cursor }),
+      page: ({ provider, listing, zip, vertical, tenant, leadId, revision }, cursor) =>
+        this.broker.call(`listing-${provider}.page`, {
+          listing,
+          zip,
+          vertical,
+          cursor,
+          // Who pays, and for what: a page read again is the same effect.
+          tenant,
+          effect: `${leadId} ${revision} ${cursor ?? ""}`,
+        }),
       // A full intake is waited for in the mailbox, with the lease given back.
       bulk: (origin) => this.edge.bulk(origin, { fullForMs: 5_000 }),
     });

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { BulkWriter, Origin } from "../../mixins/accept.ts";
 import { complete, type Outcome, type Work, wait } from "../../mixins/actor/outcome.ts";
 import type { Databases } from "../../mixins/knex.ts";
+import { outcomeOf } from "../../mixins/provider.ts";
 import type { Lead } from "../leads/lead.ts";
 import { leadsOf } from "./leads-of.ts";
 import { advance, claim, release } from "./source.sql.ts";
@@ -49,6 +50,9 @@ export class SourceWorker {
         if (this.stopping) return wait(Date.now() + 1_000, "this instance stops");
       }
     } catch (error) {
+      // A provider that is to be asked later, or not to be paid for: the item comes again, and goes on where it was.
+      const outcome = outcomeOf(error, item);
+      if (outcome) return outcome;
       // Across nodes an error keeps its type alone.
       const { type, message } = error as { type?: string; message: string };
       if (type === "LISTING_UNREACHABLE" || type === "MAILBOX_FULL") return wait(Date.now() + patienceMs, message);
