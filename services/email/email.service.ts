@@ -9,8 +9,12 @@ import type { Lead } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
 import { compose } from "./compose.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
-import { readOutbox, type Written, writeMails } from "./email.sql.ts";
+import { type OutboxMail, readOutbox, type Written, writeMails } from "./email.sql.ts";
+import { settleUnknown } from "./fates.sql.ts";
+import { signLink } from "./links.ts";
 import { addressHash, recipientOf } from "./recipient.ts";
+import { messageIdOf } from "./sending.ts";
+import { timeZoneOf } from "./time-zones.ts";
 
 /** What became of a wanted e-mail, as the reason the lead is completed with. */
 const reasons = {
@@ -25,6 +29,12 @@ interface OutboxParams {
   limit: number;
   cursor?: string;
   state?: string;
+}
+interface SettleParams {
+  tenant: string;
+  id: string;
+  as: "sent" | "not_sent";
+  campaign?: string;
 }
 
 /**
@@ -92,10 +102,63 @@ export default defineService({
         };
       },
     },
+
+    /**
+     * Settles an e-mail whose fate is unknown, as an operator found out: `sent`, or `not_sent` and then it is sent. A
+     * repeat changes nothing. `NOT_FOUND` where the lead has no e-mail, `CONFLICT` where its fate is not unknown.
+     */
+    settle: {
+      params: {
+        tenant: "string",
+        id: "uuid",
+        as: { type: "enum", values: ["sent", "not_sent"] },
+        campaign: { type: "string", max: 32, optional: true },
+        $$strict: true,
+      },
+      async handler({ params: { tenant, id, as, campaign } }: Context<SettleParams>) {
+        const knex = resourcesOf(this.broker).databases.of(tenant);
+        const settled = await settleUnknown(knex, { tenant, leadId: id, ...(campaign && { campaign }) }, as);
+        if (settled === "none") throw new LeadsError("NOT_FOUND", "there is no such e-mail");
+        if (settled === "otherwise")
+          throw new LeadsError(
+            "CONFLICT",
+            "only an e-mail whose fate is unknown is settled; of several, name the campaign",
+          );
+        return { leadId: id, settled: as };
+      },
+    },
   },
 });
 
-function mail({ settings }: Resources, lead: Lead, to: string) {
-  const mockupUrl = lead.mockup && new URL(`/v1/leads/${lead.leadId}/mockup`, settings.publicUrl).href;
-  return compose(lead, { to, senderName: settings.senderName, ...(mockupUrl && { mockupUrl }) });
+/**
+ * The e-mail to a lead, as it will be sent. Without a postal address and secrets for its links it has no foot and is
+ * never sent, whatever is set later.
+ */
+function mail({ settings }: Resources, lead: Lead, to: string): OutboxMail {
+  const { tenant, leadId } = lead;
+  const { publicUrl, linkSecrets, senderName, postalAddress, mailFrom, campaign } = settings;
+  const now = Date.now();
+  const maySign = linkSecrets.length > 0;
+  const link = (path: string) => new URL(path, publicUrl).href;
+  const sendable = maySign && postalAddress !== "" && mailFrom !== "";
+  const unsubscribeUrl =
+    sendable && link(`/u/${signLink({ purpose: "unsubscribe", tenant, address: addressHash(to) }, linkSecrets, now)}`);
+  const mockupUrl =
+    lead.mockup &&
+    link(
+      maySign
+        ? `/m/${signLink({ purpose: "mockup", tenant, leadId }, linkSecrets, now)}`
+        : `/v1/leads/${leadId}/mockup`,
+    );
+  return {
+    ...compose(lead, {
+      to,
+      senderName,
+      ...(mockupUrl && { mockupUrl }),
+      ...(unsubscribeUrl && { foot: { postalAddress, unsubscribeUrl } }),
+    }),
+    domain: to.slice(to.lastIndexOf("@") + 1).toLowerCase(),
+    timeZone: timeZoneOf(lead.fields.address) ?? null,
+    sending: unsubscribeUrl ? { messageId: messageIdOf({ tenant, leadId, campaign }, mailFrom), unsubscribeUrl } : null,
+  };
 }
