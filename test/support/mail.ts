@@ -41,8 +41,8 @@ export class Mailbox implements AsyncDisposable {
     this.url = url;
   }
 
-  static async open(): Promise<Mailbox> {
-    const port = await freePort();
+  static async open(port = 0): Promise<Mailbox> {
+    port ||= await freePort();
     const at = (step: Hold, done: (error?: Error) => void, error?: Error) => box.#at(step, () => done(error));
     const server = new SMTPServer({
       disabledCommands: ["AUTH", "STARTTLS"],
