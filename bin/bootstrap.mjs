@@ -20,6 +20,7 @@ const commands = {
   import: "bin/import.ts",
   key: "bin/key.ts",
   audit: "bin/audit.ts",
+  "mail:preview": "bin/mail-preview.ts",
   bench: "bench/run.ts",
 };
 

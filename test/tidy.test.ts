@@ -45,6 +45,7 @@ const hands = new Set([
   "services/site/technologies.ts",
   "services/site/visitor.ts",
   "services/smtp/fate.ts",
+  "services/smtp/mime.ts",
   "services/source/worker.ts",
 ]);
 const world =

@@ -3,18 +3,15 @@ import { complete, type Outcome, type Work } from "../../mixins/actor/outcome.ts
 import { actor } from "../../mixins/actor.ts";
 import { LeadsError } from "../../mixins/errors.ts";
 import { statement } from "../../mixins/knex.ts";
-import { type Resources, resourcesOf } from "../../mixins/resources.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
 import type { Lead } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
-import { compose } from "./compose.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
-import { type OutboxMail, readOutbox, type Written, writeMails } from "./email.sql.ts";
+import { readOutbox, type Written, writeMails } from "./email.sql.ts";
 import { settleUnknown } from "./fates.sql.ts";
-import { signLink } from "./links.ts";
+import { mailOf } from "./mail-of.ts";
 import { addressHash, recipientOf } from "./recipient.ts";
-import { messageIdOf } from "./sending.ts";
-import { timeZoneOf } from "./time-zones.ts";
 
 /** What became of a wanted e-mail, as the reason the lead is completed with. */
 const reasons = {
@@ -64,7 +61,7 @@ export default defineService({
             address: addressHash(to),
           }));
           const written = await writeMails(knex, resources.settings.campaign, addressed, (index) =>
-            mail(resources, things[index]!.work.lead, things[index]!.to),
+            mailOf(resources.settings, things[index]!.work.lead, things[index]!.to, Date.now()),
           );
           for (const [index, { work }] of things.entries())
             outcomes.set(work, complete(work.lead, reasons[written[index]!]));
@@ -129,36 +126,3 @@ export default defineService({
     },
   },
 });
-
-/**
- * The e-mail to a lead, as it will be sent. Without a postal address and secrets for its links it has no foot and is
- * never sent, whatever is set later.
- */
-function mail({ settings }: Resources, lead: Lead, to: string): OutboxMail {
-  const { tenant, leadId } = lead;
-  const { publicUrl, linkSecrets, senderName, postalAddress, mailFrom, campaign } = settings;
-  const now = Date.now();
-  const maySign = linkSecrets.length > 0;
-  const link = (path: string) => new URL(path, publicUrl).href;
-  const sendable = maySign && postalAddress !== "" && mailFrom !== "";
-  const unsubscribeUrl =
-    sendable && link(`/u/${signLink({ purpose: "unsubscribe", tenant, address: addressHash(to) }, linkSecrets, now)}`);
-  const mockupUrl =
-    lead.mockup &&
-    link(
-      maySign
-        ? `/m/${signLink({ purpose: "mockup", tenant, leadId }, linkSecrets, now)}`
-        : `/v1/leads/${leadId}/mockup`,
-    );
-  return {
-    ...compose(lead, {
-      to,
-      senderName,
-      ...(mockupUrl && { mockupUrl }),
-      ...(unsubscribeUrl && { foot: { postalAddress, unsubscribeUrl } }),
-    }),
-    domain: to.slice(to.lastIndexOf("@") + 1).toLowerCase(),
-    timeZone: timeZoneOf(lead.fields.address) ?? null,
-    sending: unsubscribeUrl ? { messageId: messageIdOf({ tenant, leadId, campaign }, mailFrom), unsubscribeUrl } : null,
-  };
-}

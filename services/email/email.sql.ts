@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
-import type { Mail } from "./compose.ts";
 import type { OutboxKey } from "./cursor.ts";
+import type { OutboxMail } from "./mail-of.ts";
 import { isSuppressed } from "./suppressions.sql.ts";
 
 /** A lead that is to be written to. */
@@ -10,16 +10,6 @@ export interface Wanted {
   leadId: string;
   /** SHA-256 of the lower-case address. */
   address: Buffer;
-}
-
-/** An e-mail as the outbox keeps it. */
-export interface OutboxMail extends Mail {
-  /** The recipient's, lower case. */
-  domain: string;
-  /** By whose clock its recipient sleeps; null: by the tenant's. */
-  timeZone: string | null;
-  /** What it is sent with; null for one that may not be sent, as it has no postal address in its foot. */
-  sending: { messageId: string; unsubscribeUrl: string } | null;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { Fate, Message } from "../../mixins/mail.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { fateOf, type SmtpError } from "./fate.ts";
+import { mimeOf } from "./mime.ts";
 
 interface Vars {
   pool: Transporter | undefined;
@@ -34,20 +35,8 @@ export default defineService({
         let content: Readable | undefined;
         try {
           await this.pool.sendMail({
-            from: message.from,
-            to: message.to,
+            ...mimeOf(message),
             envelope: { from: message.from.address, to: [message.to] },
-            subject: message.subject,
-            text: message.text,
-            html: message.html,
-            messageId: message.messageId,
-            headers: {
-              "List-Unsubscribe": `<${message.unsubscribeUrl}>`,
-              "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-              "X-Entity-Ref-ID": message.messageId,
-            },
-            disableFileAccess: true,
-            disableUrlAccess: true,
             signal: AbortSignal.timeout(deliveryMs),
             /** Told by the plug-in below. */
             ...{ onContent: (stream: Readable) => (content = stream) },
