@@ -1,4 +1,5 @@
 import type { Service } from "moleculer";
+import { LeadsError } from "../../mixins/errors.ts";
 import type { Answer } from "../../mixins/http/send.ts";
 import type { Call, Handlers } from "../../mixins/http.ts";
 import { leadIdOf, mockupPolicy } from "./calls.ts";
@@ -11,14 +12,13 @@ const formPolicy =
 /** What answers the operations about e-mails: the `email` and `mail` services do, this passes on. */
 export const mailHandlers: Handlers<(typeof mailOperations)[number]["id"], Service> = {
   async settleMail(call) {
-    const params = { ...call.json, tenant: call.tenant, id: leadIdOf(call) };
-    return { json: await call.ctx.call("email.settle", params) };
+    return { json: await call.ctx.call("email.settle", { ...told(call), tenant: call.tenant, id: leadIdOf(call) }) };
   },
   async getMail({ ctx, tenant }) {
     return { json: await ctx.call("mail.settings", { tenant }) };
   },
-  async changeMail({ ctx, tenant, json }) {
-    return { json: await ctx.call("mail.change", { ...json, tenant }) };
+  async changeMail(call) {
+    return { json: await call.ctx.call("mail.change", { ...told(call), tenant: call.tenant }) };
   },
   async resumeMail({ ctx, tenant }) {
     return { json: await ctx.call("mail.resume", { tenant }) };
@@ -36,6 +36,15 @@ export const mailHandlers: Handlers<(typeof mailOperations)[number]["id"], Servi
   unsubscribe: (call) => linked(call, "mail.unsubscribe", formPolicy),
   openMockup: (call) => linked(call, "mail.mockup", mockupPolicy),
 };
+
+/** The body's own fields: whose the e-mail is comes from the key, and which from the path. Throws `VALIDATION`. */
+function told({ json }: Call): object {
+  const faults = ["tenant", "id"]
+    .filter((field) => field in json)
+    .map((field) => ({ field, message: "is no field here" }));
+  if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
+  return json;
+}
 
 /** What a link in an e-mail opens. It is one person's: nobody keeps or lists it. */
 async function linked({ ctx, params }: Call, action: string, policy: string): Promise<Answer> {

@@ -126,6 +126,17 @@ describe("claims of due e-mails", () => {
     );
   });
 
+  it("are asked again before they are handed over: who unsubscribed in between gets none", async () => {
+    const [mail] = await writeSome(knex, 2);
+    const holder = options();
+    assert.equal((await claimDue(knex, holder)).claimed, 2);
+    await suppress(knex, [{ tenant: "acme", address: addressHash(mail!.to), reason: "unsubscribed" }]);
+    const handed = await markSending(knex, holder.holder, 60_000);
+    assert.equal(handed.length, 1);
+    assert.notEqual(handed[0]!.leadId, mail!.leadId);
+    assert.deepEqual(await statesIn(knex), { sending: 1, suppressed: 1 });
+  });
+
   it("and the handing over leave out a lead that became a double", async () => {
     const [early, late] = await writeSome(knex, 2);
     const become = ({ leadId }: { leadId: string }) =>

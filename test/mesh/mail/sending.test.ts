@@ -240,7 +240,7 @@ describe("sending", function () {
     await states(knex, { sent: 8 });
   });
 
-  it("asks the list of suppressions again when it hands over", async () => {
+  it("sends nothing again to whoever unsubscribed before a soft bounce or an operator made it due", async () => {
     await using mesh = await start();
     const knex = knexOf(mesh);
     const [mail, later] = await writeSome(knex, 2, { tenant: "careful" });
