@@ -21,6 +21,7 @@ const commands = {
   key: "bin/key.ts",
   audit: "bin/audit.ts",
   budget: "bin/budget.ts",
+  "mail:preview": "bin/mail-preview.ts",
   bench: "bench/run.ts",
 };
 

@@ -44,6 +44,12 @@ async function main(args: string[]): Promise<number> {
   loadSettings(env);
   for (const name of ["LEADS_NATS_URL", "LEADS_REDIS_URL", "LEADS_DATABASE_URL"])
     if (env[name] !== undefined) log(`${name} is set aside: npm start uses servers of its own (docs/start.md)`);
+  // The sample is made up: nobody is written to, now or when these e-mails are found in the outbox later.
+  for (const name of ["LEADS_SMTP_URL", "LEADS_SENDGRID_KEY", "LEADS_POSTAL_ADDRESS"]) {
+    if (!flags.sample || env[name] === undefined) continue;
+    log(`${name} is set aside: the sample's e-mails are not sent (-- --no-sample takes it)`);
+    delete env[name];
+  }
   claimFolder(flags.dir);
 
   const leave = await enter(flags.dir);

@@ -8,11 +8,11 @@ import { Errors } from "moleculer";
 export const errorTable = {
   VALIDATION: { status: 422, retryable: false, text: "A field is wrong; `data.faults` names each." },
   MALFORMED: { status: 400, retryable: false, text: "The request cannot be read." },
-  UNAUTHORIZED: { status: 401, retryable: false, text: "No API key, or one that is not valid." },
+  UNAUTHORIZED: { status: 401, retryable: false, text: "No API key or signature, or one that is not valid." },
   FORBIDDEN: { status: 403, retryable: false, text: "The key lacks the scope." },
   NOT_FOUND: { status: 404, retryable: false, text: "There is no such thing for this tenant." },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, text: "The path exists, the method does not." },
-  CONFLICT: { status: 409, retryable: false, text: "The idempotency key was used with another body." },
+  CONFLICT: { status: 409, retryable: false, text: "It contradicts what was done before." },
   SLOW_REQUEST: { status: 408, retryable: true, text: "The request did not arrive in time." },
   TOO_LARGE: { status: 413, retryable: false, text: "The body or a row is larger than allowed." },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, retryable: false, text: "The content type is not one that is read." },

@@ -126,18 +126,24 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
         void this.httpHandler(req, res);
       },
 
+      /** Somebody without a key; throws `RATE_LIMITED`. */
+      async limitStranger(address: string): Promise<void> {
+        const rate = await this.limiter.take("address", addressBlock(address), { perSecond: strangersPerSecond });
+        if (!rate.allowed) throw tooMany(rate.retryAfterMs);
+      },
+
       /** moleculer-web's hook: whose request is it, and may it come now? */
       async authenticate(_ctx: Context, _route: unknown, req: IncomingMessage, res: ServerResponse) {
         const state = states.get(req)!;
-        if (state.operation.scope === null) return null;
+        if (state.operation.scope === null) {
+          if (state.operation.limited) await this.limitStranger(state.address);
+          return null;
+        }
         if (!this.keys.isReady) throw outage("nats");
         const secret = secretOf(req.headers);
         const key = secret === undefined ? undefined : this.keys.find(secret);
         if (!key) {
-          const rate = await this.limiter.take("address", addressBlock(state.address), {
-            perSecond: strangersPerSecond,
-          });
-          if (!rate.allowed) throw tooMany(rate.retryAfterMs);
+          await this.limitStranger(state.address);
           throw new LeadsError(
             "UNAUTHORIZED",
             secret === undefined ? "send an API key as a bearer token" : "the API key is not valid",
@@ -165,7 +171,8 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
         if (faults.length > 0) throw new LeadsError("VALIDATION", "the query is wrong", { faults });
         const mediaType = operation.body ? mediaTypeOf(req, Object.keys(operation.body.types)) : "";
         const whole = operation.body !== undefined && !operation.body.upload;
-        const raw = whole ? await readBody(req, settings.bodyLimitBytes, bodyMs) : Buffer.alloc(0);
+        const limit = operation.body?.raw ?? settings.bodyLimitBytes;
+        const raw = whole ? await readBody(req, limit, bodyMs) : Buffer.alloc(0);
         return {
           ctx: req.$ctx!,
           operation,
@@ -180,7 +187,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           },
           mediaType,
           raw,
-          json: whole ? parseJsonObject(raw) : {},
+          json: whole && operation.body?.raw === undefined ? parseJsonObject(raw) : {},
           chunks: () => chunksOf(req, bodyMs),
           leaving: this.leaving.signal,
         };

@@ -39,6 +39,8 @@ export interface Operation {
   description?: string;
   /** null: needs no key. */
   scope: Scope | null;
+  /** Needs no key, and is limited by the caller's address as those without a valid key are. */
+  limited?: boolean;
   /** What stands between braces in the path. */
   params?: Record<string, Parameter>;
   query?: Record<string, Parameter>;
@@ -48,6 +50,8 @@ export interface Operation {
     types: Record<string, JsonSchema>;
     /** Unbounded, read as a stream by the handler. Else the body is JSON of at most `bodyLimitBytes`, read before it. */
     upload?: boolean;
+    /** Read whole before the handler, up to so many bytes, and not parsed: it may be no JSON object, or is signed. */
+    raw?: number;
   };
   answers: Record<number, AnswerDoc>;
   /** Errors of its own, besides those that its scope, query and body bring. */
@@ -59,6 +63,7 @@ export function errorsOf(operation: Operation): ErrorType[] {
   const errors = new Set<ErrorType>(["INTERNAL", "MALFORMED", ...(operation.errors ?? [])]);
   if (operation.scope !== null)
     for (const e of ["UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED", "OUTAGE"] as const) errors.add(e);
+  if (operation.limited) errors.add("RATE_LIMITED");
   if (operation.query) errors.add("VALIDATION");
   if (operation.body) for (const e of ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "SLOW_REQUEST"] as const) errors.add(e);
   return [...errors];

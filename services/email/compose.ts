@@ -14,8 +14,8 @@ export interface ComposeOptions {
   senderName: string;
   /** Where the mock-up can be seen; undefined for a lead that has none. */
   mockupUrl?: string;
-  /** Lines under the signature: who sends this, and how to get no more of it. Plain text. */
-  footer?: readonly string[];
+  /** Who sends this and how to get no more of it (15 U.S.C. 7704(a)(3) and (5)). Without it the e-mail must not be sent. */
+  foot?: { postalAddress: string; unsubscribeUrl: string };
 }
 
 /** More than three read like a reproach. */
@@ -36,7 +36,13 @@ export function compose(lead: Pick<Lead, "fields" | "mockup">, options: ComposeO
     closing: "If you would like to talk about it, simply answer this e-mail. If not, there is nothing you need to do.",
     senderName: line(options.senderName, 64),
     mockupUrl: options.mockupUrl,
-    footer: (options.footer ?? []).map((entry) => line(entry, 240)),
+    foot: options.foot && {
+      lines: [
+        "This is a commercial message. We wrote to you because your business is listed publicly.",
+        line(`${options.senderName}, ${options.foot.postalAddress}`, 300),
+      ],
+      unsubscribeUrl: options.foot.unsubscribeUrl,
+    },
   };
   return {
     to: options.to,
@@ -53,12 +59,12 @@ interface Parts {
   closing: string;
   senderName: string;
   mockupUrl: string | undefined;
-  footer: string[];
+  foot: { lines: string[]; unsubscribeUrl: string } | undefined;
 }
 
 const noticed = "What we noticed about your presence on the web today:";
 
-function textOf({ opening, improvements, closing, senderName, mockupUrl, footer }: Parts): string {
+function textOf({ opening, improvements, closing, senderName, mockupUrl, foot }: Parts): string {
   const paragraphs = [
     "Hello,",
     opening,
@@ -67,13 +73,13 @@ function textOf({ opening, improvements, closing, senderName, mockupUrl, footer 
     closing,
     `Kind regards\n${senderName}`,
     // "-- " on a line of its own opens a signature, RFC 3676 section 4.3.
-    footer.length > 0 && `-- \n${footer.join("\n")}`,
+    foot && `-- \n${[...foot.lines, `To get no more e-mail from us: ${foot.unsubscribeUrl}`].join("\n")}`,
   ];
   return `${paragraphs.filter((paragraph) => paragraph).join("\n\n")}\n`;
 }
 
 /** Tables and inline styles, as mail programs still want them; readable without any of them. */
-function htmlOf({ name, opening, improvements, closing, senderName, mockupUrl, footer }: Parts): string {
+function htmlOf({ name, opening, improvements, closing, senderName, mockupUrl, foot }: Parts): string {
   const p = (content: string) => `<p style="margin:0 0 18px">${content}</p>`;
   const button = mockupUrl
     ? `<table role="presentation" cellpadding="0" cellspacing="0" border="0" style="margin:6px 0 26px"><tr><td style="background:#1f4486;border-radius:8px"><a href="${escapeHtml(mockupUrl)}" style="display:inline-block;padding:14px 26px;color:#ffffff;font-weight:bold;text-decoration:none">See the draft</a></td></tr></table>`
@@ -82,10 +88,9 @@ function htmlOf({ name, opening, improvements, closing, senderName, mockupUrl, f
     improvements.length > 0
       ? `${p(`<strong>${noticed}</strong>`)}<ul style="margin:0 0 22px;padding:0 0 0 22px">${improvements.map((sentence) => `<li style="margin:0 0 8px">${escapeHtml(sentence)}</li>`).join("")}</ul>`
       : "";
-  const foot =
-    footer.length > 0
-      ? `<tr><td style="padding:20px 36px;border-top:1px solid #dfe4ec;color:#5b6679;font-size:13px;line-height:20px">${footer.map(escapeHtml).join("<br>")}</td></tr>`
-      : "";
+  const under = foot
+    ? `<tr><td style="padding:20px 36px;border-top:1px solid #dfe4ec;color:#5b6679;font-size:13px;line-height:20px">${foot.lines.map(escapeHtml).join("<br>")}<br><a href="${escapeHtml(foot.unsubscribeUrl)}" style="color:#5b6679">Get no more e-mail from us</a></td></tr>`
+    : "";
   return `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${escapeHtml(name)}</title></head>
@@ -98,7 +103,7 @@ ${p(escapeHtml(opening))}
 ${button}${list}${p(escapeHtml(closing))}
 ${p(`Kind regards<br>${escapeHtml(senderName)}`)}
 </td></tr>
-${foot}</table>
+${under}</table>
 </td></tr></table>
 </body>
 </html>

@@ -3,13 +3,14 @@ import { complete, type Outcome, type Work } from "../../mixins/actor/outcome.ts
 import { actor } from "../../mixins/actor.ts";
 import { LeadsError } from "../../mixins/errors.ts";
 import { statement } from "../../mixins/knex.ts";
-import { type Resources, resourcesOf } from "../../mixins/resources.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
 import type { Lead } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
-import { compose } from "./compose.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import { readOutbox, type Written, writeMails } from "./email.sql.ts";
+import { settleUnknown } from "./fates.sql.ts";
+import { mailOf } from "./mail-of.ts";
 import { addressHash, recipientOf } from "./recipient.ts";
 
 /** What became of a wanted e-mail, as the reason the lead is completed with. */
@@ -25,6 +26,12 @@ interface OutboxParams {
   limit: number;
   cursor?: string;
   state?: string;
+}
+interface SettleParams {
+  tenant: string;
+  id: string;
+  as: "sent" | "not_sent";
+  campaign?: string;
 }
 
 /**
@@ -54,7 +61,7 @@ export default defineService({
             address: addressHash(to),
           }));
           const written = await writeMails(knex, resources.settings.campaign, addressed, (index) =>
-            mail(resources, things[index]!.work.lead, things[index]!.to),
+            mailOf(resources.settings, things[index]!.work.lead, things[index]!.to, Date.now()),
           );
           for (const [index, { work }] of things.entries())
             outcomes.set(work, complete(work.lead, reasons[written[index]!]));
@@ -92,10 +99,30 @@ export default defineService({
         };
       },
     },
+
+    /**
+     * Settles an e-mail whose fate is unknown, as an operator found out: `sent`, or `not_sent` and then it is sent. A
+     * repeat changes nothing. `NOT_FOUND` where the lead has no e-mail, `CONFLICT` where its fate is not unknown.
+     */
+    settle: {
+      params: {
+        tenant: "string",
+        id: "uuid",
+        as: { type: "enum", values: ["sent", "not_sent"] },
+        campaign: { type: "string", max: 32, optional: true },
+        $$strict: true,
+      },
+      async handler({ params: { tenant, id, as, campaign } }: Context<SettleParams>) {
+        const knex = resourcesOf(this.broker).databases.of(tenant);
+        const settled = await settleUnknown(knex, { tenant, leadId: id, ...(campaign && { campaign }) }, as);
+        if (settled === "none") throw new LeadsError("NOT_FOUND", "there is no such e-mail");
+        if (settled === "otherwise")
+          throw new LeadsError(
+            "CONFLICT",
+            "only an e-mail whose fate is unknown is settled; of several, name the campaign",
+          );
+        return { leadId: id, settled: as };
+      },
+    },
   },
 });
-
-function mail({ settings }: Resources, lead: Lead, to: string) {
-  const mockupUrl = lead.mockup && new URL(`/v1/leads/${lead.leadId}/mockup`, settings.publicUrl).href;
-  return compose(lead, { to, senderName: settings.senderName, ...(mockupUrl && { mockupUrl }) });
-}

@@ -1,7 +1,8 @@
 import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
-import type { Mail } from "./compose.ts";
 import type { OutboxKey } from "./cursor.ts";
+import type { OutboxMail } from "./mail-of.ts";
+import { isSuppressed } from "./suppressions.sql.ts";
 
 /** A lead that is to be written to. */
 export interface Wanted {
@@ -32,7 +33,7 @@ export async function writeMails(
   knex: Knex,
   campaign: string,
   wanted: readonly Wanted[],
-  mailOf: (index: number) => Mail,
+  mailOf: (index: number) => OutboxMail,
 ): Promise<Written[]> {
   if (wanted.length === 0) return [];
   return transaction(knex, async (trx) => {
@@ -61,8 +62,6 @@ const bindings = (wanted: readonly Wanted[]) => [
  */
 const hasMail = `exists (
          select from outbox o where o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ? offset 0)`;
-const isSuppressed = `exists (
-         select from suppressions s where s.tenant = wanted.tenant and s.address = wanted.address offset 0)`;
 /** The lead is a double by now. */
 const isMerged = `coalesce('merged' = (
          select l.state from leads l where l.lead_id = wanted.lead_id and l.tenant = wanted.tenant offset 0), false)`;
@@ -86,7 +85,7 @@ async function claim(trx: Knex.Transaction, campaign: string, wanted: readonly W
     `insert into mail_claims (tenant, campaign, address, lead_id)
      select distinct on (address, tenant) tenant, ?, address, lead_id
      from ${wantedRows}
-     where not ${isSuppressed} and not ${hasMail} and not ${isMerged} and not ${isWrittenToAsDouble}
+     where not ${isSuppressed("wanted")} and not ${hasMail} and not ${isMerged} and not ${isWrittenToAsDouble}
      order by address, tenant, n
      on conflict do nothing`,
     [campaign, ...bindings(wanted), campaign, campaign],
@@ -107,7 +106,7 @@ async function statesOf(
          when ${hasMail} then 'written'
          when ${isMerged} then 'merged'
          when ${isWrittenToAsDouble} then 'taken'
-         when ${isSuppressed} then 'suppressed'
+         when ${isSuppressed("wanted")} then 'suppressed'
          when claimant is null then 'suppressed'
          when claimant = wanted.lead_id then 'claimed'
          else 'taken'
@@ -127,13 +126,21 @@ async function statesOf(
 async function insertMails(
   trx: Knex.Transaction,
   campaign: string,
-  mails: readonly (Wanted & { mail: Mail })[],
+  mails: readonly (Wanted & { mail: OutboxMail })[],
 ): Promise<void> {
+  const sent = mails.filter(({ mail }) => mail.sending !== null);
+  if (sent.length > 0)
+    await trx.raw(
+      "insert into mail_tenants (tenant) select distinct tenant from unnest(?::text[]) as t(tenant) order by tenant on conflict do nothing",
+      [sent.map((m) => m.tenant)],
+    );
   await trx.raw(
-    `insert into outbox (tenant, lead_id, campaign, recipient, subject, html, body)
-     select tenant, lead_id, ?, recipient, subject, html, body
-     from unnest(?::text[], ?::uuid[], ?::text[], ?::text[], ?::text[], ?::text[])
-       as mail(tenant, lead_id, recipient, subject, html, body)
+    `insert into outbox (tenant, lead_id, campaign, recipient, address, domain, time_zone, subject, html, body,
+       message_id, unsubscribe_url, due_at)
+     select tenant, lead_id, ?, recipient, address, domain, time_zone, subject, html, body,
+       message_id, unsubscribe_url, case when message_id is not null then now() end
+     from unnest(?::text[], ?::uuid[], ?::text[], ?::bytea[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[])
+       as mail(tenant, lead_id, recipient, address, domain, time_zone, subject, html, body, message_id, unsubscribe_url)
      order by lead_id, tenant
      on conflict do nothing`,
     [
@@ -141,9 +148,15 @@ async function insertMails(
       mails.map((m) => m.tenant),
       mails.map((m) => m.leadId),
       mails.map((m) => m.mail.to),
+      mails.map((m) => `\\x${m.address.toString("hex")}`),
+      mails.map((m) => m.mail.domain),
+      // Knex's types know no null inside an array.
+      mails.map((m) => m.mail.timeZone) as string[],
       mails.map((m) => m.mail.subject),
       mails.map((m) => m.mail.html),
       mails.map((m) => m.mail.text),
+      mails.map((m) => m.mail.sending?.messageId ?? null) as string[],
+      mails.map((m) => m.mail.sending?.unsubscribeUrl ?? null) as string[],
     ],
   );
 }
@@ -156,8 +169,16 @@ export interface OutboxItem {
   subject: string;
   text: string;
   html: string;
-  /** ms since 1970 */
+  /** ms since 1970, as the others */
   writtenAt: number;
+  /** When it may be sent; absent for one that is sent never, or was. */
+  dueAt?: number;
+  sentAt?: number;
+  /** Why it is not sent, or what went wrong. */
+  reason?: string;
+  /** How often it was handed over, or may have been. */
+  attempts: number;
+  messageId?: string;
 }
 
 /** A tenant's e-mails, the newest first, after `key`, and the key of the last. Served by the index outbox_by_time. */
@@ -165,8 +186,9 @@ export async function readOutbox(
   knex: Knex,
   { tenant, state, key, limit }: { tenant: string; state?: string; key?: OutboxKey; limit: number },
 ): Promise<{ item: OutboxItem; key: OutboxKey }[]> {
-  const { rows } = await knex.raw<{ rows: (Omit<OutboxItem, "writtenAt"> & { written_at: Date; exact: string })[] }>(
-    `select lead_id as "leadId", campaign, state, recipient as "to", subject, body as text, html, written_at,
+  const { rows } = await knex.raw<{ rows: OutboxRow[] }>(
+    `select lead_id as "leadId", campaign, state, recipient as "to", subject, body as text, html, attempts, reason,
+       message_id, written_at, sent_at, case when state = 'written' then due_at end as due_at,
        to_char(written_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as exact
      from outbox
      where tenant = ?
@@ -176,8 +198,25 @@ export async function readOutbox(
      limit ?`,
     [tenant, ...(state === undefined ? [] : [state]), ...(key === undefined ? [] : [key.writtenAt, key.leadId]), limit],
   );
-  return rows.map(({ written_at, exact, ...item }) => ({
-    item: { ...item, writtenAt: written_at.getTime() },
-    key: { writtenAt: exact, leadId: item.leadId },
-  }));
+  return rows.map((row) => ({ item: itemOf(row), key: { writtenAt: row.exact, leadId: row.leadId } }));
+}
+
+interface OutboxRow extends Omit<OutboxItem, "writtenAt" | "dueAt" | "sentAt" | "reason" | "messageId"> {
+  written_at: Date;
+  sent_at: Date | null;
+  due_at: Date | null;
+  reason: string | null;
+  message_id: string | null;
+  exact: string;
+}
+
+function itemOf({ written_at, sent_at, due_at, reason, message_id, exact: _, ...item }: OutboxRow): OutboxItem {
+  return {
+    ...item,
+    writtenAt: written_at.getTime(),
+    ...(due_at && { dueAt: due_at.getTime() }),
+    ...(sent_at && { sentAt: sent_at.getTime() }),
+    ...(reason !== null && { reason }),
+    ...(message_id !== null && { messageId: message_id }),
+  };
 }

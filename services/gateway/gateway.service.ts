@@ -18,7 +18,9 @@ import { Revisions } from "../intake/revisions.ts";
 import { readRows } from "../intake/rows.ts";
 import { uuidv7 } from "../intake/uuidv7.ts";
 import type { Lead } from "../leads/lead.ts";
+import { leadIdOf, mockupPolicy } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
+import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
 import { schemas } from "./schemas.ts";
@@ -41,10 +43,6 @@ const description = openapi(operations, {
   schemas,
 });
 
-/** A page that shows what strangers' sites say must not run anything, nor fetch anything, nor post anywhere. */
-const mockupPolicy =
-  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const lookEveryMs = 1_000;
 
 const handlers: Handlers<OperationId, Gateway> = {
@@ -160,6 +158,7 @@ const handlers: Handlers<OperationId, Gateway> = {
   async getBudget(call) {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
+  ...mailHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 
@@ -262,11 +261,6 @@ function idempotencyKeyOf(call: Call): string | undefined {
   const key = call.header("Idempotency-Key");
   if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
   throw new LeadsError("MALFORMED", "an Idempotency-Key is 1 to 255 printable ASCII characters");
-}
-
-function leadIdOf({ params }: Call): string {
-  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", "there is no such lead");
-  return params["id"]!.toLowerCase();
 }
 
 /** A lead as the API shows it. */

@@ -1,4 +1,5 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
+import { mailOperations } from "./mail-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
@@ -156,6 +157,7 @@ export const operations = [
     },
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
+  ...mailOperations,
   {
     id: "getBudget",
     method: "GET",

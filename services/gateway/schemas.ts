@@ -26,6 +26,16 @@ function object(properties: Record<string, object>, description?: string) {
 const list = (items: object) => ({ type: "array", items });
 export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
+const across = {
+  type: "boolean",
+  description: "Addresses that asked any tenant for no more e-mail get none, not this tenant's own alone.",
+};
+const timeZone = {
+  type: ["string", "null"],
+  description: "IANA, of recipients whose own is not known; null: the mesh's.",
+};
+const dayLimit = { type: ["integer", "null"], minimum: 0, description: "E-mails a day; null: the mesh's." };
+
 const inputTypes: Record<(typeof rawFields)[keyof typeof rawFields]["type"], object> = {
   text: { type: ["string", "number", "null"] },
   "text or object": { type: ["string", "object", "null"] },
@@ -143,6 +153,29 @@ export const schemas = {
     text,
     html: text,
     writtenAt: time,
+    "dueAt?": { ...time, description: "When it may be sent, ms since 1970; absent: it was, or never is." },
+    "sentAt?": time,
+    "reason?": { ...text, description: "Why it is not sent, or what went wrong." },
+    attempts: { ...whole, description: "How often it was handed over, or may have been." },
+    "messageId?": text,
+  }),
+  Settlement: object({ as: { enum: ["sent", "not_sent"] }, "campaign?": text }, "What an operator found out."),
+  Settled: object({ leadId: uuid, settled: { enum: ["sent", "not_sent"] } }),
+  MailChange: object({ "suppressAcross?": across, "timeZone?": timeZone, "dayLimit?": dayLimit }),
+  Mail: object({
+    sending: { type: "boolean", description: "E-mails that are due are sent." },
+    missing: { ...list(text), description: "Settings that are needed for it." },
+    suppressAcross: across,
+    timeZone,
+    dayLimit,
+    today: object({ taken: whole, allowed: whole }, "By UTC."),
+    week: object({ sent: whole, bounced: whole, complained: whole }, "The last seven days, since it was last resumed."),
+    "stopped?": object({ at: time, reason: text }, "Too much bounced or was complained of."),
+  }),
+  EventsTaken: object({
+    applied: whole,
+    repeat: { ...whole, description: "Had before." },
+    stranger: { ...whole, description: "About no e-mail of ours." },
   }),
   Budget: object(
     {

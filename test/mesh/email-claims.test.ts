@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
 import { openDatabase } from "../../mixins/knex.ts";
-import type { Mail } from "../../services/email/compose.ts";
 import { readOutbox, type Wanted, writeMails } from "../../services/email/email.sql.ts";
+import type { OutboxMail } from "../../services/email/mail-of.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import { insertLeads } from "../../services/leads/record.ts";
 import { aLead } from "../support/leads.ts";
@@ -18,7 +18,10 @@ const wanted = (email: string, given: Partial<Wanted> = {}): Wanted => ({
   address: addressHash(email),
   ...given,
 });
-const mail = (to = "info@joes.example"): Mail => ({ to, subject: "Subject", html: "<p>HTML</p>", text: "Text" });
+const mail = (to = "info@joes.example"): OutboxMail => ({
+  ...{ to, subject: "Subject", html: "<p>HTML</p>", text: "Text" },
+  ...{ domain: "joes.example", timeZone: null, sending: null },
+});
 
 describe("claims of e-mails", function () {
   this.timeout(60_000);

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { signLink } from "../../services/email/links.ts";
+import { addressHash } from "../../services/email/recipient.ts";
 import {
   generous,
   postBulk,
@@ -10,6 +12,7 @@ import {
   type TestGateway,
   throughAllStages,
 } from "../support/gateway.ts";
+import { signPlain } from "../support/mail.ts";
 
 const lead = {
   name: "Corner Bakery",
@@ -18,6 +21,17 @@ const lead = {
   phone: "773 555 0101",
   foundedYear: "soon",
 };
+
+const linkSecret = "a-secret-of-this-test-that-signs-links";
+const eventSecret = "a-secret-of-this-test-that-signs-events";
+const unsubscribeToken = () =>
+  signLink(
+    { purpose: "unsubscribe", tenant: "acme", address: addressHash("stranger@joes.example") },
+    [linkSecret],
+    Date.now(),
+  );
+const mockupToken = (leadId: string) =>
+  signLink({ purpose: "mockup", tenant: "acme", leadId }, [linkSecret], Date.now());
 
 describe("GET /openapi.json", () => {
   let gateway: TestGateway;
@@ -28,8 +42,11 @@ describe("GET /openapi.json", () => {
 
   before(async function () {
     this.timeout(60_000);
-    gateway = await startGateway({ services: [...stages, "services/budget/budget.service.ts"], env: generous });
-    ({ secret } = await gateway.key("acme", "ingest", "read"));
+    gateway = await startGateway({
+      services: [...stages, "services/budget/budget.service.ts"],
+      env: { ...generous, LEADS_LINK_SECRETS: linkSecret, LEADS_MAIL_EVENT_SECRETS: eventSecret },
+    });
+    ({ secret } = await gateway.key("acme", "ingest", "read", "operate"));
     description = await (await fetch(`${gateway.url}/openapi.json`)).json();
     passed = await throughAllStages(gateway, secret, lead);
     ajv.addSchema({ $id: "api", components: description.components });
@@ -58,8 +75,17 @@ describe("GET /openapi.json", () => {
         assert.ok(answer.headers.has(name), `${operationId} lacks ${name}`);
     }
   }
-  const read = async (path: string, key = secret) => {
-    const answer = await gateway.call(key, path);
+  const read = (path: string) => told(gateway.call(secret, path));
+  const send = (method: string, path: string, body: object | string, headers: Record<string, string> = {}) =>
+    told(
+      gateway.call(secret, path, {
+        method,
+        headers: { "content-type": "application/json", ...headers },
+        body: typeof body === "string" ? body : JSON.stringify(body),
+      }),
+    );
+  const told = async (answered: Promise<Response>) => {
+    const answer = await answered;
     const text = await answer.text();
     const isJson = /json/.test(answer.headers.get("content-type") ?? "");
     return { status: answer.status, headers: answer.headers, body: isJson ? JSON.parse(text) : text };
@@ -105,6 +131,46 @@ describe("GET /openapi.json", () => {
     ],
     listOutbox: async () => [await read("/v1/outbox?limit=1"), await read("/v1/outbox?cursor=none")],
     getBudget: async () => [await read("/v1/budget")],
+    settleMail: async () => {
+      const outbox = gateway.resources.databases.of("acme")("outbox").where({ lead_id: passed.id });
+      await outbox.clone().update({ state: "unknown" });
+      const settled = [
+        await send("POST", `/v1/outbox/${passed.id}/settle`, { as: "sent" }),
+        await send("POST", `/v1/outbox/${passed.id}/settle`, { as: "not_sent" }),
+        await send("POST", `/v1/outbox/${passed.id}/settle`, { as: "perhaps" }),
+        await send("POST", `/v1/outbox/${randomUUID()}/settle`, { as: "sent" }),
+      ];
+      await outbox.update({ state: "written" });
+      return settled;
+    },
+    getMail: async () => [await read("/v1/mail")],
+    changeMail: async () => [
+      await send("PUT", "/v1/mail", { suppressAcross: true, timeZone: "America/Denver", dayLimit: 10 }),
+      await send("PUT", "/v1/mail", { timeZone: "America/Nowhere" }),
+      await send("PUT", "/v1/mail", { daylimit: 10 }),
+    ],
+    resumeMail: async () => [await send("POST", "/v1/mail/resume", {})],
+    mailEvents: async () => {
+      const body = JSON.stringify({ events: [] });
+      const signed = { "Leads-Signature": signPlain(body, eventSecret, Date.now()) };
+      return [
+        await send("POST", "/v1/webhooks/email", JSON.parse(body), signed),
+        await send("POST", "/v1/webhooks/email", JSON.parse(body)),
+      ];
+    },
+    askUnsubscribe: async () => [await read(`/u/${unsubscribeToken()}`), await read("/u/none")],
+    unsubscribe: async () => {
+      const post = (token: string) =>
+        send("POST", `/u/${token}`, "List-Unsubscribe=One-Click", {
+          "content-type": "application/x-www-form-urlencoded",
+        });
+      return [await post(unsubscribeToken()), await post("none")];
+    },
+    openMockup: async () => [
+      await read(`/m/${mockupToken(passed.id)}`),
+      await read(`/m/${mockupToken(randomUUID())}`),
+      await read("/m/none"),
+    ],
     healthz: async () => [await read("/healthz")],
     readyz: async () => [await read("/readyz")],
     openapi: async () => [await read("/openapi.json")],

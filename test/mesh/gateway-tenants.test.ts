@@ -39,6 +39,12 @@ describe("a tenant", () => {
     return { status: answer.status, text: await answer.text() };
   };
 
+  const send = async (secret: string, method: string, path: string, body?: object) => {
+    const json = { headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+    const answer = await gateway.call(secret, path, { method, ...(body && json) });
+    return { status: answer.status, body: (await answer.json()) as any };
+  };
+
   /** One test a route that needs a key: none can be added without one. */
   const tests: Record<string, () => Promise<void>> = {
     async createLead() {
@@ -82,6 +88,35 @@ describe("a tenant", () => {
       assert.ok((await read(acme, "/v1/outbox")).text.includes(passed.id));
       assert.ok(!(await read(zenith, "/v1/outbox")).text.includes(passed.id));
       assert.equal((await read(zenith, "/v1/outbox?tenant=acme")).status, 422);
+    },
+    async settleMail() {
+      const outbox = () => gateway.resources.databases.of("acme")("outbox").where({ lead_id: passed.id });
+      await outbox().update({ state: "unknown" });
+      const path = `/v1/outbox/${passed.id}/settle`;
+      assert.equal((await send(zenith, "POST", path, { as: "sent" })).status, 404);
+      assert.equal((await send(zenith, "POST", path, { as: "sent", tenant: "acme" })).status, 422);
+      assert.equal((await outbox().first()).state, "unknown");
+      await outbox().update({ state: "written" });
+    },
+    async getMail() {
+      await gateway.broker.call("mail.change", { tenant: "acme", dayLimit: 17 });
+      assert.equal((await send(acme, "GET", "/v1/mail")).body.dayLimit, 17);
+      assert.equal((await send(zenith, "GET", "/v1/mail")).body.dayLimit, null);
+    },
+    async changeMail() {
+      assert.equal((await send(zenith, "PUT", "/v1/mail", { dayLimit: 3, tenant: "acme" })).status, 422);
+      assert.equal((await send(zenith, "PUT", "/v1/mail", { dayLimit: 4 })).body.dayLimit, 4);
+      assert.notEqual((await send(acme, "GET", "/v1/mail")).body.dayLimit, 4);
+    },
+    async resumeMail() {
+      const stop = { stopped_at: new Date(), stopped_reason: "a test" };
+      const tenants = gateway.resources.databases.of("acme")("mail_tenants");
+      await tenants
+        .insert({ tenant: "acme", ...stop })
+        .onConflict("tenant")
+        .merge();
+      assert.equal((await send(zenith, "POST", "/v1/mail/resume", {})).status, 200);
+      assert.equal((await send(acme, "GET", "/v1/mail")).body.stopped.reason, "a test");
     },
   };
   for (const { id, scope } of operations)

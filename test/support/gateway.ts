@@ -100,9 +100,12 @@ export async function postBulk(
 }
 
 /** Every stage of the pipeline and what they call. */
-export const stages = ["enrich", "dedupe", "score", "mockup", "email", "leads", "site", "admission"].map(
-  (name) => `services/${name}/${name}.service.ts`,
-);
+export const stages = [
+  ...["enrich", "dedupe", "score", "mockup", "email", "leads", "site", "admission"].map(
+    (name) => `services/${name}/${name}.service.ts`,
+  ),
+  "services/email/mail.service.ts",
+];
 /** Settings under which every lead gets a mock-up and an e-mail. */
 export const generous = { LEADS_AUDIT_THRESHOLD: "0", LEADS_EMAIL_THRESHOLD: "0" };
 

@@ -2,11 +2,13 @@ import type { Knex } from "knex";
 import * as record from "./001-record.ts";
 import * as source from "./002-source.ts";
 import * as budget from "./020-budget.ts";
+import * as mail from "./030-mail.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
   "002-source": source,
   "020-budget": budget,
+  "030-mail": mail,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

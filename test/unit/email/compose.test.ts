@@ -69,11 +69,23 @@ describe("an e-mail", () => {
     assert.doesNotMatch(mail.text + mail.html, /draft|href/);
   });
 
-  it("ends with the footer it is given, and with none otherwise", () => {
-    const mail = mailTo("Joe's", [], { footer: ["Sent by A & B", "1 Main St"] });
-    assert.ok(mail.text.endsWith("\n-- \nSent by A & B\n1 Main St\n"));
-    assert.ok(mail.html.includes("Sent by A &amp; B<br>1 Main St"));
-    assert.doesNotMatch(mailTo("Joe's").text, /^-- $/m);
+  it("ends with who sent it, from where, and how to get no more of it, when it is told that", () => {
+    const foot = {
+      postalAddress: "1 Main St & Oak, Springfield, IL 62701",
+      unsubscribeUrl: "https://leads.example/u/x?a=1&b",
+    };
+    const mail = mailTo("Joe's", [], { foot });
+    assert.match(
+      mail.text,
+      /\n-- \nThis is a commercial message\..*\nAda Park, 1 Main St & Oak, Springfield, IL 62701\n/,
+    );
+    assert.ok(mail.text.endsWith(`To get no more e-mail from us: ${foot.unsubscribeUrl}\n`));
+    const { text, hrefs } = parse(mail.html);
+    assert.match(text, /This is a commercial message\..*Ada Park, 1 Main St & Oak, Springfield, IL 62701/);
+    assert.deepEqual(hrefs, [mockupUrl, foot.unsubscribeUrl]);
+    const without = mailTo("Joe's");
+    assert.doesNotMatch(without.text, /^-- $/m);
+    assert.doesNotMatch(without.text + without.html, /commercial|no more/);
   });
 
   const hostile: Record<string, string> = {

@@ -1,0 +1,251 @@
+import type { Knex } from "knex";
+import { statement, transaction } from "../../mixins/knex.ts";
+import { dayLimit, type PlanOptions, plan, type Verdict } from "./plan.ts";
+import type { QuietHours } from "./quiet-hours.ts";
+import { isGone, isSuppressed } from "./suppressions.sql.ts";
+
+/**
+ * How e-mails of the outbox get into a sender's hands, and out of dead ones. A row's way:
+ *
+ *   written --claimDue--> claimed --markSending--> sending --settleFate--> sent | written (later) | failed | unknown
+ *      ^------- its sender died, nothing was sent ---|            |--- its sender died: unknown, sent again by nobody
+ *
+ * A sender holds rows for a lease that it renews. Every step names holder and state, so that one who was frozen while
+ * its lease ran out finds that the row is no longer its own before it sends, not after.
+ */
+
+export interface MailKey {
+  tenant: string;
+  leadId: string;
+  campaign: string;
+}
+
+/** An e-mail that is to be handed over now. */
+export interface Handed extends MailKey {
+  to: string;
+  subject: string;
+  text: string;
+  html: string;
+  messageId: string;
+  unsubscribeUrl: string;
+  /** Which try this is, from 1. */
+  attempt: number;
+}
+
+export interface ClaimOptions {
+  holder: string;
+  leaseMs: number;
+  /** Rows at the most. */
+  hands: number;
+  perMinute: number;
+  quiet: QuietHours | undefined;
+  /** For recipients and tenants that have none of their own. */
+  timeZone: string;
+  /** For tenants that have none of their own. */
+  perDay: number;
+}
+
+/** E-mails of one tenant that are looked at in one transaction: enough to get past a heap for one slow domain. */
+const lookedAt = 200;
+
+/**
+ * Claims due e-mails of the tenant whose turn it is, within all limits: the tenant's day, the pace of each domain, the
+ * recipients' quiet hours; those whose moment has not come get it, and wait in their row. The list of suppressions and
+ * the state of the lead are asked in the statement that claims. Returns how many were claimed, and whether any tenant
+ * had due e-mail at all. Locks the tenant's row for as long, which keeps the day's count; other senders take other
+ * tenants. Served by outbox_due.
+ */
+export async function claimDue(knex: Knex, options: ClaimOptions): Promise<{ claimed: number; looked: boolean }> {
+  return transaction(knex, async (trx) => {
+    const tenant = await nextTenant(trx, options.perDay);
+    if (!tenant) return { claimed: 0, looked: false };
+    const due = await dueOf(trx, tenant.name, tenant.timeZone ?? options.timeZone);
+    const nextAt = await lockPace(trx, due);
+    const { hands, quiet, perMinute } = options;
+    const planned: PlanOptions = { now: tenant.now, hands, allowance: tenant.allowance, quiet, perMinute };
+    const verdicts = plan(due, nextAt, planned);
+    const claimed = await write(trx, tenant.name, due, verdicts, options);
+    await savePace(trx, nextAt);
+    await trx.raw(
+      `update mail_tenants set looked_at = clock_timestamp(), 
+         warm_from = case when ? > 0 then coalesce(warm_from, (now() at time zone 'UTC')::date) else warm_from end,
+         taken = case when day = (now() at time zone 'UTC')::date then taken else 0 end + ?,
+         day = (now() at time zone 'UTC')::date,
+         rests_until = case when ? then (((now() at time zone 'UTC')::date + 1)::timestamp at time zone 'UTC') end
+       where tenant = ?`,
+      [claimed, claimed, tenant.allowance <= 0, tenant.name],
+    );
+    return { claimed, looked: true };
+  });
+}
+
+/** The tenant that was looked at longest ago, of those that may send and have due e-mail. */
+async function nextTenant(trx: Knex.Transaction, perDay: number) {
+  const { rows } = await trx.raw(
+    `select t.tenant, t.time_zone, t.day_limit, extract(epoch from now()) * 1000 as now,
+       case when t.day = (now() at time zone 'UTC')::date then t.taken else 0 end as taken,
+       coalesce((now() at time zone 'UTC')::date - t.warm_from, 0) as day_of_sending
+     from mail_tenants t
+     where t.stopped_at is null and (t.rests_until is null or t.rests_until <= now())
+       and exists (select from outbox o where o.tenant = t.tenant and o.state = 'written' and o.due_at <= now())
+     order by t.looked_at nulls first, t.tenant
+     limit 1
+     for update skip locked`,
+  );
+  const [row] = rows;
+  if (!row) return undefined;
+  return {
+    name: row.tenant as string,
+    timeZone: row.time_zone as string | null,
+    now: Number(row.now),
+    allowance: dayLimit(row.day_of_sending, row.day_limit ?? perDay) - row.taken,
+  };
+}
+
+interface DueRow {
+  leadId: string;
+  campaign: string;
+  domain: string;
+  timeZone: string;
+  slotAt: number | null;
+}
+
+async function dueOf(trx: Knex.Transaction, tenant: string, timeZone: string): Promise<DueRow[]> {
+  const { rows } = await trx.raw(
+    `select lead_id, campaign, domain, time_zone, extract(epoch from slot_at) * 1000 as slot_at from outbox
+     where tenant = ? and state = 'written' and due_at <= now()
+     order by due_at limit ? for update skip locked`,
+    [tenant, lookedAt],
+  );
+  return rows.map((row: any) => ({
+    leadId: row.lead_id,
+    campaign: row.campaign,
+    domain: row.domain,
+    timeZone: row.time_zone ?? timeZone,
+    slotAt: row.slot_at === null ? null : Number(row.slot_at),
+  }));
+}
+
+/** Locks the pace of the domains, in order, making what is missing. Domain -> when it may be written to next, ms. */
+async function lockPace(trx: Knex.Transaction, due: readonly DueRow[]): Promise<Map<string, number>> {
+  const domains = [...new Set(due.map(({ domain }) => domain))].sort();
+  await trx.raw(
+    `insert into mail_pace (domain, next_at) select d, now() from unnest(?::text[]) as t(d) order by d
+     on conflict do nothing`,
+    [domains],
+  );
+  const { rows } = await trx.raw(
+    `select domain, extract(epoch from next_at) * 1000 as next_at from mail_pace where domain = any(?::text[])
+     order by domain for update`,
+    [domains],
+  );
+  return new Map(rows.map((row: any) => [row.domain, Number(row.next_at)]));
+}
+
+async function savePace(trx: Knex.Transaction, nextAt: ReadonlyMap<string, number>): Promise<void> {
+  await trx.raw(
+    `update mail_pace set next_at = to_timestamp(given.ms / 1000)
+     from unnest(?::text[], ?::float8[]) as given(domain, ms) where mail_pace.domain = given.domain`,
+    [[...nextAt.keys()], [...nextAt.values()]],
+  );
+}
+
+/** The statement that claims: those that may go are leased to the holder, but for whoever wants none by now. */
+async function write(
+  trx: Knex.Transaction,
+  tenant: string,
+  due: readonly DueRow[],
+  verdicts: readonly Verdict[],
+  { holder, leaseMs }: ClaimOptions,
+): Promise<number> {
+  if (verdicts.length === 0) return 0;
+  const rows = verdicts.map((verdict, n) => ({
+    lead_id: due[n]!.leadId,
+    campaign: due[n]!.campaign,
+    until: verdict.kind === "later" ? verdict.until : null,
+    slot: verdict.kind === "later" ? verdict.slotAt : null,
+  }));
+  const { rows: written } = await trx.raw<{ rows: { state: string }[] }>(
+    `update outbox o set
+       state = case when v.until is not null then 'written' when ${isSuppressed("o")} then 'suppressed'
+         when ${isGone("o")} then 'cancelled' else 'claimed' end,
+       due_at = coalesce(to_timestamp(v.until / 1000), o.due_at),
+       slot_at = to_timestamp(v.slot / 1000),
+       holder = case when v.until is null then ?::uuid end,
+       lease_until = case when v.until is null then now() + make_interval(secs => ?::float8 / 1000) end
+     from jsonb_to_recordset(?::jsonb) as v(lead_id uuid, campaign text, until float8, slot float8)
+     where o.tenant = ? and o.lead_id = v.lead_id and o.campaign = v.campaign and o.state = 'written'
+     returning o.state`,
+    [holder, leaseMs, JSON.stringify(rows), tenant],
+  );
+  return written.filter(({ state }) => state === "claimed").length;
+}
+
+/**
+ * Says of what the holder has claimed that it is handed over from now on, and returns it. The suppressions and the
+ * lead's state are asked again: they may have changed since the claim. Committed before anything is sent.
+ */
+export async function markSending(knex: Knex, holder: string, leaseMs: number): Promise<Handed[]> {
+  const { rows } = await statement(() =>
+    knex.raw(
+      `with mine as (
+         select tenant, lead_id, campaign, case when ${isSuppressed("o")} then 'suppressed'
+           when ${isGone("o")} then 'cancelled' else 'sending' end as next
+         from outbox o where state = 'claimed' and holder = ? and lease_until > now()
+         order by lead_id, tenant, campaign for update
+       )
+       update outbox o set state = next, attempts = attempts + (next = 'sending')::int,
+         lease_until = now() + make_interval(secs => ?::float8 / 1000)
+       from mine where o.tenant = mine.tenant and o.lead_id = mine.lead_id and o.campaign = mine.campaign
+       returning o.tenant, o.lead_id as "leadId", o.campaign, o.state, recipient as "to", subject, body as text, html,
+         message_id as "messageId", unsubscribe_url as "unsubscribeUrl", attempts as attempt`,
+      [holder, leaseMs],
+    ),
+  );
+  return rows.flatMap(({ state, ...mail }: any) => (state === "sending" ? [mail] : []));
+}
+
+/** Keeps what the holder has in hand its own. Served by outbox_leases. */
+export async function renewLeases(knex: Knex, holder: string, leaseMs: number): Promise<void> {
+  await statement(() =>
+    knex.raw(
+      `update outbox set lease_until = now() + make_interval(secs => ?::float8 / 1000)
+       where state in ('claimed', 'sending') and holder = ? and lease_until > now()`,
+      [leaseMs, holder],
+    ),
+  );
+}
+
+/** Gives claims back that were not begun: the sender leaves. They do not count against the tenant's day. */
+export async function releaseClaims(knex: Knex, holder: string): Promise<void> {
+  await statement(() =>
+    knex.raw(
+      `with released as (
+         update outbox set state = 'written', holder = null, lease_until = null
+         where state = 'claimed' and holder = ? returning tenant
+       )
+       update mail_tenants t set taken = greatest(0, taken - n)
+       from (select tenant, count(*)::int as n from released group by tenant) r where r.tenant = t.tenant`,
+      [holder],
+    ),
+  );
+}
+
+/**
+ * Takes rows out of the hands of senders that say nothing more: what was claimed only is written again, what was being
+ * handed over is `unknown`. Returns how many of each. Served by outbox_leases.
+ */
+export async function sweepLeases(knex: Knex): Promise<{ written: number; unknown: number }> {
+  const { rows } = await statement(() =>
+    knex.raw<{ rows: { state: string }[] }>(
+      `update outbox set
+         state = case state when 'sending' then 'unknown' else 'written' end,
+         reason = case state when 'sending' then 'its sender fell silent while it handed it over' else reason end,
+         lease_until = null
+       where state in ('claimed', 'sending') and lease_until <= now()
+       returning state`,
+    ),
+  );
+  const unknown = rows.filter(({ state }) => state === "unknown").length;
+  return { written: rows.length - unknown, unknown };
+}

@@ -1,0 +1,192 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Knex } from "knex";
+import type { Service } from "moleculer";
+import { errorTypeOf } from "../../mixins/http/problem.ts";
+import type { Fate } from "../../mixins/mail.ts";
+import {
+  type ClaimOptions,
+  claimDue,
+  type Handed,
+  markSending,
+  releaseClaims,
+  renewLeases,
+  sweepLeases,
+} from "./claims.sql.ts";
+import { forgetOld } from "./events.sql.ts";
+import { type Result, settleFates } from "./fates.sql.ts";
+
+export interface SenderOptions extends Omit<ClaimOptions, "holder" | "hands"> {
+  knex: Knex;
+  logger: Service["logger"];
+  /** E-mails in hand at once. */
+  connections: number;
+  /** How often due e-mails are looked for when there were none, ms. */
+  pollMs: number;
+  /** First and longest wait while the other side, or the database, is away, ms. */
+  probeMinMs: number;
+  probeMaxMs: number;
+  /** Hands one over, once. */
+  send(mail: Handed): Promise<Fate>;
+}
+
+/** What `sender.state` says. */
+export interface SenderState {
+  state: "sending" | "waiting" | "stopped";
+  /** E-mails in hand. */
+  inHand: number;
+  /** Why it waits. */
+  reason?: string;
+}
+
+/** How often what is old is swept out, ms. */
+const forgetEveryMs = 3_600_000;
+
+/** Sends what is due in the outbox of one database, as many at once as it has connections. Any number of them may run. */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #holder = randomUUID();
+  readonly #inHand = new Set<Promise<void>>();
+  readonly #stopping = new AbortController();
+  #results: Result[] = [];
+  #settling: Promise<void> | undefined;
+  #failures = 0;
+  #reason: string | undefined;
+  #forgotAt = 0;
+  #loop: Promise<unknown> | undefined;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  get state(): SenderState {
+    const inHand = this.#inHand.size;
+    if (this.#stopping.signal.aborted) return { state: "stopped", inHand };
+    return this.#reason === undefined
+      ? { state: "sending", inHand }
+      : { state: "waiting", inHand, reason: this.#reason };
+  }
+
+  start(): void {
+    this.#loop ??= Promise.all([this.#run(), this.#keep()]);
+  }
+
+  /** Begins nothing more; resolves when what is in hand has ended and is written down. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+    await Promise.all(this.#inHand);
+    await this.#settling;
+    if (this.#loop) await releaseClaims(this.#options.knex, this.#holder).catch(() => {});
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        const begun = await this.#round();
+        if (this.#failures === 0) this.#reason = undefined;
+        if (!begun) await this.#rest(this.#failures > 0 ? this.#backoffMs : this.#options.pollMs);
+      } catch (error) {
+        this.#wait(error as Error);
+        await this.#rest(this.#backoffMs);
+      }
+    }
+  }
+
+  /** Claims and hands over as many as there are free hands. Were there any, or hands that must be waited for? */
+  async #round(): Promise<boolean> {
+    const { knex, connections, ...options } = this.#options;
+    // While the other side does not answer one e-mail looks whether it does again.
+    const hands = this.#failures > 0 ? Math.min(1, connections - this.#inHand.size) : connections - this.#inHand.size;
+    if (hands <= 0) {
+      await Promise.race(this.#inHand);
+      return true;
+    }
+    const { claimed, looked } = await claimDue(knex, { ...options, holder: this.#holder, hands });
+    if (claimed === 0) return looked && this.#failures === 0;
+    for (const mail of await markSending(knex, this.#holder, options.leaseMs)) this.#begin(mail);
+    return this.#failures === 0;
+  }
+
+  #begin(mail: Handed): void {
+    const handing = this.#options
+      .send(mail)
+      .catch((error: Error): Fate => ({ kind: "unknown", reason: error.message.slice(0, 200) }))
+      .then((fate) => {
+        this.#note(fate);
+        this.#results.push({ mail, fate });
+        this.#settling ??= this.#settle().finally(() => {
+          this.#settling = undefined;
+        });
+        return this.#settling;
+      })
+      .finally(() => this.#inHand.delete(handing));
+    this.#inHand.add(handing);
+  }
+
+  /** Writes fates down, all that have come since the last time in one go, however long the database is away. */
+  async #settle(): Promise<void> {
+    for (let failures = 0; this.#results.length > 0; ) {
+      const results = this.#results;
+      this.#results = [];
+      try {
+        await settleFates(this.#options.knex, results);
+        failures = 0;
+      } catch (error) {
+        this.#results.unshift(...results);
+        failures++;
+        if (errorTypeOf(error) !== "OUTAGE") this.#options.logger.error("fates cannot be written", error);
+        // A process that must leave leaves them to the next one, as unknown.
+        if (this.#stopped && failures > 3) return;
+        await delay(Math.min(this.#options.probeMinMs * 2 ** (failures - 1), this.#options.probeMaxMs));
+      }
+    }
+  }
+
+  #note(fate: Fate): void {
+    if (fate.kind !== "unreached") {
+      this.#failures = 0;
+      return;
+    }
+    if (this.#failures++ === 0) this.#options.logger.warn(`e-mails wait: ${fate.reason}`);
+    this.#reason = fate.reason;
+  }
+
+  #wait(error: Error): void {
+    if (errorTypeOf(error) !== "OUTAGE") this.#options.logger.error("the outbox cannot be read", error);
+    else if (this.#failures === 0) this.#options.logger.warn(`e-mails wait: ${error.message}`);
+    this.#failures++;
+    this.#reason = error.message;
+  }
+
+  /** Renews what is in hand and sweeps what others let fall. */
+  async #keep(): Promise<void> {
+    const { knex, leaseMs, logger } = this.#options;
+    while (!this.#stopped || this.#inHand.size > 0) {
+      try {
+        if (this.#inHand.size > 0) await renewLeases(knex, this.#holder, leaseMs);
+        const { unknown } = await sweepLeases(knex);
+        if (unknown > 0)
+          logger.warn(`${unknown} e-mails were in the hands of a sender that died: their fate is unknown`);
+        if (Date.now() - this.#forgotAt > forgetEveryMs) {
+          this.#forgotAt = Date.now();
+          await forgetOld(knex);
+        }
+      } catch (error) {
+        logger.debug(`leases were not renewed: ${(error as Error).message}`);
+      }
+      if (this.#stopped) await delay(Math.min(leaseMs / 3, 50));
+      else await this.#rest(leaseMs / 3);
+    }
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+  get #backoffMs(): number {
+    return Math.min(this.#options.probeMinMs * 2 ** (this.#failures - 1), this.#options.probeMaxMs);
+  }
+  async #rest(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#stopping.signal }).catch(() => {});
+  }
+}

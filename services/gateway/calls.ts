@@ -1,0 +1,16 @@
+import { LeadsError } from "../../mixins/errors.ts";
+import type { Call } from "../../mixins/http.ts";
+
+/** What several handlers need. */
+
+/** A page that shows what strangers' sites say must not run anything, nor fetch anything, nor post anywhere. */
+export const mockupPolicy =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** The lead's id in the path, lower case. Throws `NOT_FOUND` for what is none. */
+export function leadIdOf({ params }: Call): string {
+  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", "there is no such lead");
+  return params["id"]!.toLowerCase();
+}

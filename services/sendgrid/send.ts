@@ -1,0 +1,69 @@
+import type { Fate, Message } from "../../mixins/mail.ts";
+
+/**
+ * The body of Mail Send: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
+ * Unsubscribing is ours, so SendGrid's own is off, and no link is rewritten: tracking would open what a preview opens.
+ */
+export function bodyOf(message: Message): object {
+  const { from, to, subject, text, html, messageId, unsubscribeUrl, reference } = message;
+  const off = { enable: false };
+  return {
+    personalizations: [
+      {
+        to: [{ email: to }],
+        // Come back with every event. The values must be text.
+        custom_args: {
+          lead_tenant: reference.tenant,
+          lead_id: reference.leadId,
+          lead_campaign: reference.campaign,
+          lead_attempt: String(reference.attempt),
+        },
+      },
+    ],
+    from: { email: from.address, name: from.name },
+    subject,
+    content: [
+      { type: "text/plain", value: text },
+      { type: "text/html", value: html },
+    ],
+    headers: {
+      "Message-ID": messageId,
+      "List-Unsubscribe": `<${unsubscribeUrl}>`,
+      "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    },
+    tracking_settings: {
+      click_tracking: { enable: false, enable_text: false },
+      open_tracking: off,
+      subscription_tracking: off,
+    },
+  };
+}
+
+/** What an answer's status says. 202 is the only one that accepts. */
+export function fateOfAnswer(status: number): Fate {
+  const reason = `SendGrid answered ${status}`;
+  if (status === 202) return { kind: "sent" };
+  // The key, the quota, too many at once, not at home: nothing was taken, and others would fare alike.
+  if ([401, 403, 429, 503].includes(status)) return { kind: "unreached", reason };
+  // 400 and 413 are about this message. 200 is the sandbox: checked and not sent.
+  if (status === 200 || (status >= 400 && status < 500))
+    return { kind: "refused", permanent: true, recipient: false, reason };
+  // A fault on its side may have come after it took the message.
+  return { kind: "unknown", reason };
+}
+
+/** Faults before a connection stood: not a byte was sent. */
+const beforeConnecting = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+/** What a fault of the way says. */
+export function fateOfFault({ code, name }: { code?: string; name: string }): Fate {
+  const reason = code ?? name;
+  return beforeConnecting.has(reason) ? { kind: "unreached", reason } : { kind: "unknown", reason };
+}

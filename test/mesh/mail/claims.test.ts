@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import type { Knex } from "knex";
+import { openDatabase } from "../../../mixins/knex.ts";
+import {
+  type ClaimOptions,
+  claimDue,
+  markSending,
+  releaseClaims,
+  renewLeases,
+  sweepLeases,
+} from "../../../services/email/claims.sql.ts";
+import { settleFates, settleUnknown } from "../../../services/email/fates.sql.ts";
+import { addressHash } from "../../../services/email/recipient.ts";
+import { suppress } from "../../../services/email/suppressions.sql.ts";
+import { changeTenant } from "../../../services/email/tenants.sql.ts";
+import { writeEnds } from "../../../services/leads/record.ts";
+import { aLead } from "../../support/leads.ts";
+import { statesIn, writeSome } from "../../support/mail.ts";
+import { type TestPlace, testPlace } from "../../support/servers.ts";
+
+describe("claims of due e-mails", () => {
+  let place: TestPlace;
+  let knex: Knex;
+  beforeEach(async () => {
+    place = await testPlace();
+    knex = openDatabase({ ...place.settings, databasePool: 12 });
+  });
+  afterEach(async () => {
+    await knex?.destroy();
+    await place?.[Symbol.asyncDispose]();
+  });
+
+  const options = (more: Partial<ClaimOptions> = {}): ClaimOptions => ({
+    holder: randomUUID(),
+    leaseMs: 60_000,
+    hands: 100,
+    perMinute: Number.POSITIVE_INFINITY,
+    quiet: undefined,
+    timeZone: "America/Chicago",
+    perDay: 100_000,
+    ...more,
+  });
+  const expire = () =>
+    knex("outbox")
+      .whereNotNull("lease_until")
+      .update({ lease_until: knex.raw("now() - interval '1 s'") });
+  const sent = { kind: "sent" } as const;
+
+  it("give each e-mail to one of many holders that ask at once", async () => {
+    await writeSome(knex, 120);
+    const holders = Array.from({ length: 10 }, () => options({ hands: 20 }));
+    const handed = new Set<string>();
+    for (let round = 0; round < 30 && handed.size < 120; round++)
+      await Promise.all(
+        holders.map(async (holder) => {
+          await claimDue(knex, holder);
+          for (const { leadId } of await markSending(knex, holder.holder, 60_000)) {
+            assert.ok(!handed.has(leadId), "twice");
+            handed.add(leadId);
+          }
+        }),
+      );
+    assert.equal(handed.size, 120);
+  });
+
+  it("are of no use to a holder whose lease ran out: it learns so before it sends", async () => {
+    await writeSome(knex, 3);
+    const frozen = options();
+    assert.deepEqual(await claimDue(knex, frozen), { claimed: 3, looked: true });
+    await expire();
+    assert.deepEqual(await markSending(knex, frozen.holder, 60_000), []);
+    assert.deepEqual(await sweepLeases(knex), { written: 3, unknown: 0 });
+    await renewLeases(knex, frozen.holder, 60_000);
+    const other = options();
+    await claimDue(knex, other);
+    assert.equal((await markSending(knex, other.holder, 60_000)).length, 3);
+    assert.deepEqual(await markSending(knex, frozen.holder, 60_000), []);
+  });
+
+  it("whose sender fell silent are unknown; what it says late is heard, and a later try is not undone by it", async () => {
+    await writeSome(knex, 2);
+    const slow = options();
+    await claimDue(knex, slow);
+    const [first, second] = await markSending(knex, slow.holder, 60_000);
+    await expire();
+    assert.deepEqual(await sweepLeases(knex), { written: 0, unknown: 2 });
+    assert.deepEqual(await claimDue(knex, options()), { claimed: 0, looked: false });
+    await settleFates(knex, [{ mail: first!, fate: sent }]);
+    assert.deepEqual(await statesIn(knex), { sent: 1, unknown: 1 });
+    // An operator was wrong, and the e-mail is on its way again, but has not been handed over.
+    assert.equal(await settleUnknown(knex, second!, "not_sent"), "settled");
+    const other = options();
+    await claimDue(knex, other);
+    await settleFates(knex, [{ mail: second!, fate: sent }]);
+    assert.deepEqual(await markSending(knex, other.holder, 60_000), []);
+    assert.deepEqual(await statesIn(knex), { sent: 2 });
+    await settleFates(knex, [{ mail: second!, fate: { kind: "unknown", reason: "late" } }]);
+    assert.deepEqual(await statesIn(knex), { sent: 2 });
+  });
+
+  it("that are given back wait again, and do not count against the day", async () => {
+    await writeSome(knex, 4);
+    const holder = options();
+    await claimDue(knex, holder);
+    assert.equal((await knex("mail_tenants").first()).taken, 4);
+    await releaseClaims(knex, holder.holder);
+    assert.deepEqual(await statesIn(knex), { written: 4 });
+    assert.equal((await knex("mail_tenants").first()).taken, 0);
+  });
+
+  it("leave out whoever wants no e-mail of this tenant, or of any where the tenant says so", async () => {
+    const [a] = await writeSome(knex, 2);
+    const [b] = await writeSome(knex, 2, { tenant: "kind" });
+    await suppress(knex, [
+      { tenant: "stranger", address: addressHash(a!.to), reason: "complaint" },
+      { tenant: "stranger", address: addressHash(b!.to), reason: "complaint" },
+    ]);
+    await changeTenant(knex, "kind", { suppressAcross: true });
+    await claimDue(knex, options());
+    await claimDue(knex, options());
+    const rows = await knex("outbox").select("tenant", "state").orderBy(["tenant", "state"]);
+    assert.deepEqual(
+      rows.map(({ tenant, state }) => `${tenant} ${state}`),
+      ["acme claimed", "acme claimed", "kind claimed", "kind suppressed"],
+    );
+  });
+
+  it("are asked again before they are handed over: who unsubscribed in between gets none", async () => {
+    const [mail] = await writeSome(knex, 2);
+    const holder = options();
+    assert.equal((await claimDue(knex, holder)).claimed, 2);
+    await suppress(knex, [{ tenant: "acme", address: addressHash(mail!.to), reason: "unsubscribed" }]);
+    const handed = await markSending(knex, holder.holder, 60_000);
+    assert.equal(handed.length, 1);
+    assert.notEqual(handed[0]!.leadId, mail!.leadId);
+    assert.deepEqual(await statesIn(knex), { sending: 1, suppressed: 1 });
+  });
+
+  it("and the handing over leave out a lead that became a double", async () => {
+    const [early, late] = await writeSome(knex, 2);
+    const become = ({ leadId }: { leadId: string }) =>
+      writeEnds(knex, [{ lead: aLead({ leadId }), stage: "dedupe", state: "merged", into: randomUUID() }]);
+    await become(early!);
+    const holder = options();
+    assert.equal((await claimDue(knex, holder)).claimed, 1);
+    await become(late!);
+    assert.deepEqual(await markSending(knex, holder.holder, 60_000), []);
+    assert.deepEqual(await statesIn(knex), { cancelled: 2 });
+    assert.deepEqual(await knex("outbox").pluck("attempts"), [0, 0]);
+  });
+
+  it("put off what its recipient would get by night, by the tenant's clock where there is none of his own", async () => {
+    // Quiet is the hour that it is in Honolulu now, and that alone.
+    const hour = Number(
+      new Intl.DateTimeFormat("en-US", { hour: "numeric", hourCycle: "h23", timeZone: "Pacific/Honolulu" }).format(),
+    );
+    const quiet = { from: hour, to: (hour + 1) % 24 };
+    await writeSome(knex, 1, { timeZone: "Pacific/Honolulu" });
+    await writeSome(knex, 1, { tenant: "hawaiian" });
+    await writeSome(knex, 1);
+    await changeTenant(knex, "hawaiian", { timeZone: "Pacific/Honolulu" });
+    for (let n = 0; n < 4; n++) await claimDue(knex, options({ quiet }));
+    const rows = await knex("outbox").orderBy(["tenant", "time_zone"]);
+    assert.deepEqual(
+      rows.map(({ tenant, state }) => `${tenant} ${state}`),
+      ["acme written", "acme claimed", "hawaiian written"],
+    );
+    for (const { due_at: due } of [rows[0], rows[2]]) {
+      const waitMs = due.getTime() - Date.now();
+      assert.ok(waitMs > 0 && waitMs <= 3_600_000 && due.getTime() % 3_600_000 < 1_000, `${due.toISOString()}`);
+    }
+  });
+
+  it("keep a domain's pace over all tenants and holders", async () => {
+    for (const tenant of ["acme", "other", "third"])
+      await writeSome(knex, 10, { tenant, domain: "Big.example".toLowerCase() });
+    let claimed = 0;
+    for (let n = 0; n < 12; n++) claimed += (await claimDue(knex, options({ perMinute: 6 }))).claimed;
+    assert.equal(claimed, 1);
+    const moments = (await knex("outbox").where({ state: "written" }).orderBy("due_at").pluck("due_at")).map((at) =>
+      at.getTime(),
+    );
+    assert.equal(moments.length, 29);
+    for (const [n, at] of moments.slice(1).entries()) assert.ok(at - moments[n]! >= 9_990, `${at - moments[n]!} ms`);
+  });
+
+  it("take turns among tenants, whatever heap one of them has", async () => {
+    await writeSome(knex, 400);
+    await writeSome(knex, 3, { tenant: "small" });
+    for (let n = 0; n < 2; n++) await claimDue(knex, options({ hands: 5 }));
+    const [{ count }] = (await knex("outbox").where({ tenant: "small", state: "claimed" }).count()) as [
+      { count: string },
+    ];
+    assert.equal(Number(count), 3);
+  });
+
+  it("find what is due by an index, whatever waits", async () => {
+    await writeSome(knex, 50);
+    await knex.raw("set enable_seqscan = off");
+    const { rows } = await knex.raw(
+      "explain select from outbox where tenant = 'acme' and state = 'written' and due_at <= now() order by due_at limit 200",
+    );
+    assert.match(rows.map((line: Record<string, string>) => line["QUERY PLAN"]).join("\n"), /_tenant_due_at_idx/);
+  });
+});

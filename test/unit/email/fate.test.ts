@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { fateOfAnswer, fateOfFault } from "../../../services/sendgrid/send.ts";
+import { fateOf, type SmtpError } from "../../../services/smtp/fate.ts";
+
+describe("what became of a message that SMTP failed to deliver", () => {
+  const cases: [string, SmtpError, boolean, string][] = [
+    ["nobody listens", { code: "ESOCKET", command: "CONN" }, false, "unreached"],
+    ["the greeting does not come", { code: "ETIMEDOUT", command: "CONN" }, false, "unreached"],
+    ["the password is wrong", { code: "EAUTH", command: "AUTH PLAIN", responseCode: 535 }, false, "unreached"],
+    ["the greeting is a refusal", { code: "EPROTOCOL", command: "CONN", responseCode: 554 }, false, "unreached"],
+    [
+      "the server leaves before the content",
+      { code: "EENVELOPE", command: "RCPT TO", responseCode: 421 },
+      false,
+      "unreached",
+    ],
+    [
+      "the recipient is unknown",
+      { code: "EENVELOPE", command: "RCPT TO", responseCode: 550 },
+      false,
+      "refused for good, recipient",
+    ],
+    [
+      "the recipient is grey-listed",
+      { code: "EENVELOPE", command: "RCPT TO", responseCode: 451 },
+      false,
+      "refused for now, recipient",
+    ],
+    [
+      "the sender is refused",
+      { code: "EENVELOPE", command: "MAIL FROM", responseCode: 553 },
+      false,
+      "refused for good",
+    ],
+    ["the content is refused", { code: "EMESSAGE", command: "DATA", responseCode: 554 }, true, "refused for good"],
+    [
+      "the content is refused for now",
+      { code: "EMESSAGE", command: "DATA", responseCode: 452 },
+      true,
+      "refused for now",
+    ],
+    [
+      "the server says 421 for an answer",
+      { code: "ECONNECTION", command: "CONN", responseCode: 421 },
+      true,
+      "refused for now",
+    ],
+    ["the connection breaks before the content", { code: "ECONNECTION", command: "CONN" }, false, "unreached"],
+    ["the connection breaks after it began", { code: "ECONNECTION", command: "CONN" }, true, "unknown"],
+    ["no answer comes", { code: "ETIMEDOUT", command: "CONN" }, true, "unknown"],
+    ["half a good answer comes", { code: "ECONNECTION", command: "CONN", responseCode: 250 }, true, "unknown"],
+    ["half of some answer comes", { code: "ECONNECTION", command: "CONN", responseCode: 4 }, true, "unknown"],
+    ["the envelope cannot be", { code: "EENVELOPE", command: "API" }, false, "refused for good"],
+    ["we gave up on it", { code: "ABORT_ERR" }, true, "unknown"],
+  ];
+  for (const [what, error, begun, expected] of cases)
+    it(`is "${expected}" when ${what}`, () => {
+      const fate = fateOf(error, begun);
+      const told =
+        fate.kind === "refused"
+          ? `refused for ${fate.permanent ? "good" : "now"}${fate.recipient ? ", recipient" : ""}`
+          : fate.kind;
+      assert.equal(told, expected);
+    });
+});
+
+describe("what became of a message that was given to SendGrid", () => {
+  it("is told by the answer's status", () => {
+    const kinds = Object.fromEntries(
+      [202, 200, 400, 401, 403, 413, 429, 500, 502, 503, 504].map((status) => [status, fateOfAnswer(status).kind]),
+    );
+    assert.deepEqual(kinds, {
+      202: "sent",
+      200: "refused",
+      400: "refused",
+      401: "unreached",
+      403: "unreached",
+      413: "refused",
+      429: "unreached",
+      500: "unknown",
+      502: "unknown",
+      503: "unreached",
+      504: "unknown",
+    });
+  });
+  it("is unknown when the way broke, but for a connection that never stood", () => {
+    for (const code of ["ECONNREFUSED", "ENOTFOUND", "UND_ERR_CONNECT_TIMEOUT"])
+      assert.equal(fateOfFault({ code, name: "Error" }).kind, "unreached");
+    for (const code of ["ECONNRESET", "UND_ERR_SOCKET", "UND_ERR_HEADERS_TIMEOUT"])
+      assert.equal(fateOfFault({ code, name: "Error" }).kind, "unknown");
+    assert.equal(fateOfFault({ name: "TimeoutError" }).kind, "unknown");
+  });
+});
