@@ -1,8 +1,13 @@
 import type { Knex } from "knex";
 import * as record from "./001-record.ts";
 import * as source from "./002-source.ts";
+import * as blocking from "./010-blocking.ts";
 
-const migrations: Record<string, Pick<typeof record, "up" | "down">> = { "001-record": record, "002-source": source };
+const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
+  "001-record": record,
+  "002-source": source,
+  "010-blocking": blocking,
+};
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */
 export async function migrate(knex: Knex): Promise<string[]> {
