@@ -21,6 +21,7 @@ const commands = {
   key: "bin/key.ts",
   audit: "bin/audit.ts",
   bench: "bench/run.ts",
+  "dedupe:report": "bin/dedupe-report.ts",
 };
 
 /** Longest that an installation by another process is waited for, ms. */

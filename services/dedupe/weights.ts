@@ -11,7 +11,7 @@ export const levels = {
   name_close: bits(0.15, 0.001),
   name_part: bits(0.25, 0.004),
   name_word: bits(0.12, 0.015),
-  name_common: bits(0.1, 0.12),
+  name_common: bits(0.12, 0.12),
   name_numbered: bits(0.05, 0.4),
   name_other: bits(0.06, 0.85),
   address_same: bits(0.85, 0.0008),
