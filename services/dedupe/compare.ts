@@ -39,7 +39,8 @@ export function compare(a: Profile, b: Profile, crowded: ReadonlySet<string> = n
   if (place === "address_same" || place === "address_close") add(unitLevel(a, b));
   const elsewhere = place === "address_other" || place === "number_other" || place === "street_other";
   // Where the streets differ already, the zip says nothing more.
-  if (!elsewhere) add(zipLevel(a, b));
+  const zip = elsewhere ? null : zipLevel(a, b);
+  add(zip === "zip_same" && place === null ? "zip_alone" : zip);
   const phone = phoneLevel(a.phone, b.phone);
   add(phone === "phone_same" && crowded.has(a.phone) ? "phone_crowded" : phone);
   const sameEmail = a.email !== "" && a.email === b.email;
@@ -89,13 +90,18 @@ export function nameAgreement(
   return { dice: (2 * shared) / (x + y || 1), part: shared / (Math.min(x, y) || 1), rare };
 }
 
+/** Names without spaces within this Jaro-Winkler similarity are one name with a slip. */
+const joinedName = 0.95;
+
 function nameLevel(a: readonly string[], b: readonly string[]): Level | null {
   if (a.length === 0 || b.length === 0) return null;
   const { dice, part, rare } = nameAgreement(a, b);
   if (numbersDiffer(a, b)) return "name_numbered";
   const joined = a.join("") === b.join("");
   if (joined || dice >= 0.999) return rare > 0 || joined ? "name_same" : "name_same_common";
-  if (dice >= 0.8) return rare > 0 ? "name_close" : "name_same_common";
+  if (dice >= 0.85) return rare > 0 ? "name_close" : "name_same_common";
+  // "AbideBrewing" and "Abide Brewing": a space is no letter.
+  if (jaroWinkler(a.join(""), b.join("")) >= joinedName) return "name_close";
   if (part >= 0.85 && rare > 0) return "name_part";
   if (rare > 0) return "name_word";
   return part >= 0.5 ? "name_common" : "name_other";
@@ -129,10 +135,10 @@ const nextDoor = 20;
 function sameStreet(a: readonly string[], b: readonly string[]): "same" | "close" | "other" {
   const [x, y] = [a.join(""), b.join("")];
   if (x === y) return "same";
-  const digits = /^\d/;
-  if (digits.test(x) || digits.test(y)) return a[0] === b[0] ? "close" : "other";
   const shared = a.filter((word) => b.includes(word)).length;
   if (shared > 0 && shared === Math.min(a.length, b.length)) return "close";
+  // "51st" and "53rd" are no slips of each other.
+  if (/\d/.test(x + y)) return "other";
   return jaroWinkler(x, y) >= 0.9 ? "close" : "other";
 }
 

@@ -4,7 +4,7 @@ import type { Comparison } from "./compare.ts";
  * From how many bits on two leads are the same, and from how many on they are in doubt. Fellegi & Sunter's decision rule:
  * two thresholds, and between them a person decides.
  */
-export const thresholds = { same: 9, doubt: 7 } as const;
+export const thresholds = { same: 9, doubt: 7.5 } as const;
 export interface Thresholds {
   same: number;
   doubt: number;

@@ -90,9 +90,9 @@ const commonWords = new Set(
   ).split(" "),
 );
 
-/** How much it says that two names share a word: 0 glue, 0.25 a common word, 1 a rare one; a letter or a number alone little. */
+/** How much it says that two names share a word: 0 glue, 0.25 a common word, 1 a rare one; a letter or a short number little. */
 export function wordWeight(word: string): number {
-  if (commonWords.has(word) || word.length < 2 || /^\d+$/.test(word)) return 0.25;
+  if (commonWords.has(word) || word.length < 2 || /^\d\d?$/.test(word)) return 0.25;
   return 1;
 }
 
@@ -130,7 +130,7 @@ export interface StreetLine {
 export function readStreet(line: string): StreetLine {
   const none = { number: "", street: [], direction: "", unit: "" };
   const hash = /#\s*([\w-]+)/.exec(line)?.[1]?.toLowerCase() ?? "";
-  const words = wordsOf(line.replace(/#\s*[\w-]*/g, " "));
+  const words = wordsOf(line.replace(/#\s*[\w-]*/g, " ").replace(/^(\s*\d+)(?=\p{L}{3})/u, "$1 "));
   const box = words.indexOf("box");
   if (box > 0 && /^p?o$/.test(words[box - 1]!) && words[box + 1])
     return { ...none, number: words[box + 1]!, street: ["box"] };
@@ -150,7 +150,7 @@ export function readStreet(line: string): StreetLine {
   if (kept.length === 0) return none;
   return {
     number: words[at]!,
-    street: kept.map((word) => shortForms[word] ?? numerals[word] ?? word.replace(/^(\d+)(?:st|nd|rd|th)$/, "$1")),
+    street: kept.map((word) => shortForms[word] ?? numerals[word] ?? word.replace(/^(\d+)[stndrh]{1,2}$/, "$1")),
     direction: core.length > 0 ? (directions[named.find((word) => word in directions) ?? ""] ?? "") : "",
     unit: (unitAt < 0 ? "" : words.slice(unitAt + 1).join("")) || hash,
   };
