@@ -9,7 +9,7 @@ import { loadKnown } from "./dedupe/known.sql.ts";
 import { atMost, type Bench, figure, median } from "./row.ts";
 
 /**
- * What matching a lead on arrival costs with few and with many leads known: the whole transaction with its commit to
+ * What matching a lead on arrival costs with few and with many leads known: the whole transaction without its flush to
  * disk, batches of 250, one connection; without doubles, and where three in ten are known with another phone.
  */
 const batchLeads = 250;
@@ -26,7 +26,7 @@ export const run: Bench = async ({ short, log }) => {
   const many = short ? 100_000 : 1_000_000;
   const batches = short ? 20 : 60;
   const cost = async (known: number): Promise<Cost> => {
-    await using postgres = await ownPostgres({ durable: true });
+    await using postgres = await ownPostgres();
     const knex = openDatabase({ databaseUrl: postgres.url, databasePool: 1, statementTimeoutMs: 900_000 });
     try {
       await migrate(knex);
