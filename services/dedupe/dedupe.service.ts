@@ -8,7 +8,7 @@ import { type Settlement, settleBatch } from "./settle.sql.ts";
 
 const stage = "dedupe";
 
-/** Brings leads on record and ends doubles as merged. Exact keys today; a fuzzy matcher adds its links in settle.sql.ts. */
+/** Brings leads on record and ends doubles as merged: see docs/dedupe.md. */
 export default defineService({
   name: stage,
   mixins: [

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import { toJsonb } from "../leads/row.ts";
-import type { Claim, Identity, Known, Locked, Merge, Takeover } from "./party.ts";
+import type { Claim, Identity, Known, Locked, Merge } from "./party.ts";
 
 /**
  * The statements of the dedupe transaction (settle.sql.ts), in the order in which it runs them. All of them take a whole
@@ -35,19 +35,20 @@ export async function takeTurn(trx: Knex): Promise<void> {
 }
 
 /**
- * Claims keys; returns the values of those that had an owner already (this lead, perhaps: a repeat finds its own).
- * A key that another transaction is inserting is waited for. Values must come sorted and once each: that is the lock
- * order (an array is read, and its rows inserted, in its order). A repeat inserts nothing.
+ * Claims keys; returns the values of those that were there already (of this lead, perhaps: a repeat finds its own). A key
+ * that another transaction is inserting is waited for. Values must come sorted and once each: that is the lock order (an
+ * array is read, and its rows inserted, in its order). A repeat inserts nothing.
  */
 export async function insertKeys(trx: Knex, claims: readonly Claim[]): Promise<string[]> {
   if (claims.length === 0) return [];
   const tenants = tenantArrays(claims);
   const { rows } = await trx.raw<{ rows: { value: string }[] }>(
     `with claimed as materialized (
-       select (?::text[])[t] as tenant, kind, value, lead_id
-       from unnest(?::int[], ?::smallint[], ?::uuid[], ?::uuid[]) as c(t, kind, value, lead_id)
+       select (?::text[])[t] as tenant, kind, value, lead_id, others::uuid[]
+       from unnest(?::int[], ?::smallint[], ?::uuid[], ?::uuid[], ?::text[]) as c(t, kind, value, lead_id, others)
      ), fresh as (
-       insert into lead_keys (tenant, kind, value, lead_id) select tenant, kind, value, lead_id from claimed
+       insert into lead_keys (tenant, kind, value, lead_id, others)
+       select tenant, kind, value, lead_id, others from claimed
        on conflict do nothing
        returning value
      )
@@ -58,49 +59,80 @@ export async function insertKeys(trx: Knex, claims: readonly Claim[]): Promise<s
       literal(claims.map((c) => c.kind)),
       literal(claims.map((c) => c.value)),
       literal(claims.map((c) => c.leadId)),
+      claims.map((c) => literal(c.others)),
     ],
   );
   return rows.map((row) => row.value);
 }
 
 /**
- * The owners of these keys, and these leads themselves where they are on record. Locks nothing. A statement of its own
- * after {@link insertKeys}, as only a new snapshot sees what the transactions that it waited for have committed.
+ * Locks keys that have room and returns who has them; a key that is full (`others` holds as many as it may) is neither
+ * locked nor returned, so that nobody waits at a call centre's phone. In the order given, which must be that of the
+ * values: they are looked up, and locked, one by one. What comes back is what a row holds once its lock is had.
  */
-export async function readKnown(
+export async function lockKeys(
   trx: Knex,
   taken: readonly Claim[],
-  leads: readonly { tenant: string; leadId: string }[],
-): Promise<Known[]> {
-  const keyTenants = tenantArrays(taken);
-  const leadTenants = tenantArrays(leads);
-  const { rows } = await trx.raw<{ rows: Known[] }>(
-    `with asked as (
-       select value, k.tenant, k.lead_id
-       from (select (?::text[])[t], kind, value from unnest(?::int[], ?::smallint[], ?::uuid[]) as c(t, kind, value))
-         as c(tenant, kind, value)
-       cross join lateral (
-         select k.tenant, k.lead_id from lead_keys k
-         where k.value = c.value and k.tenant = c.tenant and k.kind = c.kind offset 0
-       ) k
-       union all
-       select null, (?::text[])[t], lead_id from unnest(?::int[], ?::uuid[]) as b(t, lead_id)
-     )
-     select value, tenant, lead_id as "leadId", state, merged_into as "mergedInto"
-     from asked
-     left join lateral (
-       select l.state, l.merged_into from leads l where l.lead_id = asked.lead_id and l.tenant = asked.tenant offset 0
-     ) l on true
-     where value is not null or state is not null`,
+  limits: { identityKinds: number; others: number },
+): Promise<{ value: string; leadId: string; others: string[] }[]> {
+  const tenants = tenantArrays(taken);
+  const { rows } = await trx.raw<{ rows: { value: string; leadId: string; others: string[] }[] }>(
+    `select k.value, k.lead_id as "leadId", k.others
+     from (
+       select (?::text[])[t] as tenant, kind, value from unnest(?::int[], ?::smallint[], ?::uuid[]) as c(t, kind, value)
+       order by value
+     ) c
+     cross join lateral (
+       select k.value, k.lead_id, k.others from lead_keys k
+       where k.value = c.value and k.tenant = c.tenant and k.kind = c.kind
+         and (k.kind <= ? or cardinality(k.others) < ?)
+       for update
+     ) k`,
     [
-      keyTenants.names,
-      keyTenants.at,
+      tenants.names,
+      tenants.at,
       literal(taken.map((c) => c.kind)),
       literal(taken.map((c) => c.value)),
-      leadTenants.names,
-      leadTenants.at,
-      literal(leads.map((l) => l.leadId)),
+      limits.identityKinds,
+      limits.others,
     ],
+  );
+  return rows;
+}
+
+/** Writes who has keys besides the one that brought them. By primary key; the rows are locked by the caller. */
+export async function writeOthers(trx: Knex, keys: readonly (Claim & { others: readonly string[] })[]): Promise<void> {
+  const tenants = tenantArrays(keys);
+  await trx.raw(
+    `update lead_keys k set others = g.others::uuid[]
+     from unnest(?::int[], ?::smallint[], ?::uuid[], ?::text[]) as g(t, kind, value, others)
+     where k.value = g.value and k.kind = g.kind and k.tenant = (?::text[])[t] and k.value = any(?::uuid[])`,
+    [
+      tenants.at,
+      literal(keys.map((k) => k.kind)),
+      literal(keys.map((k) => k.value)),
+      keys.map((k) => literal(k.others)),
+      tenants.names,
+      literal(keys.map((k) => k.value)),
+    ],
+  );
+}
+
+/**
+ * Leads as they stand, with what they told themselves; those that are not on record are left out. Locks nothing. A
+ * statement of its own after {@link lockKeys}, as only a new snapshot sees what the transactions that it waited for have
+ * committed.
+ */
+export async function readKnown(trx: Knex, leads: readonly { tenant: string; leadId: string }[]): Promise<Known[]> {
+  const tenants = tenantArrays(leads);
+  const { rows } = await trx.raw<{ rows: Known[] }>(
+    `select a.tenant, a.lead_id as "leadId", state, merged_into as "mergedInto", source, source_id as "sourceId", told
+     from (select (?::text[])[t] as tenant, lead_id from unnest(?::int[], ?::uuid[]) as b(t, lead_id)) a
+     cross join lateral (
+       select l.state, l.merged_into, l.source, l.source_id, coalesce(l.own, l.fields) as told
+       from leads l where l.lead_id = a.lead_id and l.tenant = a.tenant offset 0
+     ) l`,
+    [tenants.names, tenants.at, literal(leads.map((l) => l.leadId))],
   );
   return rows;
 }
@@ -144,44 +176,32 @@ export async function lockLeads(
 }
 
 /**
- * Gives keys of leads that take no part any more to others. Their old owners are locked by the caller, so nobody else
- * does so at the same time. Returns how many were given.
+ * Takes erased leads off the keys that a late repeat of theirs has brought. The keys are locked by the caller. A repeat
+ * finds nothing.
  */
-export async function takeKeys(trx: Knex, takeovers: readonly Takeover[]): Promise<number> {
-  const tenants = tenantArrays(takeovers);
-  const { rowCount } = await trx.raw<{ rowCount: number }>(
-    `update lead_keys k set lead_id = heir
-     from unnest(?::int[], ?::smallint[], ?::uuid[], ?::uuid[], ?::uuid[]) as g(t, kind, value, owner, heir)
-     where k.value = g.value and k.kind = g.kind and k.tenant = (?::text[])[t] and k.lead_id = owner`,
-    [
-      tenants.at,
-      literal(takeovers.map((t) => t.kind)),
-      literal(takeovers.map((t) => t.value)),
-      literal(takeovers.map((t) => t.from)),
-      literal(takeovers.map((t) => t.to)),
-      tenants.names,
-    ],
-  );
-  return rowCount;
-}
-
-/** Takes the keys of erased leads away that a late repeat of theirs has brought. A repeat finds nothing. */
-export async function dropKeys(trx: Knex, claims: readonly Claim[]): Promise<void> {
+export async function dropKeys(trx: Knex, claims: readonly Claim[], erased: readonly string[]): Promise<void> {
   const tenants = tenantArrays(claims);
+  const given = [
+    tenants.at,
+    literal(claims.map((c) => c.kind)),
+    literal(claims.map((c) => c.value)),
+    tenants.names,
+    literal(erased),
+  ];
+  const which = `unnest(?::int[], ?::smallint[], ?::uuid[]) as g(t, kind, value)
+     where k.value = g.value and k.kind = g.kind and k.tenant = (?::text[])[t]`;
+  await trx.raw(`delete from lead_keys k using ${which} and k.lead_id || k.others <@ ?::uuid[]`, given);
+  const left = "(select array_agg(id) from unnest(k.lead_id || k.others) id where id <> all(?::uuid[]))";
   await trx.raw(
-    `delete from lead_keys k using unnest(?::int[], ?::smallint[], ?::uuid[], ?::uuid[]) as g(t, kind, value, owner)
-     where k.value = g.value and k.kind = g.kind and k.tenant = (?::text[])[t] and k.lead_id = owner`,
-    [
-      tenants.at,
-      literal(claims.map((c) => c.kind)),
-      literal(claims.map((c) => c.value)),
-      literal(claims.map((c) => c.leadId)),
-      tenants.names,
-    ],
+    `update lead_keys k set lead_id = ${left}[1], others = ${left}[2:] from ${which} and k.lead_id || k.others && ?::uuid[]`,
+    [literal(erased), literal(erased), ...given],
   );
 }
 
-/** Writes who leads are, with the columns that are searched. By primary key; the rows are locked by the caller. */
+/**
+ * Writes who leads are, with the columns that are searched; what a lead told itself stays in `own`. By primary key; the
+ * rows are locked by the caller.
+ */
 export async function writeIdentities(trx: Knex, identities: readonly Identity[]): Promise<void> {
   await trx.raw(
     `update leads l set
@@ -189,7 +209,7 @@ export async function writeIdentities(trx: Knex, identities: readonly Identity[]
        website = g.fields->>'website', domain = g.fields->>'domain', city = g.fields->'address'->>'city',
        region = g.fields->'address'->>'state', zip = g.fields->'address'->>'zip',
        country = g.fields->'address'->>'country', vertical = g.fields->>'vertical',
-       fields = g.fields, provenance = g.provenance, updated_at = now()
+       fields = g.fields, provenance = g.provenance, own = coalesce(l.own, l.fields), updated_at = now()
      from jsonb_to_recordset(?::jsonb) as g(tenant text, "leadId" uuid, fields jsonb, provenance jsonb)
      where l.lead_id = g."leadId" and l.tenant = g.tenant and l.lead_id = any(?::uuid[])`,
     [toJsonb(identities), literal(identities.map((i) => i.leadId))],

@@ -1,34 +1,40 @@
 import type { Lead, LeadFields, LeadState } from "../leads/lead.ts";
 import { type Link, type Member, Sets } from "./decide.ts";
-import { type KeyKind, keyKinds, keysOf } from "./keys.ts";
+import { keyBound, keyKinds, keysOf } from "./keys.ts";
+import type { Profile } from "./profile.ts";
 import { allFrom, type Origins, provenanceOf, retold, type Told, toldBy } from "./survivorship.ts";
 
 /**
  * What the dedupe transaction handles, and how it gets from rows and tellings to what {@link decide} decides on. Pure.
  */
 
-/** A key and the lead of the batch that claims it. */
+/** A key and the leads of the batch that claim it. */
 export interface Claim {
   kind: number;
   value: string;
   tenant: string;
+  /** The first claimant: it brings the key where that is new. */
   leadId: string;
+  /** The other claimants, as many as a key holds. */
+  others: readonly string[];
 }
 
 export interface ClaimedKey extends Claim {
-  kindName: KeyKind;
   claimants: string[];
+  /** Of a phone's, e-mail address's or domain's key: that contact. */
+  contact: string | undefined;
 }
 
 /** A lead as it stood when it was looked at without a lock. */
 export interface Known {
-  /** The key that it owns, or null where it was asked for by id. */
-  value: string | null;
   tenant: string;
   leadId: string;
-  /** null: the key's owner is not on record. */
-  state: LeadState | null;
+  state: LeadState;
   mergedInto: string | null;
+  source: string;
+  sourceId: string | null;
+  /** What it told itself last, whatever merges have made of it. */
+  told: LeadFields;
 }
 
 /** A lead as it stands, locked. */
@@ -44,15 +50,6 @@ export interface Locked {
   fields: LeadFields;
   provenance: Origins;
   acceptedAt: number;
-}
-
-/** Ended leads: of a key that one of these owns nobody is a double. */
-export interface Takeover {
-  kind: number;
-  value: string;
-  tenant: string;
-  from: string;
-  to: string;
 }
 
 export interface Identity {
@@ -76,7 +73,8 @@ export interface Merge {
   tenant: string;
   winner: string;
   loser: string;
-  evidence: { keys: string[] };
+  /** Levels of services/dedupe/weights.ts that spoke for it. */
+  evidence: { agree: string[] };
   winner_before: Before;
   loser_before: Before;
 }
@@ -109,41 +107,35 @@ export function latestById(leads: readonly Lead[]): Lead[] {
   return [...byId.values()].sort((a, b) => (a.leadId < b.leadId ? -1 : 1));
 }
 
-/** The keys of a batch, each once, sorted by value. The first claimant will own what is new. */
-export function claimKeys(tellings: readonly Lead[]): ClaimedKey[] {
+/** How many leads a key holds besides the first. */
+export const otherBound = keyBound - 1;
+
+/** The keys of a batch, each once, sorted by value. */
+export function claimKeys(tellings: readonly Lead[], profiles: ReadonlyMap<string, Profile>): ClaimedKey[] {
   const byValue = new Map<string, ClaimedKey>();
-  for (const lead of tellings) {
-    for (const { kind, value } of keysOf(lead)) {
+  for (const { leadId, tenant } of tellings) {
+    for (const { kind, value, contact } of keysOf(tenant, profiles.get(leadId)!)) {
       const key = byValue.get(value);
-      if (key) key.claimants.push(lead.leadId);
-      else {
-        const { leadId, tenant } = lead;
-        byValue.set(value, { kind: keyKinds[kind], kindName: kind, value, tenant, leadId, claimants: [leadId] });
-      }
+      if (key) {
+        if (!key.claimants.includes(leadId)) key.claimants.push(leadId);
+      } else
+        byValue.set(value, { kind: keyKinds[kind], value, tenant, leadId, claimants: [leadId], others: [], contact });
     }
+  }
+  for (const key of byValue.values()) {
+    if (key.claimants.length > 1) key.others = key.claimants.slice(1, keyBound);
   }
   return [...byValue.values()].sort((a, b) => (a.value < b.value ? -1 : 1));
 }
 
 /** Winners that are tied to another winner by this batch: they may lose, and what was merged into them moves. */
-export function bridgedRoots(
-  keys: readonly ClaimedKey[],
-  known: ReadonlyMap<string, Known>,
-  nodes: ReadonlyMap<string, Known>,
-): string[] {
+export function bridgedRoots(links: readonly Link[], nodes: ReadonlyMap<string, Known>): string[] {
   const sets = new Sets();
   const roots = new Set<string>();
   const rootOf = (leadId: string) => nodes.get(leadId)?.mergedInto ?? leadId;
-  for (const { value, claimants } of keys) {
-    const owner = known.get(value);
-    for (const claimant of claimants) {
-      sets.join(claimants[0]!, claimant);
-      sets.join(claimant, rootOf(claimant));
-      if (nodes.has(claimant)) roots.add(rootOf(claimant));
-    }
-    if (!owner || idle.has(owner.state)) continue;
-    roots.add(rootOf(owner.leadId));
-    sets.join(claimants[0]!, rootOf(owner.leadId));
+  for (const { a, b } of links) {
+    for (const leadId of [a, b]) if (nodes.has(leadId)) roots.add(rootOf(leadId));
+    sets.join(rootOf(a), rootOf(b));
   }
   const bySet = Map.groupBy(roots, (root) => sets.find(root));
   return [...bySet.values()].filter((group) => group.length > 1).flat();
@@ -186,28 +178,18 @@ function toldOfRow({ leadId, fields, provenance, trust, source, revision }: Lock
   return allFrom(fields, { trust, source, leadId, revision });
 }
 
-/** What ties the leads that take part together, and the keys whose owner takes no part any more. */
-export function link(
-  keys: readonly ClaimedKey[],
-  known: ReadonlyMap<string, Known>,
+/** The links between those that leads stand for; of leads that take no part there are none. */
+export function liveLinks(
+  links: readonly Link[],
   /** The winner that a lead stands for, itself perhaps; null when that takes no part. */
   liveRootOf: (leadId: string) => string | null,
-): { links: Link[]; takeovers: Takeover[] } {
-  const links: Link[] = [];
-  const takeovers: Takeover[] = [];
-  for (const { kind, kindName, value, tenant, leadId, claimants } of keys) {
-    const live = claimants.filter((claimant) => liveRootOf(claimant) !== null);
-    const heir = live[0];
-    if (heir === undefined) continue;
-    const owner = known.get(value)?.leadId ?? leadId;
-    if (liveRootOf(owner) === null) takeovers.push({ kind, value, tenant, from: owner, to: heir });
-    const first = liveRootOf(owner) ?? liveRootOf(heir)!;
-    for (const claimant of live) {
-      const root = liveRootOf(claimant)!;
-      if (root !== first) links.push({ a: first, b: root, kind: kindName });
-    }
+): Link[] {
+  const live: Link[] = [];
+  for (const { a, b, kind } of links) {
+    const [x, y] = [liveRootOf(a), liveRootOf(b)];
+    if (x !== null && y !== null && x !== y) live.push({ a: x, b: y, kind });
   }
-  return { links, takeovers };
+  return live;
 }
 
 export function before({ state, reason, told, leadId, revision }: Party) {

@@ -7,59 +7,56 @@ import {
   countChildren,
   dropKeys,
   endLosers,
-  insertKeys,
   insertMerges,
   lockLeads,
   moveChildren,
-  readKnown,
-  takeKeys,
   takeTurn,
   writeIdentities,
 } from "./dedupe.sql.ts";
+import { type Meeting, meet } from "./meet.sql.ts";
 import {
   before,
   bridgedRoots,
-  type ClaimedKey,
   changedIdentities,
   childrenOf,
-  claimKeys,
   type Identity,
   idle,
-  type Known,
   type Locked,
   latestById,
-  link,
+  liveLinks,
   type Merge,
   type Party,
   partyOf,
   partyOfRow,
-  type Takeover,
 } from "./party.ts";
 import { retoldForWinner, survive, toldBy } from "./survivorship.ts";
 
 /**
  * The dedupe transaction: a batch of leads comes on record, with its keys, and each double ends as merged.
  *
- *   claim keys -> (some were taken: read their owners -> lock them) -> leads on record -> decide -> write merges
+ *   take keys, find what is the same (meet.sql.ts) -> lock it -> leads on record -> decide -> write merges
  *
- * Two doubles that arrive at the same moment share a key. Only one transaction can insert it; the other waits for that
- * one's end and then finds the lead that owns it. So they meet, whatever the moment.
+ * Two doubles that arrive at the same moment share a key. Where it is new, only one transaction can insert it, and the
+ * other waits for that one's end; where it is there, only one can lock it. The other then finds the first one's lead
+ * among those that have the key, and on record. So they meet, whatever the moment. (A key that is full is not locked:
+ * doubles that share no other key than such a one are not found at any moment.)
  *
- * No deadlock. Locks are taken in three classes, and within each in one order over all transactions:
+ * No deadlock. Locks are taken in four classes, and within each in one order over all transactions:
  *   1. keys that are new, by value;
- *   2. leads that are on record, by id: owners of the batch's keys, the batch's own leads, the winners of both, and
- *      what was merged into a winner that may itself lose now;
- *   3. leads that are new, by id.
- * Who waits in class 1 holds keys only. Who waits in class 2 waits for one that holds class 2 and goes on to higher ids,
- * or to class 3, or for a single-statement writer of the record, which locks by id too. Nobody waits in class 3: a lead
- * has a key that all its tellings share; two transactions that both hold it new met at that key in class 1, and where
- * another lead owned the key, at that owner in class 2. What follows writes locked rows alone.
- * What is locked was chosen without a lock; when a look under the lock shows that it has changed (a winner was merged
- * in between), the transaction runs again: it never goes back to lock more. That is rare, as only a lead that joins two
- * clusters makes a winner lose. Writers outside of this that lock leads in another order are left to PostgreSQL's
- * deadlock detection and the same second run.
- *
- * Fuzzy matching will bring links of its own to {@link decide}, between leads that are locked here.
+ *   2. keys that are on record, by value;
+ *   3. leads that are on record, by id: those that the batch's leads are the same as, the batch's own leads, the winners
+ *      of both, and what was merged into a winner that may itself lose now;
+ *   4. leads that are new, by id.
+ * Who waits in class 1 holds new keys only: what it waits for is held by one that goes on to higher keys, or to a later
+ * class. A key is wanted in class 2 only once it was found committed in class 1, so that who waits there waits for one
+ * that is past class 1. Who waits in class 3 waits for one that holds class 3 and goes on to higher ids, or to class 4,
+ * or for a single-statement writer of the record, which locks by id too. Nobody waits in class 4: a lead has a key that
+ * all its tellings share, and which is never full; two transactions that both hold it new met at that key.
+ * What follows writes locked rows alone.
+ * What is locked in class 3 was chosen without a lock; when a look under the lock shows that it has changed (a winner
+ * was merged in between), the transaction runs again: it never goes back to lock more. That is rare, as only a lead that
+ * joins two clusters makes a winner lose. Writers outside of this that lock leads in another order are left to
+ * PostgreSQL's deadlock detection and the same second run.
  */
 
 /** What became of a lead. */
@@ -97,10 +94,8 @@ export async function settle(
   leads: readonly Lead[],
 ): Promise<Map<string, Settlement>> {
   const tellings = latestById(leads);
-  const keys = claimKeys(tellings);
-  const takenValues = new Set(await insertKeys(trx, keys));
-  const taken = keys.filter((key) => takenValues.has(key.value));
-  const { known, locked } = await lockKnown(trx, tellings, keys, taken);
+  const meeting = await meet(trx, tellings);
+  const locked = await lockKnown(trx, meeting);
   const arrivals = await insertLeads(trx, stage, tellings);
   await readMissed(trx, tellings, arrivals, locked);
 
@@ -136,7 +131,7 @@ export async function settle(
     if (winner) winner.told = retoldForWinner(winner.told, toldBy(lead), lead.leadId);
   }
 
-  const { links, takeovers } = link(keys, known, (leadId) => {
+  const links = liveLinks(meeting.links, (leadId) => {
     const root = roots.get(leadId);
     return root !== undefined && parties.has(root) ? root : null;
   });
@@ -147,7 +142,7 @@ export async function settle(
         tenant: winner.tenant,
         winner: winner.leadId,
         loser: loser.leadId,
-        evidence: { keys: kinds },
+        evidence: { agree: kinds },
         winner_before: before(winner),
         loser_before: { ...before(loser), children: childrenOf(loser.leadId, locked) },
       });
@@ -155,12 +150,11 @@ export async function settle(
       winner.told = survive(winner.told, loser.told);
     }
   }
-  await write(trx, { merges, takeovers, changed: changedIdentities(parties.values()), locked });
-  if (erased.size > 0)
-    await dropKeys(
-      trx,
-      keys.filter((key) => erased.has(key.leadId)),
-    );
+  await write(trx, { merges, changed: changedIdentities(parties.values()), locked });
+  if (erased.size > 0) {
+    const theirs = meeting.keys.filter((key) => key.claimants.some((leadId) => erased.has(leadId)));
+    await dropKeys(trx, theirs, [...erased]);
+  }
 
   for (const lead of tellings) {
     const root = roots.get(lead.leadId);
@@ -172,35 +166,19 @@ export async function settle(
   return settled;
 }
 
-/** Reads what the taken keys lead to, locks it, and makes sure that it is what was read. */
-async function lockKnown(
-  trx: Knex.Transaction,
-  tellings: readonly Lead[],
-  keys: readonly ClaimedKey[],
-  taken: readonly ClaimedKey[],
-): Promise<{ known: Map<string, Known>; locked: Map<string, Locked> }> {
-  const known = new Map<string, Known>();
+/** Locks what the batch is tied to, and makes sure that it is what was read. */
+async function lockKnown(trx: Knex.Transaction, { links, nodes, again }: Meeting): Promise<Map<string, Locked>> {
   const locked = new Map<string, Locked>();
-  if (taken.length === 0) return { known, locked };
-  const claimants = new Set(taken.flatMap((key) => key.claimants));
-  const read = await readKnown(
-    trx,
-    taken,
-    tellings.filter((lead) => claimants.has(lead.leadId)),
-  );
-  const nodes = new Map<string, Known>();
-  for (const row of read) {
-    if (row.value !== null) known.set(row.value, row);
-    if (row.state === null) continue;
-    nodes.set(row.leadId, row);
-  }
   const wanted = new Map<string, { tenant: string; leadId: string }>();
-  for (const { tenant, leadId, mergedInto } of nodes.values()) {
+  for (const leadId of [...again, ...links.flatMap(({ a, b }) => [a, b])]) {
+    const node = nodes.get(leadId);
+    if (!node) continue;
+    const { tenant, mergedInto } = node;
     wanted.set(leadId, { tenant, leadId });
     if (mergedInto !== null) wanted.set(mergedInto, { tenant, leadId: mergedInto });
   }
-  if (wanted.size === 0) return { known, locked };
-  const bridged = bridgedRoots(keys, known, nodes).map((leadId) => wanted.get(leadId)!);
+  if (wanted.size === 0) return locked;
+  const bridged = bridgedRoots(links, nodes).map((leadId) => wanted.get(leadId)!);
   for (const row of await lockLeads(trx, [...wanted.values()], bridged)) locked.set(row.leadId, row);
   for (const { leadId } of wanted.values()) {
     const then = nodes.get(leadId);
@@ -208,7 +186,7 @@ async function lockKnown(
     const same = now !== undefined && now.mergedInto === (then?.mergedInto ?? null);
     if (!same || (then && idle.has(then.state) !== idle.has(now.state))) throw new Moved(`lead ${leadId} has moved`);
   }
-  return { known, locked };
+  return locked;
 }
 
 /**
@@ -228,11 +206,9 @@ async function readMissed(
 
 async function write(
   trx: Knex.Transaction,
-  decided: { merges: Merge[]; takeovers: Takeover[]; changed: Identity[]; locked: ReadonlyMap<string, Locked> },
+  decided: { merges: Merge[]; changed: Identity[]; locked: ReadonlyMap<string, Locked> },
 ): Promise<void> {
-  const { merges, takeovers, changed, locked } = decided;
-  if (takeovers.length > 0 && (await takeKeys(trx, takeovers)) < takeovers.length)
-    throw new Moved("a key was given to another lead meanwhile");
+  const { merges, changed, locked } = decided;
   if (changed.length > 0) await writeIdentities(trx, changed);
   if (merges.length === 0) return;
   await endLosers(trx, merges);

@@ -51,7 +51,7 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
        name = excluded.name, email = excluded.email, phone = excluded.phone, website = excluded.website,
        domain = excluded.domain, city = excluded.city, region = excluded.region, zip = excluded.zip,
        country = excluded.country, vertical = excluded.vertical, fields = excluded.fields,
-       warnings = excluded.warnings, facts = excluded.facts, score = excluded.score,
+       own = null, warnings = excluded.warnings, facts = excluded.facts, score = excluded.score,
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
        accepted_at = least(leads.accepted_at, excluded.accepted_at), updated_at = now()
      where leads.state not in ('discarded', 'erased')

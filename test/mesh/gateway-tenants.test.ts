@@ -28,7 +28,7 @@ describe("a tenant", () => {
 
   before(async function () {
     this.timeout(60_000);
-    gateway = await startGateway({ services: stages, env: generous });
+    gateway = await startGateway({ services: [...stages, "services/budget/budget.service.ts"], env: generous });
     acme = (await gateway.key("acme", "ingest", "read")).secret;
     zenith = (await gateway.key("zenith", "ingest", "read", "operate", "platform")).secret;
     passed = await throughAllStages(gateway, acme, lead);
@@ -97,6 +97,12 @@ describe("a tenant", () => {
       assert.equal((await send(zenith, "POST", path, { as: "sent", tenant: "acme" })).status, 422);
       assert.equal((await outbox().first()).state, "unknown");
       await outbox().update({ state: "written" });
+    },
+    async getBudget() {
+      const order = { effectKey: "a-call-of-acmes", provider: "pagespeed", amountMicro: 1_000, essential: true };
+      await gateway.broker.call("budget.reserve", { tenant: "acme", ...order });
+      assert.notEqual((await read(acme, "/v1/budget")).text, (await read(zenith, "/v1/budget")).text);
+      assert.equal((await read(zenith, "/v1/budget?tenant=acme")).status, 422);
     },
     async getMail() {
       await gateway.broker.call("mail.change", { tenant: "acme", dayLimit: 17 });

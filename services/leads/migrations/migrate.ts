@@ -1,12 +1,14 @@
 import type { Knex } from "knex";
 import * as record from "./001-record.ts";
 import * as source from "./002-source.ts";
+import * as blocking from "./010-blocking.ts";
 import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
   "002-source": source,
+  "010-blocking": blocking,
   "020-budget": budget,
   "030-mail": mail,
 };

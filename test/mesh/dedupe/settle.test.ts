@@ -39,28 +39,34 @@ describe("dedupe: a batch is settled", () => {
   ] as const;
   for (const [contact, field] of contacts) {
     it(`merges leads of one ${contact} when name or address agrees, and not otherwise`, async () => {
-      const first = business({ ...field, name: "The Bakery, Inc.", address: street });
-      const sameName = business({ ...field, name: "BAKERY", address: { street: "1 Elm St", zip: "60602" } });
+      const first = business({ ...field, name: "The Rosebud, Inc.", address: street });
       const sameAddress = business({ ...field, name: "Bread", address: { street: "27 Washington", zip: "60602" } });
+      const chain = business({ ...field, name: "ROSEBUD", address: { street: "1 Elm St", zip: "60602" } });
       const neither = business({ ...field, name: "Cakes", address: { street: "9 Oak Ave", zip: "60602" } });
-      await place.settle([first]);
-      const settled = await place.settle([sameName, sameAddress, neither]);
-      assert.deepEqual(settled.get(sameName.leadId), { kind: "merged", into: first.leadId });
+      const nowhere = { ...field, name: "Tulip" };
+      const [one, two] = [business(nowhere, { revision: 1 }), business(nowhere, { revision: 2 })];
+      await place.settle([first, one]);
+      const settled = await place.settle([two, sameAddress, chain, neither]);
+      assert.deepEqual(settled.get(two.leadId), { kind: "merged", into: one.leadId });
       assert.deepEqual(settled.get(sameAddress.leadId), { kind: "merged", into: first.leadId });
+      assert.deepEqual(settled.get(chain.leadId), { kind: "live", fields: chain.fields });
       assert.deepEqual(settled.get(neither.leadId), { kind: "live", fields: neither.fields });
-      const row = await rowOf(knex, sameName.leadId);
+      const row = await rowOf(knex, sameAddress.leadId);
       assert.deepEqual([row.state, row.reason, row.merged_into], ["merged", "duplicate", first.leadId]);
-      assert.equal(row.source_id, sameName.sourceId, "every source id is kept");
+      assert.equal(row.source_id, sameAddress.sourceId, "every source id is kept");
     });
   }
 
-  it("merges on name and address alone never", async () => {
-    const fields = { name: "Bakery", address: street };
-    const settled = await place.settle([business(fields), business(fields)]);
-    assert.deepEqual(
-      [...settled.values()].map((s) => s.kind),
-      ["live", "live"],
-    );
+  it("merges on name and address alone, with slips, but not one name at two addresses, nor two at one", async () => {
+    const first = business({ name: "Rosebud Bakery", address: street });
+    const slips = business({ name: "Rosebudd Bakery LLC", address: { street: "27 West Washingtn", zip: "60602" } });
+    const chain = business({ name: "Rosebud Bakery", address: { street: "900 N Clark St", zip: "60602" } });
+    const neighbour = business({ name: "Zhao Law Office", address: street, phone: "+13125550188" });
+    await place.settle([first]);
+    const settled = await place.settle([slips, chain, neighbour]);
+    assert.deepEqual(settled.get(slips.leadId), { kind: "merged", into: first.leadId });
+    assert.equal(settled.get(chain.leadId)!.kind, "live");
+    assert.equal(settled.get(neighbour.leadId)!.kind, "live");
   });
 
   it("merges on the source's own key alone", async () => {
@@ -128,7 +134,7 @@ describe("dedupe: a batch is settled", () => {
     assert.equal((await rowOf(knex, a.leadId)).fields.email, "b@bakery.example");
     const merge = await knex("merges").where({ loser: b.leadId }).first();
     assert.deepEqual(merge.loser_before.children, [b2.leadId]);
-    assert.deepEqual(merge.evidence, { keys: ["email_name"] });
+    assert.deepEqual(merge.evidence, { agree: ["email_same", "name_same"] });
   });
 
   it("joins two clusters through two leads of the batch that are doubles of each other", async () => {
@@ -233,7 +239,7 @@ describe("dedupe: a batch is settled", () => {
   });
 
   for (const state of ["rejected", "dead", "discarded", "erased"]) {
-    it(`lets a lead that is ${state} neither win nor lose, and its keys go to who comes after`, async () => {
+    it(`lets a lead that is ${state} neither win nor lose, and its keys tie those who come after`, async () => {
       const gone = business({ phone, name: "Bakery" });
       await place.settle([gone]);
       await knex("leads").where({ lead_id: gone.leadId }).update({ state });
@@ -250,7 +256,6 @@ describe("dedupe: a batch is settled", () => {
     const member = business({ phone, email: "b@bakery.example", name: "Bakery" });
     await place.settle([dead, member]);
     await knex("leads").where({ lead_id: dead.leadId }).update({ state: "dead" });
-    await knex("lead_keys").where({ lead_id: dead.leadId }).update({ lead_id: member.leadId });
     const x = business({ email: "b@bakery.example", name: "Bakery" });
     const y = business({ email: "b@bakery.example", name: "Bakery" });
     assert.equal((await place.settle([x])).get(x.leadId)!.kind, "live");
@@ -299,12 +304,21 @@ describe("dedupe: a batch is settled", () => {
       ]) {
         const { fields, provenance, state, reason } = row;
         await knex.raw(
-          `update leads set state = ?, reason = ?, merged_into = null, fields = ?::jsonb, provenance = ?::jsonb, name = x->>'name',
+          `update leads set state = ?, reason = ?, merged_into = null, fields = ?::jsonb, provenance = ?::jsonb,
+             own = case when ?::jsonb <> '{}' then own end, name = x->>'name',
              email = x->>'email', phone = x->>'phone', city = x->'address'->>'city', region = x->'address'->>'state',
              zip = x->'address'->>'zip', country = x->'address'->>'country', website = x->>'website', domain = x->>'domain',
              vertical = x->>'vertical'
            from (values (?::jsonb)) as v(x) where lead_id = ?`,
-          [state, reason, JSON.stringify(fields), JSON.stringify(provenance), JSON.stringify(fields), id],
+          [
+            state,
+            reason,
+            JSON.stringify(fields),
+            JSON.stringify(provenance),
+            JSON.stringify(provenance),
+            JSON.stringify(fields),
+            id,
+          ],
         );
       }
       for (const child of merge.loser_before.children)
