@@ -2,9 +2,10 @@ import { Cachers, type ServiceBroker } from "moleculer";
 
 /** The longest that a call waits for its cache. With what the process itself takes, a fault is a miss within 200 ms. */
 const answerMs = 150;
-/** A timeout that comes later than this was held up by the process itself: one alone says nothing of the cache. */
-const lateMs = 50;
+/** One fault alone says nothing of the cache on a busy machine: two in a row do, or so many that were late. */
 const lateInARow = 20;
+/** A timeout that comes later than this was held up by the process itself. */
+const lateMs = 50;
 /** After a fault nobody asks for this long, so that a frozen Redis costs one call a second its 150 ms, not every call. */
 const quietMs = 1_000;
 
@@ -16,7 +17,8 @@ const quietMs = 1_000;
 export class MissingCacher extends Cachers.Redis {
   #quietUntil = 0;
   #isDown = false;
-  #late = 0;
+  /** Faults since the last answer. */
+  #failed = 0;
 
   constructor(url: string, prefix: string, ttlSeconds: number) {
     super({
@@ -70,7 +72,7 @@ export class MissingCacher extends Cachers.Redis {
     if (since < this.#quietUntil) return missing;
     try {
       const answer = await command();
-      this.#late = 0;
+      this.#failed = 0;
       if (this.#isDown) {
         this.#isDown = false;
         this.logger.info("the cache is back");
@@ -78,7 +80,8 @@ export class MissingCacher extends Cachers.Redis {
       return answer;
     } catch (error) {
       const isLate = performance.now() - since > answerMs + lateMs;
-      if (!isLate || ++this.#late > lateInARow) this.#fault(error as Error);
+      this.#failed += isLate ? 1 / lateInARow : 1;
+      if (this.#failed >= 2) this.#fault(error as Error);
       return missing;
     }
   }

@@ -10,7 +10,7 @@ export const errorTable = {
   MALFORMED: { status: 400, retryable: false, text: "The request cannot be read." },
   UNAUTHORIZED: { status: 401, retryable: false, text: "No API key or signature, or one that is not valid." },
   FORBIDDEN: { status: 403, retryable: false, text: "The key lacks the scope." },
-  NOT_FOUND: { status: 404, retryable: false, text: "There is no such thing for this tenant." },
+  NOT_FOUND: { status: 404, retryable: false, text: "There is no such thing." },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, text: "The path exists, the method does not." },
   CONFLICT: { status: 409, retryable: false, text: "It contradicts what was done before." },
   SLOW_REQUEST: { status: 408, retryable: true, text: "The request did not arrive in time." },

@@ -139,7 +139,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           if (state.operation.limited) await this.limitStranger(state.address);
           return null;
         }
-        if (!this.keys.isReady) throw outage("nats");
+        if (!this.keys.isReady) throw outage("keys");
         const secret = secretOf(req.headers);
         const key = secret === undefined ? undefined : this.keys.find(secret);
         if (!key) {

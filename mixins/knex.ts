@@ -78,8 +78,12 @@ export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databaseP
 
 const silent = () => {};
 
-/** SQLSTATE classes and codes that mean "the database is not there for anyone", not "this statement is wrong". */
-const outageStates = /^(08|57P0[1-5]|53|25006|55000)/;
+/**
+ * SQLSTATE classes and codes that mean "the database is not there for anyone", not "this statement is wrong". A timeout
+ * (57014, 55P03, 25P03) is one: a lock or a slow disk holds up whoever comes. What one batch alone meets again and again
+ * is split all the same (mixins/actor/outage.ts).
+ */
+const outageStates = /^(08|57P0[1-5]|57014|55P03|25P03|53|25006|55000)/;
 const outageErrors = new Set([
   "ECONNREFUSED",
   "ECONNRESET",

@@ -33,6 +33,11 @@ function plain(fields: object): Record<string, unknown> {
 
 function errorFields(error: Error & { type?: string; code?: unknown }): Record<string, unknown> {
   const { type, code, message, stack, cause } = error;
+  // PostgreSQL quotes values in its messages, a person's among them.
+  if ("severity" in error) {
+    const { table, constraint, routine } = error as { table?: string; constraint?: string; routine?: string };
+    return { type: "DatabaseError", code, table, constraint, routine };
+  }
   return {
     type: type ?? error.name,
     ...(code === undefined ? {} : { code }),

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { type Lane, lanes, tenantPattern } from "../../config/names.ts";
-import { limits } from "../../services/intake/limits.ts";
+import { areaCodePattern, limits } from "../../services/intake/limits.ts";
 import { countryCode } from "../../services/intake/places.ts";
 import { type Trust, trustLevels } from "../../services/leads/lead.ts";
 import { demoTenant } from "../stack/api-key.ts";
@@ -82,7 +82,7 @@ export function readArguments(argv: readonly string[]): ImportArguments | "help"
     (value) => /^[A-Z]{2}$/.test(value) && countryCode(value) === value,
     "two capital letters (ISO 3166-1)",
   );
-  check("area-code", values["area-code"], (value) => /^\d{2,5}$/.test(value), "2 to 5 digits");
+  check("area-code", values["area-code"], (value) => areaCodePattern.test(value), "3 digits");
   check("lane", values.lane, ...one(lanes));
   if (faults.length > 0) throw new Error(faults.join("\n"));
   return {

@@ -38,9 +38,9 @@ export class Stack {
     this.dir = dir;
     this.#log = log;
     this.#supervisor = new Supervisor(log);
-    const { ports, processes, env } = readState(dir);
+    const { ports, dataDirs, processes, env } = readState(dir);
     // What a killed start left is listed until it has been ended.
-    this.#state = { phase: "starting", env, processes, ports };
+    this.#state = { phase: "starting", env, processes, ports, dataDirs };
     mkdirSync(join(dir, "log"), { recursive: true });
     this.#write({});
   }
@@ -58,7 +58,12 @@ export class Stack {
     const others = this.#state.processes.filter(({ name }) => name !== record.name);
     const isServer = record.dataDir !== undefined && record.url !== undefined;
     const port = isServer ? { [record.name]: Number(new URL(record.url!).port) } : {};
-    this.#write({ processes: [...others, record], ports: { ...this.#state.ports, ...port } });
+    const dataDir = record.dataDir === undefined ? {} : { [record.name]: record.dataDir };
+    this.#write({
+      processes: [...others, record],
+      ports: { ...this.#state.ports, ...port },
+      dataDirs: { ...this.#state.dataDirs, ...dataDir },
+    });
     if (this.#stopping) void end(record, 0, "SIGKILL");
   }
 

@@ -25,9 +25,11 @@ export interface State {
   processes: ProcessRecord[];
   /** Port of each server, so that the next start takes the same. */
   ports: Record<string, number>;
+  /** Where each server's data lie, also while it is stopped: as root PostgreSQL's are outside the checkout. */
+  dataDirs: Record<string, string>;
 }
 
-export const emptyState: State = { phase: "stopped", env: {}, processes: [], ports: {} };
+export const emptyState: State = { phase: "stopped", env: {}, processes: [], ports: {}, dataDirs: {} };
 
 /** The state on disk; the empty one where there is none. A file cut short cannot be: it is replaced in one step. */
 export function readState(dir: string): State {

@@ -1,4 +1,5 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
+import { areaCodePattern } from "../intake/limits.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
 
@@ -72,7 +73,7 @@ export const operations = [
       },
       areaCode: {
         description: "Put before phone numbers of seven digits.",
-        schema: { type: "string", pattern: "^\\d{3}$" },
+        schema: { type: "string", pattern: areaCodePattern.source },
       },
       vertical: { description: "Vertical of rows that name none.", schema: { type: "string", maxLength: 64 } },
     },

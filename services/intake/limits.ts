@@ -23,6 +23,9 @@ export const limits = {
   unknownNamed: 10,
 } as const;
 
+/** What may stand before a number of seven digits: only North America's plan has such. */
+export const areaCodePattern = /^\d{3}$/;
+
 /** Least and largest value of the numeric facts. The year is checked against next year besides. */
 export const ranges = {
   reviewCount: { min: 0, max: 10_000_000, whole: true },

@@ -130,7 +130,7 @@ export class Reader {
         return this.#release(messages, (message) => message.ack());
       } catch (error) {
         const { type, message } = error as { type?: string; message?: string };
-        if (type !== "OUTAGE") return this.#split(messages, message);
+        if (type !== "OUTAGE") return this.#split(messages, error as Error);
         if (!this.isWaiting) {
           this.#failingSince = Date.now();
           logger.warn(`writing ${stream} waits: ${message}`);
@@ -142,16 +142,17 @@ export class Reader {
     }
   }
 
-  async #split(messages: Pulled[], why?: string): Promise<void> {
+  async #split(messages: Pulled[], error: Error): Promise<void> {
     if (messages.length > 1) {
       const middle = messages.length >> 1;
       await this.#write(messages.slice(0, middle));
       if (!this.#stopping) await this.#write(messages.slice(middle));
       return;
     }
-    this.#options.logger.error(
-      `a message on ${messages[0]?.subject} cannot be written and stays in the stream: ${why}`,
-    );
+    this.#options.logger.error("a message cannot be written and stays in the stream", {
+      subject: messages[0]?.subject,
+      error,
+    });
     this.#release(messages, (message) => message.nak(unwritableMs));
   }
 

@@ -34,6 +34,17 @@ describe("a log line", () => {
     }
   });
 
+  it("tells of a database's error what was wrong, and not its words, which quote values", () => {
+    const error = Object.assign(new Error('invalid input syntax for type uuid: "jane@example.com"'), {
+      severity: "ERROR",
+      code: "22P02",
+      table: "leads",
+    });
+    const line = formatLine("error", ["failed", error]);
+    assert.doesNotMatch(line, /jane/);
+    assert.equal(JSON.parse(line).error.code, "22P02");
+  });
+
   it("cannot be made to look like another line by a field's name", () => {
     const { level, message } = JSON.parse(formatLine("info", ["hello", { level: "fatal", message: "forged" }]));
     assert.deepEqual([level, message], ["info", "hello"]);
