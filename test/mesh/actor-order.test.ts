@@ -60,10 +60,12 @@ describe("the order of a batch's steps", () => {
     await put(mesh, "one", "live", leads.slice(0, 20));
     await eventually("the second mailbox is full", async () => (await messages(mesh, "two")) === 20);
     await eventually("the first is empty", async () => (await messages(mesh, "one")) === 0);
+    // Whoever listens to the subject hears each try, the refused ones too.
+    let tries = 0;
+    mesh.nats.subscribe(mesh.names.mailbox("two").subject("live"), { callback: () => tries++ });
     await put(mesh, "one", "live", leads.slice(20));
     await eventually("all in hand", async () => (await laneInfo(mesh, "one", "live")).num_ack_pending === 20);
-    // Long enough for every publish to have been refused more than once.
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await eventually("publishes were refused, again and again", () => tries >= 60);
     assert.deepEqual([await messages(mesh, "one"), await messages(mesh, "two")], [20, 20]);
     hold.open();
     await eventually("all ended", () => ends.size === 40);
