@@ -197,7 +197,7 @@ export const metricTable = {
   leads_drain_seconds: cluster(
     stage,
     "seconds",
-    "Backlog over the completion rate: when the stage will be through. +Inf while there is a backlog and nothing leaves.",
+    "Backlog over the completion rate: when the stage will be through. A year stands for never: there is a backlog and nothing leaves.",
   ),
   leads_instances: cluster(stage, "instances", "Instances of the stage in the registry."),
   leads_instances_limit: cluster(["bound"], "instances", "The least and the most instances of a stage: min, max."),

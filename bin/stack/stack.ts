@@ -95,6 +95,8 @@ export class Stack {
     const databaseUrl = await createDatabase(postgres.url, "leads");
     const givenPort = Number(env["LEADS_HTTP_PORT"] ?? 0);
     const httpPort = givenPort || (await freePort(this.#state.ports["gateway"] ?? 3000));
+    const metricsPort =
+      Number(env["LEADS_METRICS_CLUSTER_PORT"] ?? 0) || (await freePort(this.#state.ports["metrics"] ?? 3030));
     const generator = `http://127.0.0.1:${await freePort(this.#state.ports["generator"] ?? 0)}`;
     const settings = loadSettings({
       LEADS_FETCH: "generator",
@@ -102,12 +104,18 @@ export class Stack {
       LEADS_PUBLIC_URL: `http://127.0.0.1:${httpPort}`,
       ...env,
       LEADS_HTTP_PORT: String(httpPort),
+      LEADS_METRICS_CLUSTER_PORT: String(metricsPort),
       LEADS_NATS_URL: nats.url,
       LEADS_REDIS_URL: redis?.url ?? "",
       LEADS_DATABASE_URL: databaseUrl,
     });
     this.#drainMs = settings.drainMs;
-    const ports = { ...this.#state.ports, gateway: settings.httpPort, generator: Number(new URL(generator).port) };
+    const ports = {
+      ...this.#state.ports,
+      gateway: settings.httpPort,
+      metrics: metricsPort,
+      generator: Number(new URL(generator).port),
+    };
     this.#write({ env: environmentOf(settings), ports });
 
     const knex = openDatabase({ databaseUrl, databasePool: 1, statementTimeoutMs: 600_000 });

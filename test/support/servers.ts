@@ -139,6 +139,7 @@ export async function testPlace(overrides: Record<string, string> = {}): Promise
     LEADS_DATABASE_URL: databaseUrl,
     LEADS_LOG_LEVEL: process.env.TEST_LOG ?? "fatal",
     LEADS_HTTP_PORT: "0",
+    LEADS_METRICS_CLUSTER_PORT: "0",
     ...overrides,
   });
   const untrack = trackLeak("a test place");
