@@ -38,7 +38,6 @@ const hands = new Set([
   "services/leads/reader.ts",
   "services/leads/record.ts",
   "services/leads/recorder.ts",
-  "services/leads/scan.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
   "services/sendgrid/send.ts",
