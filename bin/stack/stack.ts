@@ -6,6 +6,7 @@ import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { endAll, running } from "./leftovers.ts";
 import { apiUrl, MeshNode, nodesOf, waitForServices } from "./mesh.ts";
 import { findNatsServer, natsServer } from "./nats.ts";
+import { observers } from "./observe.ts";
 import { createDatabase, postgresHome, postgresServer } from "./postgres.ts";
 import { end, freePort, type ProcessRecord, stackMark, until } from "./process.ts";
 import { findRedisServer, redisServer } from "./redis.ts";
@@ -30,6 +31,7 @@ export class Stack {
   readonly dir: string;
   readonly #log: Log;
   readonly #supervisor: Supervisor;
+  #adminUrl = "";
   #state: State;
   #drainMs = 25_000;
   #stopping: Promise<void> | undefined;
@@ -92,6 +94,7 @@ export class Stack {
     ]);
     if (!redis) this.#log("there is no redis-server: each process caches for itself, and rate limits count a process");
     this.#goOn();
+    this.#adminUrl = postgres.url;
     const databaseUrl = await createDatabase(postgres.url, "leads");
     const givenPort = Number(env["LEADS_HTTP_PORT"] ?? 0);
     const httpPort = givenPort || (await freePort(this.#state.ports["gateway"] ?? 3000));
@@ -178,6 +181,22 @@ export class Stack {
     }
     this.#write({ apiUrl: api });
     return api;
+  }
+
+  /** Starts what watches the mesh, one after another; what cannot be had is left out. Returns name -> address. */
+  async startObservers(settings: Settings): Promise<Map<string, string>> {
+    const running = new Map<string, string>();
+    for (const { name, server } of observers) {
+      this.#goOn();
+      try {
+        const kind = await server({ dir: this.dir, settings, adminUrl: this.#adminUrl, running });
+        running.set(name, (await this.#startServer(kind)).url);
+      } catch (error) {
+        if (error instanceof Stopped) throw error;
+        this.#log(`no ${name}: ${(error as Error).message}`);
+      }
+    }
+    return running;
   }
 
   /** Ends everything, services first. Once, however often it is asked. */
