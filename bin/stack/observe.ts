@@ -45,7 +45,7 @@ export const observers: readonly Observer[] = [
       const file = await debianProgram(dir, "prometheus-postgres-exporter", "prometheus-postgres-exporter");
       return exporterServer("postgres-exporter", (port) => ({
         file,
-        args: [`--web.listen-address=127.0.0.1:${port}`, "--auto-discover-databases", "--log.level=error"],
+        args: [`--web.listen-address=127.0.0.1:${port}`, "--log.level=error"],
         // By the environment: a command line can be read by everybody on the machine.
         env: { DATA_SOURCE_NAME: `${adminUrl}?sslmode=disable` },
       }));

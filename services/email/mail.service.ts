@@ -7,7 +7,7 @@ import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
 import { type Applied, applyEvent } from "./events.sql.ts";
-import { EventsError, isPlain, isSendgrids, type MailEvent, readPlain, readSendgrid } from "./events.ts";
+import { EventsError, isPlain, isSendgrids, kinds, type MailEvent, readPlain, readSendgrid } from "./events.ts";
 import { type Linked, readLink } from "./links.ts";
 import { gonePage, type Page, refusedPage, unsubscribedPage, unsubscribePage } from "./pages.ts";
 import { sendingOf } from "./sending.ts";
@@ -29,6 +29,10 @@ interface EventsParams {
 /** What comes back from those who are written to, and from who carries it; and how a tenant sends. docs/mail.md */
 export default defineService({
   name: "mail",
+  created() {
+    // The first complaint is an increase: what has not happened yet is zero, not absent.
+    for (const kind of kinds) meterOf(this.broker).add("leads_mail_events_total", { kind }, 0);
+  },
   actions: {
     /** What an unsubscribe link opens: a page that asks. Changes nothing. */
     unsubscribePage: {

@@ -36,11 +36,12 @@ export const signGoals = { cpu: 0.7, memory: 0.8, batch_p95: 5 } as const;
 export type Sign = keyof typeof signGoals;
 
 /**
- * What one sign alone would ask for, as Kubernetes' HorizontalPodAutoscaler reckons.
+ * What one sign alone would ask for, as Kubernetes' HorizontalPodAutoscaler reckons before it rounds up: to be compared
+ * with, and that shows more in fractions.
  * https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#algorithm-details
  */
 export function desiredBy(sign: Sign, instances: number, value: number): number {
-  return Math.ceil((instances * value) / signGoals[sign] - 1e-9);
+  return (instances * value) / signGoals[sign];
 }
 
 /** Stands for never: prom-client refuses Infinity. A year. */

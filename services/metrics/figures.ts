@@ -82,9 +82,7 @@ export class Figures {
       ["leads_drain_seconds", { stage }, drainSeconds(live + bulk, nodes.completed)],
       ["leads_desired_instances", { stage }, within(desired({ arrival, mu, backlogs }), limits, standing)],
       ...signs.flatMap(([by, value]): Figure[] =>
-        value === null
-          ? []
-          : [["leads_desired_instances_by", { stage, by }, within(desiredBy(by, instances, value), limits, standing)]],
+        value === null ? [] : [["leads_desired_instances_by", { stage, by }, desiredBy(by, instances, value)]],
       ),
     ];
   }

@@ -46,7 +46,7 @@ function homeDir(): string {
 /** A server of the test's own, to kill, freeze and start again: same port, same data. `await using` ends it. */
 export type OwnServer = Server & AsyncDisposable;
 
-async function own(kind: ServerKind): Promise<OwnServer> {
+export async function own(kind: ServerKind): Promise<OwnServer> {
   const name = `${kind.name}-${randomBytes(4).toString("hex")}`;
   const server = new Server(kind, {
     dataDir: join(homeDir(), name),

@@ -48,8 +48,8 @@ describe("the scaling law", () => {
   it("is compared with what one sign alone would ask for", () => {
     assert.equal(desiredBy("cpu", 2, 0.7), 2);
     assert.equal(desiredBy("cpu", 2, 1.4), 4);
-    assert.equal(desiredBy("memory", 3, 0.2), 1);
-    assert.equal(desiredBy("batch_p95", 1, 12), 3);
+    assert.equal(desiredBy("memory", 4, 0.2), 1);
+    assert.equal(desiredBy("batch_p95", 1, 12), 2.4);
   });
 });
 
