@@ -19,7 +19,7 @@ const claims: readonly RegExp[] = [
   /\b(?:our|happy|satisfied|past) (?:customers|clients|patients|guests|parents) (?:say|love|agree|rave)/,
   /\b(?:trusted by|recommended by|as seen (?:in|on)|featured (?:in|on))\b/,
   /\b(?:family|veteran|woman|women|minority|black|locally)[- ](?:owned|run|operated)\b/,
-  /\b(?:established|founded|est\.) |\bsince (?:\d|the|our|we)/,
+  /\b(?:established|founded|est\.) |\bsince (?:the|our|we)\b/,
   /\b(?:decades?|generations?|centur(?:y|ies)|anniversary)\b/,
   /\byears? (?:of|in|experience)\b|\byears?' experience\b/,
   /\b(?:(?<!feel )free|complimentary|discounts?|cheap\w*|lowest|affordable|low[- ]cost|half price|special offers?|no obligation)\b/,

@@ -3,6 +3,7 @@ import type { Lead, MockupDraft } from "../leads/lead.ts";
 import { faultsOf } from "./claims.ts";
 import { knownOf } from "./known.ts";
 import { clean } from "./text.ts";
+import { plainWords } from "./words.ts";
 
 /** What a language model is asked for: words and their order. Colours, pictures and facts are ours. */
 export interface LlmDraft {
@@ -101,7 +102,7 @@ function shapeFaults({ sections }: LlmDraft): string[] {
 function textFaults(answer: LlmDraft, lead: Lead): string[] {
   const known = knownOf(lead);
   return textsOf(answer).flatMap(([path, value]) => {
-    const empty = clean(value, 1_000).length < 2 ? [`${path}: it has no words`] : [];
+    const empty = /\p{L}/u.test(plainWords(value)) ? [] : [`${path}: it has no words`];
     return [...empty, ...faultsOf(value, known).map((fault) => `${path}: ${fault}`)];
   });
 }
@@ -127,16 +128,19 @@ function draftOf({ headline, tagline, callToAction, sections }: LlmDraft, base: 
   const facts = base.sections.at(-1)?.items;
   return {
     ...base,
-    headline: clean(headline, 80),
-    tagline: clean(tagline, 220),
-    callToAction: clean(callToAction, 40),
+    headline: shown(headline, 80),
+    tagline: shown(tagline, 220),
+    callToAction: shown(callToAction, 40),
     sections: sections.map(({ look, title, body, items }) => ({
       look,
-      title: clean(title, 70),
-      body: clean(body, 420),
+      title: shown(title, 70),
+      body: shown(body, 420),
       ...(look === "about"
         ? facts && { items: facts }
-        : { items: items.map((item) => `${clean(item.title, 50).replace(/:/g, "")}: ${clean(item.text, 200)}`) }),
+        : { items: items.map((item) => `${shown(item.title, 50).replace(/:/g, "")}: ${shown(item.text, 200)}`) }),
     })),
   };
 }
+
+/** As it goes onto the page: no character in it that nobody sees. */
+const shown = (value: string, limit: number) => clean(value.replace(/\p{Cf}+/gu, ""), limit);

@@ -18,7 +18,7 @@ header .wrap{display:flex;align-items:center;gap:1.75rem;min-height:4.75rem;padd
 .brand{display:flex;align-items:center;gap:.8rem;margin-inline-end:auto;font-weight:700;line-height:1.25;color:var(--ink);text-decoration:none;min-width:0}
 .brand span:last-child{display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical;overflow:hidden}
 .sign{flex:none;display:grid;place-items:center;width:2.75rem;height:2.75rem;border-radius:.8rem;background:var(--brand);color:#fff;letter-spacing:.02em}
-nav ul{display:flex;gap:1.5rem}nav a{color:var(--muted);text-decoration:none;padding-block:.5rem}nav a:hover{color:var(--ink);text-decoration:underline}
+nav{flex:none}nav ul{display:flex;gap:1.5rem;white-space:nowrap}nav a{color:var(--muted);text-decoration:none;padding-block:.5rem}nav a:hover{color:var(--ink);text-decoration:underline}
 .button{display:inline-flex;align-items:center;justify-content:center;min-height:3.1rem;padding:.7rem 1.5rem;border-radius:.8rem;background:var(--brand);border:2px solid var(--brand);color:#fff;font-weight:650;text-decoration:none;line-height:1.2;text-align:center}
 .button:hover{background:var(--deep);border-color:var(--deep)}
 .button.plain{background:transparent;color:var(--brand);border-color:color-mix(in srgb,var(--brand) 35%,transparent)}.button.plain:hover{background:var(--tint)}
@@ -35,6 +35,7 @@ ul.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));g
 ul.cards li{background:var(--paper);border:1px solid color-mix(in srgb,var(--ink) 9%,transparent);border-top:4px solid var(--brand);border-radius:1rem;padding:1.5rem}
 ul.cards p,ol.steps p{color:var(--muted);margin-top:.45rem}
 ol.steps{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:2rem;counter-reset:step}
+ul.cards:has(li:nth-child(5)),ol.steps:has(li:nth-child(5)){grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr))}
 ol.steps li{counter-increment:step}
 ol.steps li::before{content:counter(step);display:grid;place-items:center;width:2.75rem;height:2.75rem;margin-bottom:1rem;border-radius:50%;background:var(--tint);border:2px solid var(--brand);color:var(--brand);font-weight:700}
 section.about .wrap{display:grid;grid-template-columns:1fr 1fr;gap:1rem clamp(2rem,5vw,4.5rem)}section.about .head{display:contents}section.about .head p{margin:0;font-size:1.3rem;line-height:1.55;color:var(--ink)}section.about .known{grid-column:2;margin-top:.5rem}
