@@ -3,8 +3,9 @@ import type { BrokerOptions, CallingOptions, Middleware } from "moleculer";
 import { namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
-import { MissingCacher } from "./cacher.ts";
+import { CountingCacher, MissingCacher } from "./cacher.ts";
 import { formatLine } from "./log.ts";
+import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
 
 /** A cached answer of an action that names no TTL of its own lives this long. */
@@ -22,6 +23,7 @@ type Fault = Error & { code?: number; type?: string };
 /** The options of a node of the mesh: `moleculer.config.ts` and the tests make their brokers with them. */
 export function brokerOptions(settings: Settings, flow: readonly StageConfig[] = pipeline): BrokerOptions {
   const names = namesFor(settings.prefix);
+  const counting = processMetrics(settings);
   return {
     namespace: settings.prefix,
     transporter: {
@@ -40,7 +42,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     serializer: "JSON",
     cacher:
       settings.redisUrl === ""
-        ? { type: "MemoryLRU", options: { max: memoryCacheEntries, ttl: cacheTtlSeconds } }
+        ? new CountingCacher({ max: memoryCacheEntries, ttl: cacheTtlSeconds })
         : new MissingCacher(settings.redisUrl, names.cache("call", ""), cacheTtlSeconds),
     registry: { discoverer: "Local", strategy: "RoundRobin", preferLocal: true },
     heartbeatInterval: 5,
@@ -78,9 +80,9 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     logLevel: settings.logLevel,
     // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
     uidGenerator: () => randomBytes(8).toString("hex"),
-    metrics: false,
+    metrics: counting.metrics!,
     tracing: false,
-    middlewares: [requestIds, resources(settings, flow)],
+    middlewares: [requestIds, ...counting.middlewares, resources(settings, flow)],
   };
 }
 

@@ -10,9 +10,10 @@ import { matcher } from "./http/match.ts";
 import type { Operation } from "./http/operation.ts";
 import { errorTypeOf, problemOf } from "./http/problem.ts";
 import { readQuery, type Value } from "./http/query.ts";
-import { type Answer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
+import { type Answer, countAnswer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
 import { closeServer, listen, makeServer } from "./http/server.ts";
 import { type ApiKey, KeyRing } from "./keys.ts";
+import { type Meter, meterOf } from "./metrics.ts";
 import { RateLimiter } from "./rate-limit.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
@@ -56,6 +57,7 @@ export interface Edge {
   limiter: RateLimiter;
   leaving: AbortController;
   proxies: ReturnType<typeof proxyRanges>;
+  meter: Meter;
 }
 
 /** What moleculer-web brings that is used here. */
@@ -111,6 +113,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
         );
         const traceparent = traceparentOf(headers["traceparent"] as string | undefined, requestId);
         setSecurityHeaders(res, requestId);
+        countAnswer(res, this.meter, () => states.get(req)?.operation.id ?? "none");
         try {
           // HEAD is answered as GET; Node leaves the body out.
           if (req.method === "HEAD") req.method = "GET";
@@ -230,6 +233,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       const { settings, names, redis, onDrain } = resourcesOf(this.broker);
       this.proxies = proxyRanges(settings.trustedProxies);
       this.leaving = new AbortController();
+      this.meter = meterOf(this.broker);
       this.keys = new KeyRing(names, (fault) => this.logger.warn(fault));
       this.limiter = new RateLimiter(redis(), names);
       // One function for all: what runs is the operation whose scope was checked, whichever alias led here.

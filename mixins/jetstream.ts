@@ -174,7 +174,15 @@ export function ensureDue(
   });
 }
 
-/** All that a stage reads from: its mailbox and, for each lane, what comes back from the park. */
+/** A consumer that nobody reads, for what it has pending: a look at the park's subjects would cost a walk over a million of them. */
+export function ensureParkCounter(nc: NatsConnection, names: Names, stage: string, lane: Lane): Promise<void> {
+  return ensureConsumer(nc, names.park.stream, {
+    durable_name: names.park.counter(stage, lane),
+    filter_subject: names.park.waiting(stage, lane),
+  });
+}
+
+/** All that a stage reads from: its mailbox and, for each lane, what comes back from the park; and the count of the parked. */
 export async function ensureStage(
   nc: NatsConnection,
   names: Names,
@@ -183,7 +191,7 @@ export async function ensureStage(
 ): Promise<void> {
   await Promise.all([
     ensureMailbox(nc, names, options, settings),
-    ...lanes.map((lane) => ensureDue(nc, names, options, lane)),
+    ...lanes.flatMap((lane) => [ensureDue(nc, names, options, lane), ensureParkCounter(nc, names, options.name, lane)]),
   ]);
 }
 

@@ -13,7 +13,7 @@ const serviceOf = (path: string) => path.split("/")[1]!;
 const isSql = (path: string) => path.endsWith(".sql.ts") || path.includes("/migrations/");
 const isService = (path: string) => path.endsWith(".service.ts");
 /** What any service may take from the one that owns the record. */
-const isRecord = (path: string) => /^services\/leads\/(lead|row|record|[a-z-]+\.sql)\.ts$/.test(path);
+const isRecord = (path: string) => /^services\/leads\/(lead|row|record|tiers|[a-z-]+\.sql)\.ts$/.test(path);
 /** The rules of the edge: pure, and shared by all that take leads in. No service of its own. */
 const isEdge = (path: string) => path.startsWith("services/intake/");
 
@@ -38,7 +38,7 @@ const hands = new Set([
   "services/leads/reader.ts",
   "services/leads/record.ts",
   "services/leads/recorder.ts",
-  "services/leads/scan.ts",
+  "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
   "services/llm/model.ts",
   "services/sendgrid/send.ts",
@@ -216,7 +216,11 @@ describe("the code", () => {
 
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
-    const tables: Record<string, number> = { "config/settings.ts": 700, "services/mockup/trades.ts": 500 };
+    const tables: Record<string, number> = {
+      "config/settings.ts": 700,
+      "services/mockup/trades.ts": 500,
+      "mixins/metrics.ts": 400,
+    };
     const limit = (path: string) => tables[path] ?? (folderOf(path) === "test" ? 400 : 300);
     assert.deepEqual(
       violations(({ path, lines }) => (lines > limit(path) ? [`${lines} lines`] : [])),

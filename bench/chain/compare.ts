@@ -92,16 +92,16 @@ export async function compare(
   }
 }
 
-interface Plan extends Pick<Comparison, "stages" | "checkpoints"> {
+export interface Plan extends Pick<Comparison, "stages" | "checkpoints"> {
   settings: Settings;
   shape: Shape;
   count: number;
 }
 
-type Checkpoint = (leads: Lead[], step: number) => Promise<void>;
+export type Checkpoint = (leads: Lead[], step: number) => Promise<void>;
 
 /** Milliseconds from the start of pulling to the last lead's end. */
-async function meshChain(
+export async function meshChain(
   { settings, shape, count, stages, checkpoints }: Plan,
   checkpoint: Checkpoint,
 ): Promise<number> {

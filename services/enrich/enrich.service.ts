@@ -8,6 +8,7 @@ import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
 import type { Lead, PageSpeedFacts, SiteFacts } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
+import { tierOf } from "../leads/tiers.ts";
 import { chooseEmail } from "./choose-email.ts";
 import { inTurns } from "./in-turns.ts";
 
@@ -25,7 +26,11 @@ export default defineService({
   mixins: [
     actor<Lead>({
       stage: "enrich",
-      async handle(batch) {
+      async handle(told) {
+        // The first stage resolves it, so that all of them do as much for the lead.
+        const batch = await Promise.all(
+          told.map(async (work) => ({ ...work, lead: { ...work.lead, tier: await tierOf(this.broker, work.lead) } })),
+        );
         const { fetch, fetchTimeoutMs, pagespeedKey } = resourcesOf(this.broker).settings;
         // No call a lead for an answer that is known.
         if (fetch === "off")

@@ -7,6 +7,15 @@
 export const trustLevels = { manual: 100, verified: 90, google: 80, yelp: 70, scraped: 60, imported: 50 } as const;
 export type Trust = keyof typeof trustLevels;
 
+/**
+ * How much is done for a lead. 1: its site is read and measured. 2: also a picture of it, and a mock-up by the language
+ * model. 3: also what SEMrush says of its domain.
+ */
+export const tiers = [1, 2, 3] as const;
+export type Tier = (typeof tiers)[number];
+export const lowestTier: Tier = 1;
+export const isTier = (value: unknown): value is Tier => tiers.some((tier) => tier === value);
+
 export interface Address {
   street?: string;
   unit?: string;
@@ -181,7 +190,8 @@ export interface Lead {
   source: string;
   sourceId?: string;
   trust: Trust;
-  tier: 1 | 2 | 3;
+  /** Absent while it was not told and no stage has asked for it yet: services/leads/tiers.ts resolves it. */
+  tier?: Tier;
   fields: LeadFields;
   warnings?: Warning[];
   facts: Facts;

@@ -6,7 +6,7 @@ import { actor } from "../../mixins/actor.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { WatchedFile } from "../../mixins/watched-file.ts";
-import type { Lead, MockupDraft, MockupFacts } from "../leads/lead.ts";
+import { type Lead, lowestTier, type MockupDraft, type MockupFacts } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
 import { draft as draftOf, tradeOf } from "./draft.ts";
 import { type Answer, draftByModel } from "./drafter.ts";
@@ -81,7 +81,7 @@ async function drafted(service: Service, work: Work<Lead>): Promise<Outcome<Lead
   const { llmKey, anthropicKey } = resourcesOf(broker).settings;
   const base = draftOf(lead, (service as Service & WithRuleTexts).ruleTexts.value);
   const byTemplate = (reason: string) => withMockup(lead, base, { by: "template", reason });
-  if ((lead.tier ?? 1) < 2) return byTemplate("tier_1");
+  if ((lead.tier ?? lowestTier) < 2) return byTemplate("tier_1");
   if (llmKey === "" && anthropicKey === "") return byTemplate("no_key");
   try {
     const { draft, told } = await draftByModel(lead, {

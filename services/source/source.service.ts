@@ -5,6 +5,7 @@ import { type Acceptor, acceptor } from "../../mixins/accept.ts";
 import { pack } from "../../mixins/actor/envelope.ts";
 import { Publisher } from "../../mixins/actor/publisher.ts";
 import { actor } from "../../mixins/actor.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { trustLevels } from "../leads/lead.ts";
@@ -90,7 +91,8 @@ export default defineService({
   },
   created() {
     const { databases, onDrain } = resourcesOf(this.broker);
-    this.edge = acceptor(resourcesOf(this.broker));
+    const meter = meterOf(this.broker);
+    this.edge = acceptor(resourcesOf(this.broker), (lane, leads) => meter.add("leads_accepted_total", { lane }, leads));
     this.worker = new SourceWorker({
       ...this.settings,
       databases,
