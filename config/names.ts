@@ -79,6 +79,13 @@ export function namesFor(prefix: string) {
       all: `${prefix}.dead.>`,
       consumer: "record",
     },
+    /** Addresses (their hashes) that asked for no more e-mail while the database was away. */
+    unsubscribed: {
+      stream: `${prefix}-unsubscribed`,
+      subject: (tenant: string) => `${prefix}.unsubscribed.${tenant}`,
+      all: `${prefix}.unsubscribed.>`,
+      consumer: "record",
+    },
     /** Buckets of JetStream key-value. */
     bucket: {
       /** `pause.<stage>`: who paused it, when and why. */

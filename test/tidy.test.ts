@@ -26,6 +26,7 @@ const hands = new Set([
   "services/budget/ledger.ts",
   "services/budget/sweeper.ts",
   "services/email/sender.ts",
+  "services/email/set-aside.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
   "services/gateway/mail-handlers.ts",
