@@ -10,6 +10,7 @@ import { type Pause, pauseStage, resumeStage, watchPause } from "./control.ts";
 import { ensureShared, ensureStage, stageOptions } from "./jetstream.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
+import { tracingOf } from "./tracing.ts";
 
 export interface ActorOptions<T extends Item> {
   /** The stage's name in config/pipeline.ts. */
@@ -94,6 +95,7 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
           names,
           settings,
           publisher: this.$publisher,
+          tracing: tracingOf(this.broker),
           stage: stageOptions(stage, flow, side),
           next: inFlow ? nextStage(stage, flow) : null,
           handle: (batch) => options.handle.call(this, batch),

@@ -5,6 +5,7 @@ import { type Answer, NoAnswer, type Request, type Sorted, send, sortStatus } fr
 import { ProviderGate } from "./provider/gate.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
+import { traced } from "./trace/scope.ts";
 
 export interface ProviderOptions {
   /** As the ledger and the gate know it. */
@@ -137,7 +138,9 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         const limits = { timeoutMs: settings.providerTimeoutMs, maxBytes: options.maxBytes };
         let answer: Answer;
         try {
-          answer = await send(options.baseUrl(settings), request, limits);
+          answer = await traced({ name: `${name} request`, kind: "CLIENT", remote: name }, () =>
+            send(options.baseUrl(settings), request, limits),
+          );
         } catch (error) {
           const unsent = error instanceof NoAnswer && error.unsent;
           await close(unsent ? "release" : "settle");

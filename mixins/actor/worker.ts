@@ -11,6 +11,7 @@ import { ackBody, type Delivery, Puller } from "./puller.ts";
 import { crashLoop } from "./settle.ts";
 import { newStats } from "./stats.ts";
 import { Steps, Stopped, type WorkerOptions } from "./steps.ts";
+import { Trail } from "./trail.ts";
 
 /** An envelope delivered more often than this may have killed its worker: it is handled alone from now on. */
 const suspectAfter = 5;
@@ -169,12 +170,15 @@ export class Worker<T extends Item> {
   }
 
   async #run(lane: Lane, deliveries: Delivery[]): Promise<void> {
+    const { stage, tracing } = this.#o;
     this.#running[lane]++;
     try {
       const entries = await this.#steps.decode(deliveries);
-      await this.#steps.handle(entries);
-      await this.#steps.checkpoint(entries);
-      await this.#steps.publish(entries);
+      await new Trail(tracing, stage.name, entries).run(async () => {
+        await this.#steps.handle(entries);
+        await this.#steps.checkpoint(entries);
+        await this.#steps.publish(entries);
+      });
       for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
     } catch (error) {
       await this.#giveUp(deliveries, error);
