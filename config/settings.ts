@@ -84,6 +84,16 @@ function url(name: Setting<string>["name"], value: string, schemes: readonly str
     },
   };
 }
+function share(name: Setting<number>["name"], value: number, text: string): Setting<number> {
+  return {
+    name,
+    type: "share",
+    default: value,
+    allowed: "0 to 1, six decimals at the most",
+    text,
+    parse: (raw) => (/^(0(\.\d{1,6})?|1(\.0{1,6})?)$/.test(raw) ? Number(raw) : undefined),
+  };
+}
 function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
 }
@@ -197,6 +207,17 @@ const table = {
     "info",
     ["fatal", "error", "warn", "info", "debug", "trace"],
     "Least important log lines that are written.",
+  ),
+  zipkinUrl: url(
+    "LEADS_ZIPKIN_URL",
+    "",
+    ["http", "https"],
+    "Zipkin, or what takes its spans (POST /api/v2/spans). Empty: there are no traces.",
+  ),
+  traceShare: share(
+    "LEADS_TRACE_SHARE",
+    0.01,
+    "Traces that are exported, by a hash of their ids: give all processes the same. A span that fails is exported in any case.",
   ),
   drainMs: whole(
     "LEADS_DRAIN_MS",

@@ -7,6 +7,7 @@ import { ProviderGate } from "./provider/gate.ts";
 import { type ProviderMeter, providerMeter } from "./provider/meter.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
+import { traced } from "./trace/scope.ts";
 
 export interface ProviderOptions {
   /** As the ledger and the gate know it. */
@@ -144,7 +145,9 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         let answer: Answer;
         const told = this.$meter.call();
         try {
-          answer = await send(options.baseUrl(settings), request, limits);
+          answer = await traced({ name: `${name} request`, kind: "CLIENT", remote: name }, () =>
+            send(options.baseUrl(settings), request, limits),
+          );
         } catch (error) {
           const unsent = error instanceof NoAnswer && error.unsent;
           told(unsent ? "unsent" : "unanswered");

@@ -1,11 +1,12 @@
 import type { Service } from "moleculer";
 import { isOutage } from "../../mixins/actor/outage.ts";
-import { forward, type Outcome, retry, type Work } from "../../mixins/actor/outcome.ts";
+import { forward, type Outcome, retry } from "../../mixins/actor/outcome.ts";
 import { actor } from "../../mixins/actor.ts";
 import { outage } from "../../mixins/errors.ts";
 import { outcomeOf } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
+import { onBehalfOf } from "../../mixins/trace/scope.ts";
 import type { Lead, PageSpeedFacts, SiteFacts } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
 import { tierOf } from "../leads/tiers.ts";
@@ -39,7 +40,7 @@ export default defineService({
           );
         const timeout = fetchTimeoutMs * patience;
         const sites = await Promise.allSettled(
-          batch.map(({ lead, requestId }) => factsOf(this, lead, { timeout, requestID: requestId })),
+          batch.map((work) => onBehalfOf(work, () => factsOf(this, work.lead, timeout))),
         );
         // What the others found is in the cache: when the batch comes again it costs them nothing.
         throwOutage(sites, "site");
@@ -47,7 +48,7 @@ export default defineService({
           const site = sites[i]!;
           if (site.status === "rejected") return undefined;
           if (pagespeedKey === "") return { status: "off", reason: "no_key" } as const;
-          return speedOf(this, work, site.value);
+          return onBehalfOf(work, () => speedOf(this, work.lead, site.value));
         });
         throwOutage(speeds, "pagespeed");
         return batch.map(({ lead }, i): Outcome<Lead> => {
@@ -81,23 +82,19 @@ function notFetched({ fields }: Lead): SiteFacts {
   return { status: "not_fetched", reason: fields.website === undefined ? "no_website" : "off" };
 }
 
-async function factsOf(
-  service: Service,
-  lead: Lead,
-  options: { timeout: number; requestID: string },
-): Promise<SiteFacts> {
+async function factsOf({ broker }: Service, lead: Lead, timeout: number): Promise<SiteFacts> {
   const { website } = lead.fields;
   if (website === undefined) return notFetched(lead);
-  return service.broker.call("site.facts", { url: website }, options);
+  return broker.call("site.facts", { url: website }, { timeout });
 }
 
 /** The site's measurement. A site that we could not read ourselves is not measured: neither can PageSpeed. */
-async function speedOf({ broker }: Service, { lead, requestId }: Work<Lead>, site: SiteFacts): Promise<PageSpeedFacts> {
+async function speedOf({ broker }: Service, lead: Lead, site: SiteFacts): Promise<PageSpeedFacts> {
   const { tenant, leadId, revision } = lead;
   if (site.status !== "ok") return { status: "not_measured", reason: site.reason ?? site.status };
   try {
     const order = { tenant, leadId, effect: `${leadId} ${revision}`, url: lead.fields.website };
-    return await broker.call<PageSpeedFacts, object>("pagespeed.facts", order, { requestID: requestId });
+    return await broker.call<PageSpeedFacts, object>("pagespeed.facts", order);
   } catch (error) {
     const { type, data } = error as { type?: string; data?: { reason?: string } };
     if (type === "PROVIDER_OFF") return { status: "off", reason: "no_key" };

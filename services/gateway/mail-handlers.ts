@@ -1,7 +1,7 @@
 import type { Service } from "moleculer";
 import { LeadsError } from "../../mixins/errors.ts";
 import type { Answer } from "../../mixins/http/send.ts";
-import type { Call, Handlers } from "../../mixins/http.ts";
+import type { Call, Handlers } from "../../mixins/http/call.ts";
 import { leadIdOf, mockupPolicy } from "./calls.ts";
 import type { mailOperations } from "./mail-operations.ts";
 

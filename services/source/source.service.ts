@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Context, Service } from "moleculer";
 import { headers, tenantPattern } from "../../config/names.ts";
 import { type Acceptor, acceptor } from "../../mixins/accept.ts";
@@ -8,6 +7,7 @@ import { actor } from "../../mixins/actor.ts";
 import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { writeTraceparent } from "../../mixins/trace/ids.ts";
 import { trustLevels } from "../leads/lead.ts";
 import { openWork, workState } from "./source.sql.ts";
 import { itemsOf, type WorkItem, type WorkOrder } from "./work.ts";
@@ -63,8 +63,8 @@ export default defineService({
         const order: WorkOrder = { ...ctx.params, region: ctx.params.region ?? settings.defaultRegion };
         const items = new Map(itemsOf(order, Date.now()).map((item) => [item.leadId, item]));
         const open = await openWork(databases.of(order.tenant), [...items.values()], againAfterMs);
-        const requestId = randomBytes(16).toString("hex");
-        const traceparent = `00-${requestId}-${randomBytes(8).toString("hex")}-01`;
+        const requestId = ctx.requestID!;
+        const traceparent = writeTraceparent(requestId, ctx.id, ctx.tracing === true);
         const route = { tenant: order.tenant, lane: "bulk" as const, requestId, traceparent };
         await Promise.all(
           open.map(async ({ workId, round }) => {
