@@ -26,6 +26,7 @@ import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
 import { schemas } from "./schemas.ts";
+import { tierHandlers } from "./tier-handlers.ts";
 import { Upload } from "./upload.ts";
 
 interface Vars {
@@ -161,6 +162,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
+  ...tierHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 
