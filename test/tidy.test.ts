@@ -43,6 +43,7 @@ const hands = new Set([
   "services/leads/recorder.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
+  "services/llm/model.ts",
   "services/sendgrid/send.ts",
   "services/site/control.ts",
   "services/site/fetch.ts",
