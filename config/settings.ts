@@ -84,6 +84,16 @@ function url(name: Setting<string>["name"], value: string, schemes: readonly str
     },
   };
 }
+function share(name: Setting<number>["name"], value: number, text: string): Setting<number> {
+  return {
+    name,
+    type: "share",
+    default: value,
+    allowed: "0 to 1, six decimals at the most",
+    text,
+    parse: (raw) => (/^(0(\.\d{1,6})?|1(\.0{1,6})?)$/.test(raw) ? Number(raw) : undefined),
+  };
+}
 function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
 }
@@ -94,6 +104,7 @@ function secret(name: Setting<string>["name"], text: string): Setting<string> {
 function model(name: Setting<string>["name"], text: string): Setting<string> {
   return pattern(name, "", /^[^\s=,]{0,100}$/, "a model's name, or empty", text);
 }
+
 function list(
   name: Setting<readonly string[]>["name"],
   allowed: string,
@@ -200,6 +211,17 @@ const table = {
     "info",
     ["fatal", "error", "warn", "info", "debug", "trace"],
     "Least important log lines that are written.",
+  ),
+  zipkinUrl: url(
+    "LEADS_ZIPKIN_URL",
+    "",
+    ["http", "https"],
+    "Zipkin, or what takes its spans (POST /api/v2/spans). Empty: there are no traces.",
+  ),
+  traceShare: share(
+    "LEADS_TRACE_SHARE",
+    0.01,
+    "Traces that are exported, by a hash of their ids: give all processes the same. A span that fails is exported in any case.",
   ),
   drainMs: whole(
     "LEADS_DRAIN_MS",
@@ -370,6 +392,65 @@ const table = {
     "Calls to Yelp in a day (UTC), all instances and tenants together, by the plan that was bought.",
   ),
   yelpMicro: micro("LEADS_YELP_PRICE", 0, "What a call to Yelp costs, by the plan that was bought."),
+  placesKey: secret("LEADS_PLACES_KEY", "Key of Google's Places API (New); empty: there are no listings of Google."),
+  placesUrl: url("LEADS_PLACES_URL", "https://places.googleapis.com", ["https", "http"], "Where the Places API is."),
+  placesDaily: whole(
+    "LEADS_PLACES_DAILY",
+    1_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to the Places API in a day (UTC), all instances and tenants together.",
+  ),
+  placesMicro: micro("LEADS_PLACES_PRICE", 35_000, "What a page of the Places API costs (Text Search Enterprise)."),
+  rawDays: whole(
+    "LEADS_RAW_DAYS",
+    90,
+    0,
+    3_650,
+    "days",
+    "How long what a provider told of a listing is kept as it came; 0: not at all.",
+  ),
+  semrushKey: secret("LEADS_SEMRUSH_KEY", "Key of SEMrush's API; empty: it is not asked about domains."),
+  semrushUrl: url("LEADS_SEMRUSH_URL", "https://api.semrush.com", ["https", "http"], "Where SEMrush's API is."),
+  semrushDaily: whole(
+    "LEADS_SEMRUSH_DAILY",
+    10_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to SEMrush in a day (UTC), all instances and tenants together; two a domain.",
+  ),
+  semrushUnitMicro: micro(
+    "LEADS_SEMRUSH_UNIT_PRICE",
+    50,
+    "What an API unit of SEMrush costs; a domain takes 50 of them.",
+  ),
+  screenshotKey: secret("LEADS_SCREENSHOT_KEY", "Key of the screenshot API; empty: no pictures of sites are taken."),
+  screenshotUrl: url(
+    "LEADS_SCREENSHOT_URL",
+    "https://api.screenshotone.com",
+    ["https", "http"],
+    "Where an API in ScreenshotOne's format is.",
+  ),
+  screenshotDaily: whole(
+    "LEADS_SCREENSHOT_DAILY",
+    1_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Pictures taken in a day (UTC), all instances and tenants together.",
+  ),
+  screenshotMicro: micro("LEADS_SCREENSHOT_PRICE", 0, "What a picture of a site costs, by the plan that was bought."),
+  screenshotDays: whole("LEADS_SCREENSHOT_DAYS", 90, 1, 3_650, "days", "How long a picture of a site is kept."),
+  screenshotBytes: whole(
+    "LEADS_SCREENSHOT_BYTES",
+    2_147_483_648,
+    1_048_576,
+    1_099_511_627_776,
+    "bytes",
+    "Size of the store of pictures; while it is full no more are taken.",
+  ),
   llmKey: secret(
     "LEADS_LLM_KEY",
     "Key of an OpenAI-compatible API with a language model; empty, and no LEADS_ANTHROPIC_KEY: mock-ups are made by template.",

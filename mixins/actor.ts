@@ -13,6 +13,7 @@ import { onRead } from "./metrics/process.ts";
 import { meterOf } from "./metrics.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
+import { tracingOf } from "./tracing.ts";
 
 export interface ActorOptions<T extends Item> {
   /** The stage's name in config/pipeline.ts. */
@@ -100,6 +101,7 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
           names,
           settings,
           publisher: this.$publisher,
+          tracing: tracingOf(this.broker),
           stage: line,
           meter,
           next: inFlow ? nextStage(stage, flow) : null,

@@ -6,6 +6,7 @@ import { pipeline, type StageConfig, sideStages } from "../config/pipeline.ts";
 import { loadSettings, type Settings } from "../config/settings.ts";
 import { Databases } from "./knex.ts";
 import { onRead } from "./metrics/process.ts";
+import { onNobodysBehalf } from "./trace/scope.ts";
 
 /**
  * What all services of one process share: settings, one NATS connection, the database pools, one Redis client.
@@ -68,7 +69,8 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
         flow,
         side: sideStages,
         nats() {
-          nats ??= connectNats(settings, broker.nodeID);
+          // What its messages set off is not done for whoever asked for it first.
+          nats ??= onNobodysBehalf(() => connectNats(settings, broker.nodeID));
           return nats;
         },
         redis() {

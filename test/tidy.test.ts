@@ -27,11 +27,14 @@ const hands = new Set([
   "services/budget/sweeper.ts",
   "services/email/sender.ts",
   "services/email/set-aside.ts",
+  "services/enrich/ask.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
   "services/gateway/mail-handlers.ts",
   "services/gateway/mail-operations.ts",
   "services/gateway/operations.ts",
+  "services/gateway/tier-handlers.ts",
+  "services/gateway/tier-operations.ts",
   "services/intake/uuidv7.ts",
   "services/leads/audit.ts",
   "services/leads/leads-table.ts",
@@ -50,6 +53,7 @@ const hands = new Set([
   "services/site/visitor.ts",
   "services/smtp/fate.ts",
   "services/smtp/mime.ts",
+  "services/source/raw-sweeper.ts",
   "services/source/worker.ts",
 ]);
 const world =

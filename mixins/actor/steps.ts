@@ -3,6 +3,7 @@ import { headers, type Names } from "../../config/names.ts";
 import type { StageOptions } from "../../config/pipeline.ts";
 import type { Settings } from "../../config/settings.ts";
 import { LeadsError } from "../errors.ts";
+import type { Tracing } from "../tracing.ts";
 import { foreignLetter } from "./dead-letter.ts";
 import { unpack } from "./envelope.ts";
 import type { ActorMeter } from "./meter.ts";
@@ -19,6 +20,7 @@ export interface WorkerOptions<T extends Item> {
   names: Names;
   settings: Settings;
   publisher: Publisher;
+  tracing: Tracing;
   stage: StageOptions & { name: string };
   /** The stage after this one; null for the last. */
   next: string | null;

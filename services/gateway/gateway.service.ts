@@ -2,9 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Context, Service } from "moleculer";
 import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
 import { LeadsError } from "../../mixins/errors.ts";
+import type { Call, Handlers } from "../../mixins/http/call.ts";
 import { openapi } from "../../mixins/http/openapi.ts";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
-import { type Call, type Edge, type Handlers, http } from "../../mixins/http.ts";
+import { type Edge, http } from "../../mixins/http.ts";
 import { type Claim, fingerprint, IdempotencyKeys } from "../../mixins/idempotency.ts";
 import { ensureStreams } from "../../mixins/jetstream.ts";
 import { meterOf } from "../../mixins/metrics.ts";
@@ -25,6 +26,7 @@ import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
 import { schemas } from "./schemas.ts";
+import { tierHandlers } from "./tier-handlers.ts";
 import { Upload } from "./upload.ts";
 
 interface Vars {
@@ -160,6 +162,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
+  ...tierHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 

@@ -2,6 +2,7 @@ import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
+import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
 
@@ -159,6 +160,7 @@ export const operations = [
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   ...mailOperations,
+  ...tierOperations,
   {
     id: "getBudget",
     method: "GET",

@@ -117,9 +117,40 @@ export interface PageSpeedFacts {
   tapTargets?: number;
 }
 
+/** What SEMrush knows of the lead's domain. What it does not tell is absent. */
 export interface SemrushFacts {
+  /** `off`: no key, or sites are not fetched. `not_asked`: there is no domain of the lead's own, or no budget. `failed`: SEMrush refused. */
+  status?: "ok" | "failed" | "not_asked" | "off";
+  /** Why it is not `ok`. */
+  reason?: string;
+  /** Milliseconds since 1970. */
+  askedAt?: number;
+  /** Place among all domains by visits from searches; 1 has the most. */
+  rank?: number;
+  /** Searches that show the domain among their first hundred results, and visits a month that come of them. */
+  organicKeywords?: number;
+  organicTraffic?: number;
+  /** What these visits would cost as advertisements, USD a month. */
+  organicCostUsd?: number;
+  /** Searches that it buys advertisements for. */
+  adwordsKeywords?: number;
+  /** Authority score, 0 to 100. */
   score?: number;
+  /** Links to it, and domains that they stand on. */
+  backlinks?: number;
+  referringDomains?: number;
+  /** Errors that a site audit counted: not told by what is asked, for facts that come another way. */
   errors?: number;
+}
+
+/** The picture of the lead's web site, in the object store under `screenshotKey(tenant, leadId)`. */
+export interface ScreenshotFacts {
+  /** `off`: no key, or sites are not fetched. `not_taken`: there is no site to be seen, or no budget. `failed`: the site, or the API's word. */
+  status: "ok" | "failed" | "not_taken" | "off";
+  /** Why it is not `ok`. */
+  reason?: string;
+  /** When it was taken, milliseconds since 1970. */
+  at?: number;
 }
 
 /** Who drafted the mock-up. */
@@ -139,6 +170,9 @@ export interface MockupFacts {
 export interface Facts {
   site?: SiteFacts;
   pagespeed?: PageSpeedFacts;
+  /** From tier 2 on. */
+  screenshot?: ScreenshotFacts;
+  /** From tier 3 on. */
   semrush?: SemrushFacts;
   mockup?: MockupFacts;
 }
