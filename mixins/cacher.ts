@@ -1,4 +1,5 @@
 import { Cachers, type ServiceBroker } from "moleculer";
+import { outage } from "./errors.ts";
 
 /** The longest that a call waits for its cache. With what the process itself takes, a fault is a miss within 200 ms. */
 const answerMs = 150;
@@ -65,6 +66,15 @@ export class MissingCacher extends Cachers.Redis {
   }
   override async clean(match?: string | string[]): Promise<void> {
     await this.#try(() => super.clean(match), undefined);
+  }
+
+  /** Deletes entries and returns how many there were; a fault is no miss here, but an outage. */
+  async forget(keys: readonly string[]): Promise<number> {
+    try {
+      return await this.client.del(keys.map((key) => this.prefix + key));
+    } catch (error) {
+      throw outage("redis", error);
+    }
   }
 
   async #try<T>(command: () => Promise<T>, missing: T): Promise<T> {

@@ -5,12 +5,13 @@ import { belongs, type ListingPage, type WorkItem } from "./work.ts";
 
 /**
  * The leads of a page that belong to the item. A listing without an id of its own gets one from its content, so that
- * the same page read twice gives the same leads. `now`: ms since 1970.
+ * the same page read twice gives the same leads. `now`: ms since 1970. `isErased`: its person asked to be forgotten.
  */
 export function leadsOf(
   item: WorkItem,
   page: Pick<ListingPage, "rows">,
   now: number,
+  isErased: (lead: Lead) => boolean = () => false,
 ): { leads: Lead[]; refused: number } {
   const leads: Lead[] = [];
   let refused = 0;
@@ -25,7 +26,7 @@ export function leadsOf(
       now,
       newId: () => derivedId("listing", item.tenant, item.provider, item.listing, JSON.stringify(raw)),
     });
-    if ("faults" in read) refused++;
+    if ("faults" in read || isErased(read.lead)) refused++;
     else if (belongs(read.lead, item)) leads.push(read.lead);
   }
   return { leads, refused };

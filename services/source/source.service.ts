@@ -89,11 +89,12 @@ export default defineService({
     },
   },
   created() {
-    const { databases, onDrain } = resourcesOf(this.broker);
+    const { databases, erased, onDrain } = resourcesOf(this.broker);
     this.edge = acceptor(resourcesOf(this.broker));
     this.worker = new SourceWorker({
       ...this.settings,
       databases,
+      erased,
       page: ({ provider, listing, zip, vertical, tenant, leadId, revision }, cursor) =>
         this.broker.call(`listing-${provider}.page`, {
           listing,

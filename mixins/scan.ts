@@ -1,13 +1,15 @@
-import { createInbox, type NatsConnection } from "nats";
-import { inboxPrefix } from "../../mixins/actor/publisher.ts";
-import { outage } from "../../mixins/errors.ts";
-import { jsApi } from "../../mixins/jetstream.ts";
+import { createInbox, type MsgHdrs, type NatsConnection } from "nats";
+import { inboxPrefix } from "./actor/publisher.ts";
+import { outage } from "./errors.ts";
+import { jsApi } from "./jetstream.ts";
 
 /** A message as it stands in a stream. */
 export interface Stored {
   subject: string;
   seq: number;
   data: Uint8Array;
+  /** As they were published, and what a direct get adds (`Nats-Stream`, `Nats-Subject`, …). */
+  headers: MsgHdrs;
 }
 
 /** What one request may bring: bounds what is in memory at once. */
@@ -19,11 +21,11 @@ const silenceMs = 10_000;
 /**
  * Reads a stream from its beginning to what was its end when the reader came there, a batch at a time, without a
  * consumer: a work queue admits no second one, and reading must take nothing from the mesh. Messages that leave while it
- * reads may be missing, those that come may be there. The stream must have `allow_direct`.
+ * reads may be missing, those that come may be there. The stream must have `allow_direct`. `filter`: only these subjects.
  */
-export async function* scan(nc: NatsConnection, stream: string): AsyncGenerator<Stored[]> {
+export async function* scan(nc: NatsConnection, stream: string, filter = ">"): AsyncGenerator<Stored[]> {
   for (let seq = 1; ; ) {
-    const batch = await getBatch(nc, stream, seq);
+    const batch = await getBatch(nc, stream, seq, filter);
     if (batch.length === 0) return;
     yield batch;
     seq = batch.at(-1)!.seq + 1;
@@ -31,7 +33,7 @@ export async function* scan(nc: NatsConnection, stream: string): AsyncGenerator<
 }
 
 /** Batched direct get, https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md (the client has none by sequence). */
-function getBatch(nc: NatsConnection, stream: string, seq: number): Promise<Stored[]> {
+function getBatch(nc: NatsConnection, stream: string, seq: number, filter: string): Promise<Stored[]> {
   return new Promise((resolve, reject) => {
     const batch: Stored[] = [];
     const inbox = createInbox(inboxPrefix(nc));
@@ -54,10 +56,11 @@ function getBatch(nc: NatsConnection, stream: string, seq: number): Promise<Stor
           subject: message.headers?.get("Nats-Subject") ?? "",
           seq: Number(message.headers?.get("Nats-Sequence")),
           data: message.data,
+          headers: message.headers!,
         });
       },
     });
-    const request = { batch: batchMessages, max_bytes: batchBytes, seq, next_by_subj: ">" };
+    const request = { batch: batchMessages, max_bytes: batchBytes, seq, next_by_subj: filter };
     nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
   });
 }
