@@ -76,6 +76,9 @@ export async function untellErased(
   await each(nc, names, marks, (kv, mark) => kv.delete(keyOf(tenant, mark)));
 }
 
+/** How long NATS may take to answer before it is said to be down. */
+const patienceMs = 2_000;
+
 async function each(
   nc: NatsConnection,
   names: Names,
@@ -83,7 +86,7 @@ async function each(
   run: (kv: KV, mark: string) => Promise<unknown>,
 ): Promise<void> {
   try {
-    const kv = await nc.jetstream().views.kv(names.bucket.erased, { bindOnly: true });
+    const kv = await nc.jetstream({ timeout: patienceMs }).views.kv(names.bucket.erased, { bindOnly: true });
     await Promise.all(marks.map((mark) => run(kv, mark)));
   } catch (error) {
     throw outage("nats", error);

@@ -20,6 +20,11 @@ export interface Sweep {
   onCopies(tellings: readonly Lead[]): Promise<void>;
 }
 
+interface Hit {
+  message: Stored;
+  decision: Decision;
+}
+
 /** How long JetStream may take to store what is left of an envelope. */
 const patience: PublishOptions = { full: "wait", timeoutMs: 10_000 };
 
@@ -33,18 +38,30 @@ const patience: PublishOptions = { full: "wait", timeoutMs: 10_000 };
  */
 export async function sweep(options: Sweep): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
-  const { nc, names, tenant } = options;
+  const { nc, names, tenant, leadIds } = options;
+  const isErased = (lead: Lead) => lead.tenant === tenant && leadIds.includes(lead.leadId);
   for (const stream of await streamsInOrder(options)) {
     const filter = stream === names.intake.stream ? names.intake.subject(tenant) : ">";
     for await (const batch of scan(nc, stream, filter)) {
-      for (const message of batch) {
-        if (!holds(message.data, options.leadIds)) continue;
-        const gone = await handle(options, stream, message);
-        if (gone > 0) counts[stream] = (counts[stream] ?? 0) + gone;
-      }
+      const found = batch
+        .filter(({ data }) => holds(data, leadIds))
+        .map((message): Hit => ({ message, decision: decide(names, stream, message, isErased) }))
+        .filter(({ decision }) => decision.kind !== "keep");
+      if (found.length === 0) continue;
+      const gone = await takeOut(options, stream, found);
+      counts[stream] = (counts[stream] ?? 0) + gone;
     }
   }
   return counts;
+}
+
+/** Takes a batch of messages out: their tellings noted, then the rest published, then deleted. */
+async function takeOut(options: Sweep, stream: string, found: readonly Hit[]): Promise<number> {
+  const tellings = found.flatMap(({ decision }) => ("tellings" in decision ? decision.tellings : []));
+  if (tellings.length > 0) await options.onCopies(tellings);
+  await Promise.all(found.map((hit) => publishLeft(options, stream, hit)));
+  await Promise.all(found.map(({ message }) => remove(options.nc, stream, message.seq)));
+  return Math.max(tellings.length, found.length);
 }
 
 /** Does some stream hold this lead? */
@@ -85,30 +102,24 @@ function decide(names: Names, stream: string, { data }: Stored, isErased: (lead:
   return stream === names.dead.stream ? ofDeadLetter(data, isErased) : ofEnvelope(data, isErased);
 }
 
-async function handle(options: Sweep, stream: string, message: Stored): Promise<number> {
-  const { names, publisher, leadIds, tenant } = options;
-  const decision = decide(names, stream, message, (lead) => lead.tenant === tenant && leadIds.includes(lead.leadId));
+/** Publishes what is left of a message. */
+async function publishLeft(options: Sweep, stream: string, { message, decision }: Hit): Promise<void> {
   switch (decision.kind) {
     case "keep":
-      return 0;
     case "drop":
-      await options.onCopies(decision.tellings);
-      break;
+      return;
     case "rest":
-      await options.onCopies(decision.tellings);
-      await publishRest(options, stream, message, decision);
-      break;
+      return publishRest(options, stream, message, decision);
     case "strip": {
       const h = ownHeaders(message);
       h.set(headers.msgId, `stripped.${stream}.${message.seq}`);
-      await publisher.publish(message.subject, new TextEncoder().encode(JSON.stringify(decision.letter)), h, patience);
-      break;
+      const letter = new TextEncoder().encode(JSON.stringify(decision.letter));
+      await options.publisher.publish(message.subject, letter, h, patience);
+      return;
     }
     default:
-      decision satisfies never;
+      return decision satisfies never;
   }
-  await remove(options.nc, stream, message.seq);
-  return decision.kind === "strip" ? 1 : Math.max(1, decision.tellings.length);
 }
 
 async function publishRest(
@@ -119,11 +130,12 @@ async function publishRest(
 ): Promise<void> {
   const { route } = unpack<Lead>(message.data, message.headers);
   const stage = stageOf(names, stages, stream, message);
-  const schedule = message.headers.get(headers.schedule).replace("@at ", "");
-  const until = Date.parse(schedule) || Date.now();
+  const { headers: h } = message;
+  // Its own moment, else when it was stored: made twice, the same message, which JetStream takes once.
+  const until = Date.parse(h.get(headers.schedule).replace("@at ", "") || h.get("Nats-Time-Stamp"));
   const parked = items.map((item) => ({ item, until, seq: message.seq }));
   for (const { subject, envelope } of parkEnvelopes(names, stage, route, parked)) {
-    if (message.headers.has(headers.suspect)) envelope.headers.set(headers.suspect, "1");
+    if (h.has(headers.suspect)) envelope.headers.set(headers.suspect, "1");
     await publisher.publish(subject, envelope.data, envelope.headers, patience);
   }
 }
