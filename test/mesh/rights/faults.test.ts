@@ -30,10 +30,10 @@ describe("an erasure", function () {
     // The person once in each of many envelopes, as a source tells the same lead again and again.
     const lead = aLead({ fields: { name: mark, email: `me@${mark}.example` } });
     const others: Lead[] = [];
-    for (let n = 0; n < 150; n++) {
-      const pair = [aLead(), aLead()];
-      others.push(...pair);
-      await put(mesh, pipeline[n % 5]!.name, "bulk", [pair[0]!, { ...lead, revision: lead.revision + n }, pair[1]!]);
+    for (const { name } of pipeline) {
+      const told = Array.from({ length: 30 }, (_, n) => [aLead(), { ...lead, revision: lead.revision + n }, aLead()]);
+      others.push(...told.flatMap(([a, , b]) => [a!, b!]));
+      await put(mesh, name, "bulk", told.flat(), { perEnvelope: 3 });
     }
     const knex = mesh.resources.databases.of("acme");
     const began = () => knex("erasures").first();
