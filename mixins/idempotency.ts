@@ -111,7 +111,7 @@ export async function forgetLeads(
     .catch((error) => Promise.reject(down(error)));
   const prefix = `$KV.${bucket}.`;
   let found = 0;
-  for await (const batch of scan(nc, `KV_${bucket}`, `${prefix}${tenant}.*`)) {
+  for await (const batch of scan(nc, `KV_${bucket}`, { subject: `${prefix}${tenant}.*` })) {
     for (const { subject, data } of batch) {
       if (!leadIds.some((id) => Buffer.from(data).includes(id))) continue;
       await kv.purge(subject.slice(prefix.length));

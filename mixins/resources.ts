@@ -6,6 +6,8 @@ import { pipeline, type StageConfig, sideStages } from "../config/pipeline.ts";
 import { loadSettings, type Settings } from "../config/settings.ts";
 import { type Erased, erasedWatch } from "./erased.ts";
 import { Databases } from "./knex.ts";
+import { onRead } from "./metrics/process.ts";
+import { onNobodysBehalf } from "./trace/scope.ts";
 
 /**
  * What all services of one process share: settings, one NATS connection, the database pools, one Redis client.
@@ -63,7 +65,8 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
   let broker: ServiceBroker;
   const names = namesFor(settings.prefix);
   const connected = () => {
-    nats ??= connectNats(settings, broker.nodeID);
+    // What its messages set off is not done for whoever asked for it first.
+    nats ??= onNobodysBehalf(() => connectNats(settings, broker.nodeID));
     return nats;
   };
   const erased = erasedWatch(connected, names, (fault) => broker.logger.debug(fault));
@@ -96,6 +99,14 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
         onDrain(drain) {
           drains.push(drain);
         },
+      });
+      onRead(broker, (meter) => {
+        for (const { name: database, used, free, waiting, limit } of databases.pools()) {
+          meter.set("leads_pool_connections", { database, state: "used" }, used);
+          meter.set("leads_pool_connections", { database, state: "free" }, free);
+          meter.set("leads_pool_waiting", { database }, waiting);
+          meter.set("leads_pool_limit_connections", { database }, limit);
+        }
       });
     },
     async stopping() {

@@ -3,8 +3,10 @@ import { headers, type Names } from "../../config/names.ts";
 import type { StageOptions } from "../../config/pipeline.ts";
 import type { Settings } from "../../config/settings.ts";
 import { LeadsError } from "../errors.ts";
+import type { Tracing } from "../tracing.ts";
 import { foreignLetter } from "./dead-letter.ts";
 import { unpack } from "./envelope.ts";
+import type { ActorMeter } from "./meter.ts";
 import { type OutageGate, patience, type Step } from "./outage.ts";
 import { drop, faultOf, type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
 import type { Publisher, PublishOptions } from "./publisher.ts";
@@ -18,6 +20,7 @@ export interface WorkerOptions<T extends Item> {
   names: Names;
   settings: Settings;
   publisher: Publisher;
+  tracing: Tracing;
   stage: StageOptions & { name: string };
   /** The stage after this one; null for the last. */
   next: string | null;
@@ -26,6 +29,7 @@ export interface WorkerOptions<T extends Item> {
   /** Was this item's person erased? Then nobody handles it any more. */
   isErased(tenant: string, leadId: string): boolean;
   probe(dependency: string): (() => Promise<unknown>) | undefined;
+  meter: ActorMeter;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: object): void;
   /** Something that readiness shows has changed. */
   onChange(): void;
@@ -156,8 +160,8 @@ export class Steps<T extends Item> {
     }
   }
 
-  /** Successors, parked leads and dead letters; resolves when JetStream has them all. */
-  async publish(entries: Entry<T>[]): Promise<void> {
+  /** Successors, parked leads and dead letters; resolves when JetStream has them all, with those that are dead. */
+  async publish(entries: Entry<T>[]): Promise<ReadonlySet<Entry<T>>> {
     const { names, stage, next, publisher } = this.#o;
     for (const entry of entries) if (this.#isErased(entry)) entry.outcome = drop;
     const { parcels, dead } = settle(entries, { names, options: stage, next, now: Date.now(), random: Math.random });
@@ -169,6 +173,7 @@ export class Steps<T extends Item> {
       this.#stats[entry.outcome!.kind]++;
       if (entry.outcome!.kind === "retry") this.#logFailure(entry, dead.includes(entry));
     }
+    return new Set(dead);
   }
 
   #logFailure({ work, outcome }: Entry<T>, dead: boolean): void {
@@ -200,6 +205,7 @@ export class Steps<T extends Item> {
       this.patient,
     );
     this.#stats.foreign++;
+    this.#o.meter.foreign(delivery.msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk");
   }
 }
 

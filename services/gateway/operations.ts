@@ -3,6 +3,7 @@ import { areaCodePattern } from "../intake/limits.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { rightsOperations } from "./rights-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
+import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
 
@@ -161,6 +162,7 @@ export const operations = [
   },
   ...mailOperations,
   ...rightsOperations,
+  ...tierOperations,
   {
     id: "getBudget",
     method: "GET",

@@ -137,6 +137,17 @@ const leads: Run = (knex, { tenant, leadIds }) =>
     [tenant, leadIds],
   );
 
+/** What listing providers told of it, as it came. Before its row, which says under which key. By primary key. */
+const listings: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    `delete from listing_raw r using (
+       select source, coalesce(source_id, lead_id::text) as source_id from leads where tenant = ? and lead_id = any(?::uuid[])
+     ) l
+     where r.source_id = l.source_id and r.tenant = ? and r.source = l.source`,
+    [tenant, leadIds, tenant],
+  );
+
 /** Keeps of an acceptance that there was one, and when. By primary key. */
 const acceptances: Run = (knex, { tenant, leadIds }) =>
   count(
@@ -183,7 +194,7 @@ const suppressions: Run = (knex, { tenant, leadIds, erasureId }) =>
   );
 
 /** The tables of the record, each by its name in the answer. Another table is one line more. */
-const tables: Record<string, Run> = { leads, acceptances, merges, mails, suppressions };
+const tables: Record<string, Run> = { listings, leads, acceptances, merges, mails, suppressions };
 
 /** Empties the record of these leads, in the caller's transaction. */
 export async function eraseRecord(trx: Knex.Transaction, erasure: Whose): Promise<Counts> {

@@ -57,6 +57,11 @@ export async function notice(
       [texts("website"), texts("email"), erasure.tenant, erasure.erasureId],
     );
     await raise(trx, erasure, tellings);
+    await trx.raw(
+      `delete from listing_raw r using jsonb_to_recordset(?::jsonb) as told("leadId" text, source text, "sourceId" text)
+       where r.source_id = coalesce(told."sourceId", told."leadId") and r.tenant = ? and r.source = told.source`,
+      [JSON.stringify(tellings.map(({ leadId, source, sourceId }) => ({ leadId, source, sourceId }))), erasure.tenant],
+    );
   });
 }
 

@@ -15,6 +15,8 @@ export const isWelcome = (row: string) => `(not exists (select from tombstones)
 export interface Telling {
   leadId: string;
   fields: object;
+  source?: string;
+  sourceId?: string;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
 import { type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
+import { sortGoogle } from "../../mixins/provider/google.ts";
 import { provider } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
@@ -28,7 +29,7 @@ export default defineService({
       baseUrl: (settings) => settings.pagespeedUrl,
       dailyCalls: (settings) => settings.pagespeedDaily,
       schema,
-      sort: (_answer, body) => sortError(body),
+      sort: (_answer, body) => sortError(body) ?? sortGoogle(body),
       maxBytes,
     }),
   ] as const,

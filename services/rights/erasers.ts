@@ -1,10 +1,11 @@
 import type { ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
-import type { Names } from "../../config/names.ts";
+import { type Names, screenshotKey } from "../../config/names.ts";
 import type { Publisher } from "../../mixins/actor/publisher.ts";
 import { forgetEverywhere } from "../../mixins/forget.ts";
 import { forgetLeads } from "../../mixins/idempotency.ts";
 import { statement, transaction } from "../../mixins/knex.ts";
+import { ObjectStore } from "../../mixins/object-store.ts";
 import type { Resources } from "../../mixins/resources.ts";
 import { eraseAnswers, eraseKeys, eraseRecord } from "../leads/erase.sql.ts";
 import { type Counts, type Erasure, notice, websitesOf } from "../leads/erasures.sql.ts";
@@ -40,6 +41,12 @@ export const erasers: Record<string, Eraser> = {
     }),
   record: (erasure, { resources }) =>
     transaction(resources.databases.of(erasure.tenant), (trx) => eraseRecord(trx, erasure)),
+  pictures: async ({ tenant, leadIds }, { resources, names }) => {
+    const store = new ObjectStore(resources.nats, names.objects.screenshots);
+    let pictures = 0;
+    for (const id of leadIds) if (await store.remove(screenshotKey(tenant, id))) pictures++;
+    return { pictures };
+  },
   keys: async (erasure, { resources }) => ({ keys: await eraseKeys(resources.databases.of(erasure.tenant), erasure) }),
   ledger: async (erasure, { resources }) => ({
     answers: await eraseAnswers(resources.databases.of(erasure.tenant), erasure),

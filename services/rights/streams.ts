@@ -41,8 +41,8 @@ export async function sweep(options: Sweep): Promise<Record<string, number>> {
   const { nc, names, tenant, leadIds } = options;
   const isErased = (lead: Lead) => lead.tenant === tenant && leadIds.includes(lead.leadId);
   for (const stream of await streamsInOrder(options)) {
-    const filter = stream === names.intake.stream ? names.intake.subject(tenant) : ">";
-    for await (const batch of scan(nc, stream, filter)) {
+    const subject = stream === names.intake.stream ? names.intake.subject(tenant) : ">";
+    for await (const batch of scan(nc, stream, { subject })) {
       const found = batch
         .filter(({ data }) => holds(data, leadIds))
         .map((message): Hit => ({ message, decision: decide(names, stream, message, isErased) }))
@@ -130,19 +130,18 @@ async function publishRest(
 ): Promise<void> {
   const { route } = unpack<Lead>(message.data, message.headers);
   const stage = stageOf(names, stages, stream, message);
-  const { headers: h } = message;
   // Its own moment, else when it was stored: made twice, the same message, which JetStream takes once.
-  const until = Date.parse(h.get(headers.schedule).replace("@at ", "") || h.get("Nats-Time-Stamp"));
+  const until = Date.parse(message.headers?.get(headers.schedule).replace("@at ", "") ?? "") || message.storedAt;
   const parked = items.map((item) => ({ item, until, seq: message.seq }));
   for (const { subject, envelope } of parkEnvelopes(names, stage, route, parked)) {
-    if (h.has(headers.suspect)) envelope.headers.set(headers.suspect, "1");
+    if (message.headers?.has(headers.suspect)) envelope.headers.set(headers.suspect, "1");
     await publisher.publish(subject, envelope.data, envelope.headers, patience);
   }
 }
 
 /** Whose mailbox a message goes to, or stands in. */
-function stageOf(names: Names, stages: readonly string[], stream: string, { headers: h }: Stored): string {
-  if (stream === names.park.stream) return h.get(headers.stage);
+function stageOf(names: Names, stages: readonly string[], stream: string, message: Stored): string {
+  if (stream === names.park.stream) return message.headers?.get(headers.stage) ?? "";
   const own = stream.slice(names.streams.length);
   return stream === names.intake.stream ? stages[0]! : own;
 }
@@ -150,8 +149,8 @@ function stageOf(names: Names, stages: readonly string[], stream: string, { head
 /** A message's headers without those that reading it added. */
 function ownHeaders(message: Stored) {
   const h = natsHeaders();
-  for (const key of message.headers.keys()) {
-    if (!key.startsWith("Nats-")) h.set(key, message.headers.get(key));
+  for (const key of message.headers?.keys() ?? []) {
+    if (!key.startsWith("Nats-")) h.set(key, message.headers!.get(key));
   }
   return h;
 }

@@ -39,7 +39,7 @@ async function inStreams({ nats, names }: Place, mark: string): Promise<string[]
     if (!config.allow_direct) throw new Error(`${name} cannot be read`);
     for await (const batch of scan(nats, name))
       for (const { subject, data, headers } of batch) {
-        const said = [...headers].flat(2).join("\n");
+        const said = [...(headers ?? [])].flat(2).join("\n");
         const text = `${subject}\n${said}\n${Buffer.from(data).toString("latin1")}`;
         if (text.toLowerCase().includes(needle)) found.push(`${name} ${subject}`);
       }

@@ -139,7 +139,9 @@ describe("erasing a lead that is on its way", () => {
       [other.leadId],
     );
     const due = await eventually("the other's time comes", async () => {
-      for await (const batch of scan(mesh.nats, mesh.names.park.stream, mesh.names.park.due("score", "bulk")))
+      for await (const batch of scan(mesh.nats, mesh.names.park.stream, {
+        subject: mesh.names.park.due("score", "bulk"),
+      }))
         for (const { data } of batch) if (Buffer.from(data).includes(other.leadId)) return Buffer.from(data).toString();
       return undefined;
     });
