@@ -45,6 +45,7 @@ const hands = new Set([
   "services/leads/recorder.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
+  "services/llm/model.ts",
   "services/sendgrid/send.ts",
   "services/rights/erasers.ts",
   "services/rights/rewrite.ts",
