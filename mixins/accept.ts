@@ -6,6 +6,7 @@ import { Publisher } from "./actor/publisher.ts";
 import { LeadsError } from "./errors.ts";
 import { errCodes, JetStreamError, jsApi } from "./jetstream.ts";
 import type { Resources } from "./resources.ts";
+import { traced } from "./trace/scope.ts";
 
 /** Where a lead comes from, for headers and logs. */
 export interface Origin {
@@ -65,10 +66,12 @@ export function acceptor(resources: Resources, onAccepted: (lane: Lane, leads: n
       const route: Route = { ...routeOf(origin), lane: "live" };
       const [envelope] = pack(route, [{ lead }]) as [Envelope];
       const out = await open();
-      await out.publish(first.subject("live"), envelope.data, envelope.headers, { full: "throw", timeoutMs });
-      await out.publish(names.accepted.one(origin.tenant, lead.leadId), new Uint8Array(), acceptedHeaders(route, 1), {
-        full: "throw",
-        timeoutMs,
+      await traced({ name: "accept", kind: "PRODUCER", remote: "nats" }, async () => {
+        await out.publish(first.subject("live"), envelope.data, envelope.headers, { full: "throw", timeoutMs });
+        await out.publish(names.accepted.one(origin.tenant, lead.leadId), new Uint8Array(), acceptedHeaders(route, 1), {
+          full: "throw",
+          timeoutMs,
+        });
       });
       onAccepted("live", 1);
     },

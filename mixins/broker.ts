@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { BrokerOptions, CallingOptions, Middleware } from "moleculer";
 import { namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig } from "../config/pipeline.ts";
@@ -7,6 +6,8 @@ import { CountingCacher, MissingCacher } from "./cacher.ts";
 import { formatLine } from "./log.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
+import { newSpanId, newTraceId } from "./trace/ids.ts";
+import { tracerOptions, tracing } from "./tracing.ts";
 
 /** A cached answer of an action that names no TTL of its own lives this long. */
 const cacheTtlSeconds = 60;
@@ -79,10 +80,10 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     },
     logLevel: settings.logLevel,
     // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
-    uidGenerator: () => randomBytes(8).toString("hex"),
+    uidGenerator: newSpanId,
     metrics: counting.metrics!,
-    tracing: false,
-    middlewares: [requestIds, ...counting.middlewares, resources(settings, flow)],
+    tracing: tracerOptions(settings),
+    middlewares: [requestIds, ...counting.middlewares, resources(settings, flow), tracing(settings)],
   };
 }
 
@@ -101,8 +102,6 @@ function withRequestId(next: Next): Next {
     next(
       name,
       payload,
-      options.parentCtx || options.requestID || options.parentSpan
-        ? options
-        : { ...options, requestID: randomBytes(16).toString("hex") },
+      options.parentCtx || options.requestID || options.parentSpan ? options : { ...options, requestID: newTraceId() },
     );
 }

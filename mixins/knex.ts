@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import createKnex, { type Knex } from "knex";
 import type { Settings } from "../config/settings.ts";
 import { outage } from "./errors.ts";
+import { TracedClient } from "./trace/knex-client.ts";
 
 /** Logical shards; a tenant belongs to one, a shard to one database (tables `tenants`, `shards`). */
 export const shardCount = 64;
@@ -74,7 +75,7 @@ interface Tarn {
 
 export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databasePool" | "statementTimeoutMs">): Knex {
   return createKnex({
-    client: "pg",
+    client: TracedClient as unknown as typeof Knex.Client,
     connection: {
       connectionString: settings.databaseUrl,
       application_name: "leads",
@@ -87,6 +88,8 @@ export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databaseP
     },
     pool: { min: 0, max: settings.databasePool },
     acquireConnectionTimeout: 10_000,
+    // An error's message would else hold the statement with what was bound to it: leads, which it takes into the log.
+    compileSqlOnError: false,
     // What Knex would print, past our log: every fault of a connection also comes as the error of a statement.
     log: { debug: silent, warn: silent, error: silent, deprecate: silent },
   });

@@ -12,6 +12,7 @@ import { ackBody, type Delivery, Puller } from "./puller.ts";
 import { crashLoop } from "./settle.ts";
 import { newStats } from "./stats.ts";
 import { Steps, Stopped, type WorkerOptions } from "./steps.ts";
+import { Trail } from "./trail.ts";
 
 /** An envelope delivered more often than this may have killed its worker: it is handled alone from now on. */
 const suspectAfter = 5;
@@ -176,16 +177,18 @@ export class Worker<T extends Item> {
   }
 
   async #run(lane: Lane, deliveries: Delivery[]): Promise<void> {
-    const { meter } = this.#o;
+    const { meter, stage, tracing } = this.#o;
     this.#running[lane]++;
     meter.taken(lane, deliveries, this.#places);
     let completed = 0;
     try {
       const { times, timed } = stepClock();
       const entries = await timed("decode", this.#steps.decode(deliveries));
-      await timed("handle", this.#steps.handle(entries));
-      await timed("checkpoint", this.#steps.checkpoint(entries));
-      const dead = await timed("publish", this.#steps.publish(entries));
+      const dead = await new Trail(tracing, stage.name, entries).run(async () => {
+        await timed("handle", this.#steps.handle(entries));
+        await timed("checkpoint", this.#steps.checkpoint(entries));
+        return timed("publish", this.#steps.publish(entries));
+      });
       for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
       completed = entries.length;
       meter.done(lane, entries, dead, times);

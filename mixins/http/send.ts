@@ -8,7 +8,8 @@ export interface Answer {
   headers?: Record<string, string>;
   json?: unknown;
   html?: string;
-  /** Content type of `json`, when it is not application/json. */
+  bytes?: Uint8Array;
+  /** Content type of `bytes`, and of `json` when it is not application/json. */
   type?: string;
 }
 
@@ -18,9 +19,9 @@ const lingerMs = 2_000;
 /** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  const { status = 200, headers = {}, json, html, type = "application/json" } = answer;
-  const body = html ?? (json === undefined ? "" : JSON.stringify(json));
-  if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
+  const { status = 200, headers = {}, json, html, bytes, type = "application/json" } = answer;
+  const body = bytes ?? html ?? (json === undefined ? "" : JSON.stringify(json));
+  if (body.length > 0) res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   if (closing) res.setHeader("Connection", "close");
