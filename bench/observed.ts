@@ -15,7 +15,11 @@ const shapes = [
   { lane: "live", perEnvelope: 1, leads: 20_000 },
 ] as const;
 
-/** The chain with traces off and on (at the share that is the default, to a collector on this machine), by turns. */
+/** What is observed of a run: nothing, metrics, or metrics and traces (at the share that is the default, to a collector here). */
+type Observed = "nothing" | "metrics" | "metrics and traces";
+const kinds = ["nothing", "metrics", "metrics and traces"] as const;
+
+/** The chain with nothing observed, with metrics, and with metrics and traces, by turns. */
 export const run: Bench = async ({ short, log }) => {
   await using nats = await ownNats();
   await using postgres = await ownPostgres({ durable: true });
@@ -30,7 +34,7 @@ export const run: Bench = async ({ short, log }) => {
   const knex = openDatabase({ databaseUrl: postgres.url, databasePool: 8, statementTimeoutMs: 60_000 });
   await createTable(knex);
   let serial = 0;
-  const measure = async (traces: "off" | "on", { lane, perEnvelope, leads }: (typeof shapes)[number]) => {
+  const measure = async (observed: Observed, { lane, perEnvelope, leads }: (typeof shapes)[number]) => {
     await truncate(knex);
     const settings = loadSettings({
       LEADS_PREFIX: `o${serial++}`,
@@ -38,30 +42,33 @@ export const run: Bench = async ({ short, log }) => {
       LEADS_DATABASE_URL: postgres.url,
       LEADS_LOG_LEVEL: "error",
       LEADS_MAILBOX_ENVELOPES: "1000000",
-      ...(traces === "on" ? { LEADS_ZIPKIN_URL: zipkinUrl } : {}),
+      LEADS_METRICS: observed === "nothing" ? "off" : "on",
+      ...(observed === "metrics and traces" ? { LEADS_ZIPKIN_URL: zipkinUrl } : {}),
     });
     const count = short ? leads / 4 : leads;
     const shape = { batchLeads: 250, perEnvelope, concurrency: 2 };
     const plan = { settings, shape, count, stages, checkpoints: new Set([1, 4]), lane };
     const before = spans;
     const rate = count / ((await meshChain(plan, (batch, step) => upsert(knex, batch, step))) / 1_000);
-    log(`${lane}, traces ${traces}: ${Math.round(rate)} leads/s, ${spans - before} spans`);
+    log(`${lane}, ${observed}: ${Math.round(rate)} leads/s, ${spans - before} spans`);
     return rate;
   };
   try {
-    await measure("off", shapes[0]);
+    await measure("nothing", shapes[0]);
     return await shapes.reduce(async (before, shape) => {
       const rows = await before;
-      const rates: Record<"off" | "on", number[]> = { off: [], on: [] };
+      const rates: Record<Observed, number[]> = { nothing: [], metrics: [], "metrics and traces": [] };
       for (let turn = 0; turn < 5; turn++)
-        for (const traces of turn % 2 === 0 ? (["off", "on"] as const) : (["on", "off"] as const))
-          rates[traces].push(await measure(traces, shape));
-      const [off, on] = [median(rates.off), median(rates.on)];
+        for (const observed of turn % 2 === 0 ? kinds : kinds.toReversed())
+          rates[observed].push(await measure(observed, shape));
+      const [nothing, metrics, both] = kinds.map((observed) => median(rates[observed])) as [number, number, number];
       return [
         ...rows,
-        figure("observed", `${shape.lane}, traces off`, "leads/s", off),
-        figure("observed", `${shape.lane}, traces on`, "leads/s", on),
-        atLeast("observed", `${shape.lane}, traces on / off`, "ratio", on / off, 0.9),
+        figure("observed", `${shape.lane}, nothing observed`, "leads/s", nothing),
+        figure("observed", `${shape.lane}, metrics`, "leads/s", metrics),
+        figure("observed", `${shape.lane}, metrics and traces`, "leads/s", both),
+        atLeast("observed", `${shape.lane}, metrics / nothing`, "ratio", metrics / nothing, 0.9),
+        atLeast("observed", `${shape.lane}, metrics and traces / nothing`, "ratio", both / nothing, 0.9),
       ];
     }, Promise.resolve<ReturnType<typeof figure>[]>([]));
   } finally {
