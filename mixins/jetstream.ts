@@ -224,7 +224,6 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
-    ensureUnsubscribed(nc, names),
     ensureBucket(nc, names.bucket.control, {}),
     ensureBucket(nc, names.bucket.keys, {}),
     ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
@@ -247,22 +246,6 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       max_ack_pending: 10_000,
     }),
   ]);
-}
-
-/** What `mail` puts there and `sender` empties before it sends: they may start before any stage. */
-export async function ensureUnsubscribed(nc: NatsConnection, names: Names): Promise<void> {
-  const { stream, all, consumer } = names.unsubscribed;
-  await ensureStream(nc, {
-    name: stream,
-    subjects: [all],
-    storage: "file",
-    allow_direct: true,
-    discard: "new",
-    retention: "workqueue",
-    duplicate_window: 120_000 * ms,
-    max_bytes: 67_108_864,
-  });
-  await ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 10_000 * ms, max_ack_pending: 10_000 });
 }
 
 /** A key-value bucket as the clients know it (https://github.com/nats-io/nats-architecture-and-design, ADR-8). */
