@@ -94,6 +94,8 @@ export function namesFor(prefix: string) {
       keys: `${prefix}-keys`,
       /** Idempotency keys of 24 hours. */
       idempotency: `${prefix}-idempotency`,
+      /** `<tenant>.<mark>`: of a person who was erased lately; whoever has such a lead in hand lets it go. */
+      erased: `${prefix}-erased`,
       /** `retry.<provider>`: nobody calls it until then. `quota.<provider>.<day>`: calls that were handed out. */
       providers: `${prefix}-providers`,
     },

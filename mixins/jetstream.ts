@@ -27,6 +27,7 @@ export const errCodes = {
   /** Created before, with other settings. */
   streamExists: 10058,
   messageNotFound: 10037,
+  messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
 } as const;
 
@@ -227,6 +228,8 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
     ensureBucket(nc, names.bucket.control, {}),
     ensureBucket(nc, names.bucket.keys, {}),
     ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
+    // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
+    ensureBucket(nc, names.bucket.erased, { max_age: 30 * 86_400_000 * ms }),
     // Days that are over are of no use to anybody.
     ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
     ensureObjects(nc, names.objects.screenshots, {

@@ -135,7 +135,7 @@ async function takeAccepted({ accepted = [], tenant }: AuditOptions, sink: Sink)
 }
 
 /** What the messages of a stream say of leads; of a message that is none of ours, nothing. */
-function readerOf(stream: string, names: Names): (message: Stored) => Found[] {
+function readerOf(stream: string, names: Names): (message: Pick<Stored, "subject" | "data">) => Found[] {
   if (stream === names.accepted.stream) {
     return ({ subject, data }) =>
       (readAccepted({ subject, data, headers: undefined, storedAt: 0 }) ?? []).map(({ tenant, leadId }) => ({
