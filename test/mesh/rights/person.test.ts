@@ -29,7 +29,7 @@ interface Erasure {
 }
 
 describe("erasing a person", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let sites: Server;
   let gateway: TestGateway;
   let secret: string;
