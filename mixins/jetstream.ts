@@ -27,6 +27,8 @@ export const errCodes = {
   /** Created before, with other settings. */
   streamExists: 10058,
   messageNotFound: 10037,
+  /** Of a message that is not there. */
+  messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
 } as const;
 
@@ -132,8 +134,10 @@ export async function ensureMailbox(
   const mailbox = names.mailbox(options.name);
   await ensureStream(nc, {
     name: mailbox.stream,
-    subjects: lanes.map(mailbox.subject),
+    subjects: [...lanes.map(mailbox.subject), mailbox.markers],
     retention: "workqueue",
+    // A redrive stores the envelope and its marker, or none of them.
+    allow_atomic: true,
     storage: "file",
     discard: "new",
     discard_new_per_subject: true,
@@ -195,7 +199,7 @@ export async function ensureStage(
   ]);
 }
 
-/** Everything that belongs to no single stage: intake, accepted, park, dead letters, buckets. */
+/** Everything that belongs to no single stage: intake, accepted, park, dead letters, operations, buckets. */
 export async function ensureShared(nc: NatsConnection, names: Names, settings: Settings): Promise<void> {
   requireServer(nc);
   const file = { storage: "file", allow_direct: true, discard: "new", duplicate_window: 120_000 * ms };
@@ -207,7 +211,9 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "workqueue",
       max_bytes: settings.intakeBytes,
     }),
-    ensureStream(nc, { ...file, name: names.accepted.stream, subjects: [names.accepted.all], retention: "workqueue" }),
+    ...[names.accepted, names.operations].map(({ stream, all }) =>
+      ensureStream(nc, { ...file, name: stream, subjects: [all], retention: "workqueue" }),
+    ),
     ensureStream(nc, {
       ...file,
       name: names.park.stream,
@@ -230,18 +236,11 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
     // Days that are over are of no use to anybody.
     ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
   ]);
-  await Promise.all([
-    ensureConsumer(nc, names.accepted.stream, {
-      durable_name: names.accepted.consumer,
-      ack_wait: 30_000 * ms,
-      max_ack_pending: 10_000,
-    }),
-    ensureConsumer(nc, names.dead.stream, {
-      durable_name: names.dead.consumer,
-      ack_wait: 30_000 * ms,
-      max_ack_pending: 10_000,
-    }),
-  ]);
+  await Promise.all(
+    [names.accepted, names.dead, names.operations].map(({ stream, consumer }) =>
+      ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 30_000 * ms, max_ack_pending: 10_000 }),
+    ),
+  );
 }
 
 /** A key-value bucket as the clients know it (https://github.com/nats-io/nats-architecture-and-design, ADR-8). */
