@@ -23,6 +23,10 @@ export interface Call {
   operation: Operation;
   /** The key's tenant: it comes from nowhere else. "" where the operation needs no key. */
   tenant: string;
+  /** null where the operation needs none. */
+  key: ApiKey | null;
+  /** Is the request's key still good? */
+  isValid(): boolean;
   requestId: string;
   traceparent: string;
   params: Record<string, string>;
@@ -166,6 +170,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       /** Checks what the operation declares, and reads the body. */
       async admit(req: IncomingMessage & { $ctx?: Context }): Promise<Call> {
         const { operation, requestId, traceparent, params, key } = states.get(req)!;
+        const secret = secretOf(req.headers) ?? "";
         const { settings } = resourcesOf(this.broker);
         const { values, faults } = readQuery(operation.query ?? {}, new URLSearchParams(req.url!.split("?", 2)[1]));
         if (faults.length > 0) throw new LeadsError("VALIDATION", "the query is wrong", { faults });
@@ -177,6 +182,8 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           ctx: req.$ctx!,
           operation,
           tenant: key?.tenant ?? "",
+          key: key ?? null,
+          isValid: () => this.keys.find(secret) !== undefined,
           requestId,
           traceparent,
           params,

@@ -102,7 +102,7 @@ export interface ConsumerInfo {
   num_ack_pending: number;
   num_redelivered: number;
   num_waiting: number;
-  config: { max_ack_pending: number };
+  config: { max_ack_pending: number; filter_subject?: string };
   delivered: { consumer_seq: number; stream_seq: number };
   ack_floor: { consumer_seq: number; stream_seq: number };
 }

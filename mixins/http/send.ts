@@ -9,6 +9,8 @@ export interface Answer {
   html?: string;
   /** Content type of `json`, when it is not application/json. */
   type?: string;
+  /** Takes the answer over, once its head is written: server-sent events. */
+  events?(res: ServerResponse): void;
 }
 
 /** How long what is left of a body is read and thrown away after an early answer, ms. Closed at once, the caller would see a reset instead. */
@@ -17,7 +19,14 @@ const lingerMs = 2_000;
 /** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  const { status = 200, headers = {}, json, html, type = "application/json" } = answer;
+  const { status = 200, headers = {}, json, html, type = "application/json", events } = answer;
+  if (events) {
+    res.writeHead(status, { ...headers, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" });
+    // HEAD asks for nothing more.
+    if (!res.req || (res as { _hasBody?: boolean })._hasBody === false) res.end();
+    else events(res);
+    return;
+  }
   const body = html ?? (json === undefined ? "" : JSON.stringify(json));
   if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));

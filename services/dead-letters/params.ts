@@ -13,7 +13,7 @@ export const letter = { type: "string", pattern: letterPattern } as const;
 export const ids = { type: "array", items: letter, min: 1, max: 10_000, optional: true } as const;
 export const filter = {
   type: "object",
-  props: { ...filterFields, $$strict: true },
+  props: filterFields,
   strict: true,
   optional: true,
 } as const;

@@ -1,5 +1,9 @@
+import type { ServiceBroker } from "moleculer";
 import { LeadsError } from "../../mixins/errors.ts";
+import type { Answer } from "../../mixins/http/send.ts";
 import type { Call } from "../../mixins/http.ts";
+import { operated } from "../../mixins/operation-log.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
 
 /** What several handlers need. */
 
@@ -13,4 +17,21 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function leadIdOf({ params }: Call): string {
   if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", "there is no such lead");
   return params["id"]!.toLowerCase();
+}
+
+/** Who asks, as the log of operations says it. */
+export const whoOf = ({ key }: Pick<Call, "key">): string =>
+  `key ${key!.id}${key!.label ? ` (${key!.label})` : ""}`.slice(0, 100);
+
+/** Does what an operator asks of a service that keeps no log itself, with its line in the log. */
+export async function logged(
+  broker: ServiceBroker,
+  call: Call,
+  what: string,
+  act: () => Promise<Answer>,
+): Promise<Answer> {
+  const { nats, names } = resourcesOf(broker);
+  const { tenant, params, json } = call;
+  const operation = { tenant, by: whoOf(call), what, target: Object.values(params).join(" "), detail: json };
+  return operated(await nats(), names, operation, act);
 }

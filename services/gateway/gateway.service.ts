@@ -21,9 +21,11 @@ import type { Lead } from "../leads/lead.ts";
 import { leadIdOf, mockupPolicy } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
 import { mailHandlers } from "./mail-handlers.ts";
+import { operateHandlers } from "./operate-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
 import { schemas } from "./schemas.ts";
+import { type Tells, tellers } from "./tellers.ts";
 import { Upload } from "./upload.ts";
 
 interface Vars {
@@ -34,7 +36,7 @@ interface Vars {
   /** The last look at what the mesh stands on: anybody may ask, nobody makes us look more than once a second. */
   lastLook: { at: number; looks: Promise<Looks> } | undefined;
 }
-type Gateway = Service & Vars & Edge;
+type Gateway = Service & Vars & Edge & Tells;
 
 const description = openapi(operations, {
   title: "LeadFactory Mesh",
@@ -78,6 +80,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     const upload = new Upload(importId, this.acceptor.bulk<Lead>(origin, { fullForMs: settings.uploadWaitMs }));
     const context = contextOf(this, call, { source, ...pick(query, "areaCode", "vertical") });
     const revisions = new Revisions();
+    const told = this.tellImport({ tenant, importId }, () => upload.counts);
     try {
       const rows = readRows(call.chunks(), {
         format: call.mediaType === "text/csv" ? "csv" : "ndjson",
@@ -109,6 +112,8 @@ const handlers: Handlers<OperationId, Gateway> = {
         accepted: counts.accepted,
       });
       throw early(error, counts);
+    } finally {
+      told.end();
     }
   },
 
@@ -159,6 +164,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
+  ...operateHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 
@@ -183,7 +189,7 @@ const handlers: Handlers<OperationId, Gateway> = {
 /** The edge of the mesh: HTTP in, NATS behind. Keeps no state: any number of them, any one killed. docs/api.md */
 export default defineService({
   name: "gateway",
-  mixins: [http({ operations, handlers }), defineMixin<Vars>()({})] as const,
+  mixins: [http({ operations, handlers }), tellers, defineMixin<Vars>()({})] as const,
   methods: {
     /** Makes what a gateway needs of NATS, however long NATS takes to come. */
     async prepare(): Promise<void> {

@@ -1,7 +1,9 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
+import { leadStates } from "../leads/lead.ts";
 import { mailOperations } from "./mail-operations.ts";
-import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
+import { operateOperations } from "./operate-operations.ts";
+import { cursor, list, object, ref, text } from "./schema-words.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
 
@@ -159,6 +161,7 @@ export const operations = [
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   ...mailOperations,
+  ...operateOperations,
   {
     id: "getBudget",
     method: "GET",

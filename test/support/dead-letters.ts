@@ -7,6 +7,7 @@ import { scan } from "../../mixins/scan.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { insertAcceptances } from "../../services/leads/leads.sql.ts";
 import { eventually } from "./eventually.ts";
+import { aLead, passed } from "./leads.ts";
 import type { TestMesh } from "./mesh.ts";
 import { origin } from "./stages.ts";
 
@@ -46,6 +47,17 @@ export async function bury(mesh: Place, leads: readonly Lead[], burial: Burial =
     const [{ n }] = (await knex("dead_letters").whereIn("lead_id", ids).count({ n: "*" })) as [{ n: string }];
     return Number(n) >= leads.length;
   });
+}
+
+/** A dead letter of a new lead of this tenant; its id. */
+export async function buried(mesh: Place & Pick<TestMesh, "broker">, tenant: string): Promise<string> {
+  const lead = passed(aLead({ tenant }), "enrich", "dedupe");
+  await bury(mesh, [lead]);
+  const letters = await mesh.broker.call<{ id: string }[], object>("dead-letters.ofLead", {
+    tenant,
+    leadId: lead.leadId,
+  });
+  return letters[0]!.id;
 }
 
 /** The leads of all envelopes in a stage's mailbox, oldest first. */
