@@ -103,10 +103,18 @@ export function namesFor(prefix: string) {
       /** `retry.<provider>`: nobody calls it until then. `quota.<provider>.<day>`: calls that were handed out. */
       providers: `${prefix}-providers`,
     },
+    /** Object stores of JetStream. */
+    objects: {
+      /** Pictures of leads' web sites, by {@link screenshotKey}. */
+      screenshots: `${prefix}-screenshots`,
+    },
     /** Prefix of every key in Redis. */
     cache: (kind: string, key: string) => `${prefix}:${kind}:${key}`,
   };
 }
+
+/** The name of the picture of a lead's web site in its object store: one a lead, so that whoever erases the lead finds it. */
+export const screenshotKey = (tenant: string, leadId: string): string => `${tenant}/${leadId}`;
 
 /** A tenant's name: it stands in subjects, keys and statements. */
 export const tenantPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;

@@ -235,6 +235,10 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
     ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
     // Days that are over are of no use to anybody.
     ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
+    ensureObjects(nc, names.objects.screenshots, {
+      max_age: settings.screenshotDays * 86_400_000 * ms,
+      max_bytes: settings.screenshotBytes,
+    }),
   ]);
   await Promise.all(
     [names.accepted, names.dead, names.operations].map(({ stream, consumer }) =>
@@ -263,6 +267,26 @@ function ensureBucket(
   });
 }
 
+/**
+ * An object store as the clients know it (ADR-20): chunks and what they are of. `discard: new`, so that a full one takes
+ * no more: with `old` it would drop single chunks out of the middle of pictures.
+ */
+function ensureObjects(
+  nc: NatsConnection,
+  name: string,
+  limits: { max_age: number; max_bytes: number },
+): Promise<void> {
+  return ensureStream(nc, {
+    name: `OBJ_${name}`,
+    subjects: [`$O.${name}.C.>`, `$O.${name}.M.>`],
+    storage: "file",
+    discard: "new",
+    allow_direct: true,
+    allow_rollup_hdrs: true,
+    ...limits,
+  });
+}
+
 /** The streams, consumers and buckets of a whole mesh: for the edge and for tools that may start before any stage. */
 export async function ensureStreams(
   nc: NatsConnection,
@@ -271,10 +295,5 @@ export async function ensureStreams(
   ...flows: readonly (readonly StageConfig[])[]
 ): Promise<void> {
   await ensureShared(nc, names, settings);
-  await Promise.all(
-    flows.flat().map(async (stage) => {
-      const options = stageOptions(stage.name, ...flows);
-      await ensureStage(nc, names, options, settings);
-    }),
-  );
+  await Promise.all(flows.flat().map(({ name }) => ensureStage(nc, names, stageOptions(name, ...flows), settings)));
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Meter } from "../metrics.ts";
 import type { RateVerdict } from "../rate-limit.ts";
 
 export interface Answer {
@@ -7,7 +8,8 @@ export interface Answer {
   headers?: Record<string, string>;
   json?: unknown;
   html?: string;
-  /** Content type of `json`, when it is not application/json. */
+  bytes?: Uint8Array;
+  /** Content type of `bytes`, and of `json` when it is not application/json. */
   type?: string;
   /** Takes the answer over, once its head is written: server-sent events. */
   events?(res: ServerResponse): void;
@@ -19,16 +21,14 @@ const lingerMs = 2_000;
 /** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  const { status = 200, headers = {}, json, html, type = "application/json", events } = answer;
+  const { status = 200, headers = {}, json, html, bytes, type = "application/json", events } = answer;
   if (events) {
     res.writeHead(status, { ...headers, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" });
-    // HEAD asks for nothing more.
-    if (!res.req || (res as { _hasBody?: boolean })._hasBody === false) res.end();
-    else events(res);
+    events(res);
     return;
   }
-  const body = html ?? (json === undefined ? "" : JSON.stringify(json));
-  if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
+  const body = bytes ?? html ?? (json === undefined ? "" : JSON.stringify(json));
+  if (body.length > 0) res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   if (closing) res.setHeader("Connection", "close");
@@ -40,6 +40,20 @@ export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, 
   const { socket } = req;
   const timer = setTimeout(() => req.complete || socket.destroy(), lingerMs);
   req.once("close", () => clearTimeout(timer));
+}
+
+/** Counts the answer once it was sent, or its caller has gone. `operationOf` is asked then. */
+export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () => string): void {
+  if (!meter.isOn) return;
+  const since = performance.now();
+  res.once("close", () => {
+    const operation = operationOf();
+    const code = res.headersSent ? `${Math.floor(res.statusCode / 100)}xx` : "gone";
+    meter.add("leads_http_requests_total", { operation, code });
+    // Events are told for hours.
+    if (res.getHeader("Content-Type") === "text/event-stream") return;
+    meter.observe("leads_http_duration_seconds", { operation }, (performance.now() - since) / 1_000);
+  });
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { ServiceBroker } from "moleculer";
 import { LeadsError } from "../../mixins/errors.ts";
+import type { Call } from "../../mixins/http/call.ts";
 import type { Answer } from "../../mixins/http/send.ts";
-import type { Call } from "../../mixins/http.ts";
 import { operated } from "../../mixins/operation-log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 
@@ -34,4 +34,13 @@ export async function logged(
   const { tenant, params, json } = call;
   const operation = { tenant, by: whoOf(call), what, target: Object.values(params).join(" "), detail: json };
   return operated(await nats(), names, operation, act);
+}
+
+/** The body's own fields: whose it is comes from the key, and which from the path. Throws `VALIDATION`. */
+export function told({ json }: Call): object {
+  const faults = ["tenant", "id"]
+    .filter((field) => field in json)
+    .map((field) => ({ field, message: "is no field here" }));
+  if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
+  return json;
 }

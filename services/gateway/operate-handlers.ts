@@ -1,9 +1,9 @@
 import type { Service } from "moleculer";
 import { pauseStage, resumeStage } from "../../mixins/control.ts";
 import { LeadsError } from "../../mixins/errors.ts";
+import type { Call, Handlers } from "../../mixins/http/call.ts";
 import type { EventHub } from "../../mixins/http/events.ts";
 import type { Answer } from "../../mixins/http/send.ts";
-import type { Call, Handlers } from "../../mixins/http.ts";
 import { type Resources, resourcesOf } from "../../mixins/resources.ts";
 import { leadIdOf, whoOf } from "./calls.ts";
 import type { operateOperations } from "./operate-operations.ts";

@@ -4,6 +4,7 @@ import { leadStates } from "../leads/lead.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { operateOperations } from "./operate-operations.ts";
 import { cursor, list, object, ref, text } from "./schema-words.ts";
+import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
 
@@ -162,6 +163,7 @@ export const operations = [
   },
   ...mailOperations,
   ...operateOperations,
+  ...tierOperations,
   {
     id: "getBudget",
     method: "GET",

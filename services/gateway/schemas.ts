@@ -1,5 +1,5 @@
 import { rawFields } from "../intake/raw.ts";
-import { leadStates, trustLevels } from "../leads/lead.ts";
+import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
 import { operateSchemas } from "./operate-schemas.ts";
 import { list, object, text, time, uuid, whole } from "./schema-words.ts";
 
@@ -170,6 +170,13 @@ export const schemas = {
     },
     "Money in micro-USD (a millionth of a USD).",
   ),
+  Settings: object({
+    tier: {
+      enum: tiers,
+      description:
+        "How much is done for a lead that is told without a tier: 1, its site is read and measured; 2, also a picture and a mock-up by the language model; 3, also what SEMrush says of its domain.",
+    },
+  }),
   ...operateSchemas,
   Health: object({ status: { const: "ok" } }),
   Readiness: {

@@ -4,6 +4,7 @@ import * as source from "./002-source.ts";
 import * as blocking from "./010-blocking.ts";
 import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
+import * as listings from "./040-listings.ts";
 import * as operate from "./070-operate.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
@@ -12,6 +13,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "010-blocking": blocking,
   "020-budget": budget,
   "030-mail": mail,
+  "040-listings": listings,
   "070-operate": operate,
 };
 
