@@ -1,7 +1,7 @@
 import type { Settings } from "../config/settings.ts";
 import { complete, type Item, type Outcome, wait } from "./actor/outcome.ts";
 import { LeadsError, outage } from "./errors.ts";
-import { type Answer, NoAnswer, type Request, type Sorted, send, sortStatus, textOf } from "./provider/answer.ts";
+import { type Answer, NoAnswer, type Request, type Sorted, send, sortAnswer, textOf } from "./provider/answer.ts";
 import { ProviderGate } from "./provider/gate.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
@@ -151,7 +151,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         } catch {
           // Nothing that can be read: undefined, which no JSON is.
         }
-        return { answer, body, sorted: options.sort?.(answer, body) ?? sortStatus(answer, Date.now()) };
+        return { answer, body, sorted: sortAnswer(answer, options.sort?.(answer, body) ?? null, Date.now()) };
       },
 
       /** Throws what an answer that is no good means; tells all instances where it is for them. */

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { isEnd, sortError } from "../../../services/yelp/read.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
-import type { Failure, HttpStub } from "../../support/providers/http-stub.ts";
+import type { HttpStub } from "../../support/providers/http-stub.ts";
 import { yelpKey, yelpStub } from "../../support/providers/yelp.ts";
 import { stage } from "../../support/stages.ts";
 import { leadsIn } from "../import/support.ts";
@@ -84,34 +84,6 @@ describe("listings of Yelp", () => {
     assert.deepEqual(await page(mesh, null, { zip: "00000" }), { rows: [], unreadable: 0, cursor: null });
     assert.equal(isEnd("VALIDATION_ERROR", 0), false, "a first page that is refused is a fault, not an end");
   });
-
-  it("are off without a key", async () => {
-    await using stub = await yelpStub();
-    await using mesh = await start(stub, { LEADS_YELP_KEY: "" });
-    await assert.rejects(page(mesh, null), { type: "PROVIDER_OFF" });
-  });
-
-  for (const [failure, type, cost] of [
-    ["401", "OUTAGE", 0],
-    ["402", "PROVIDER_LATER", 0],
-    ["429", "PROVIDER_LATER", 0],
-    ["429 with Retry-After", "PROVIDER_LATER", 0],
-    ["500", "OUTAGE", 0],
-    ["slow", "OUTAGE", 8_000],
-    ["cut", "OUTAGE", 8_000],
-    ["another shape", "OUTAGE", 8_000],
-    ["not JSON", "OUTAGE", 8_000],
-  ] as const satisfies [Failure, string, number][])
-    it(`take "${failure}" for ${type} and book ${cost}`, async () => {
-      await using stub = await yelpStub();
-      await using mesh = await start(stub, { LEADS_PROVIDER_TIMEOUT_MS: "400" });
-      stub.failure = failure;
-      await assert.rejects(page(mesh, null), { type });
-      assert.equal(await spent(mesh), cost);
-      stub.failure = "none";
-      if (type === "OUTAGE") assert.equal((await page(mesh, null)).rows.length, 45);
-      else await assert.rejects(page(mesh, null), { type: "PROVIDER_LATER" });
-    });
 
   it("wait till the reset that Yelp names when the day is used up, or midnight UTC", async () => {
     await using stub = await yelpStub();

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { screenshotKey as nameOf } from "../../../config/names.ts";
+import { ObjectStore } from "../../../mixins/object-store.ts";
+import type { ScreenshotFacts } from "../../../services/leads/lead.ts";
+import { type MeshOptions, startMesh, type TestMesh } from "../../support/mesh.ts";
+import type { HttpStub } from "../../support/providers/http-stub.ts";
+import { picture, screenshotKey, screenshotStub } from "../../support/providers/screenshot.ts";
+import { stage } from "../../support/stages.ts";
+
+describe("the picture of a lead's site", () => {
+  let stub: HttpStub;
+  let mesh: TestMesh;
+  let store: ObjectStore;
+  const options = (more: Record<string, string> = {}): MeshOptions => ({
+    flow: [{ name: "end" }],
+    services: [stage("end"), "services/budget/budget.service.ts", "services/screenshot/screenshot.service.ts"],
+    env: {
+      LEADS_SCREENSHOT_URL: stub.url,
+      LEADS_SCREENSHOT_KEY: screenshotKey,
+      LEADS_SCREENSHOT_PRICE: "9000",
+      ...more,
+    },
+  });
+  before(async function () {
+    this.timeout(60_000);
+    stub = await screenshotStub();
+    mesh = await startMesh(options());
+    store = new ObjectStore(mesh.resources.nats, mesh.names.objects.screenshots);
+  });
+  after(async () => {
+    await mesh?.[Symbol.asyncDispose]();
+    await stub?.[Symbol.asyncDispose]();
+  });
+  const take = (leadId: string, host = "joe.example", effect: string = randomUUID(), on = mesh) =>
+    on.broker.call<ScreenshotFacts, object>("screenshot.take", {
+      tenant: "acme",
+      leadId,
+      url: `https://${host}/`,
+      effect,
+    });
+  const spent = async () =>
+    (await mesh.broker.call<any, object>("budget.status", { tenant: "acme" })).providers.screenshot?.spentMicro ?? 0;
+
+  it("stands in the object store under its tenant and lead, byte for byte, until it is taken away", async () => {
+    const leadId = randomUUID();
+    const before = Date.now();
+    const { status, at } = await take(leadId);
+    assert.equal(status, "ok");
+    assert.ok(at! >= before);
+    assert.deepEqual(Buffer.from((await store.get(nameOf("acme", leadId)))!), picture);
+    assert.equal(await store.get(nameOf("zenith", leadId)), null);
+    await store.remove(nameOf("acme", leadId));
+    await store.remove(nameOf("acme", leadId));
+    assert.equal(await store.get(nameOf("acme", leadId)), null);
+  });
+
+  it("is paid once for one effect, and taken anew for another", async () => {
+    const [leadId, effect] = [randomUUID(), randomUUID()];
+    const [served, paid] = [stub.served, await spent()];
+    const first = await take(leadId, "joe.example", effect);
+    assert.deepEqual(await take(leadId, "joe.example", effect), first);
+    assert.deepEqual([stub.served, await spent()], [served + 1, paid + 9_000]);
+    await take(leadId);
+    assert.equal(await spent(), paid + 18_000);
+  });
+
+  it("is none, for a reason, of a site that is down or has no address; nothing is paid", async () => {
+    const paid = await spent();
+    for (const [host, reason] of [
+      ["failing-joe.example", "host_returned_error"],
+      ["nameless-joe.example", "name_not_resolved"],
+    ])
+      await assert.rejects(take(randomUUID(), host), {
+        type: "PROVIDER_REFUSED",
+        data: { provider: "screenshot", reason },
+      });
+    assert.equal(await spent(), paid);
+  });
+
+  it("is not taken, nor paid, while the store is full", async () => {
+    await using full = await startMesh(options({ LEADS_SCREENSHOT_BYTES: "1048576" }));
+    const asked = stub.requests.length;
+    await assert.rejects(take(randomUUID(), "joe.example", randomUUID(), full), {
+      type: "PROVIDER_REFUSED",
+      data: { provider: "screenshot", reason: "store_full" },
+    });
+    assert.equal(stub.requests.length, asked);
+  });
+
+  it("lives as long as the settings say, in a store of the size that they say", async () => {
+    const jsm = await mesh.nats.jetstreamManager();
+    const { config } = await jsm.streams.info(`OBJ_${mesh.names.objects.screenshots}`);
+    assert.equal(config.max_age, 90 * 86_400e9);
+    assert.equal(config.max_bytes, 2_147_483_648);
+    assert.equal(config.discard, "new");
+  });
+});
