@@ -2,7 +2,7 @@ import { type HttpStub, httpStub, type StubAnswer, type Words } from "./http-stu
 
 /**
  * SEMrush's API, version 3, on a local port: reports, columns, units and the examples of
- * https://developer.semrush.com/api/seo/overview-reports/ (seobook.com) and
+ * https://www.semrush.com/api.html (seobook.com), https://developer.semrush.com/api/v3/analytics/basic-docs/ and
  * https://developer.semrush.com/api/seo/backlinks/; that units are used up is ERROR 132 by
  * https://developer.semrush.com/api/basics/api-units-balance/.
  */
