@@ -64,11 +64,13 @@ export function namesFor(prefix: string) {
     /** Leads that wait for a moment: a schedule each, and the due ones that a mover puts back into their mailbox. */
     park: {
       stream: `${prefix}-park`,
-      schedule: (stage: string, id: string) => `${prefix}.park.wait.${stage}.${id}`,
-      waiting: (stage: string) => `${prefix}.park.wait.${stage}.*`,
+      schedule: (stage: string, lane: Lane, id: string) => `${prefix}.park.wait.${stage}.${lane}.${id}`,
+      waiting: (stage: string, lane: Lane) => `${prefix}.park.wait.${stage}.${lane}.*`,
       due: (stage: string, lane: Lane) => `${prefix}.park.due.${stage}.${lane}`,
       all: `${prefix}.park.>`,
       consumer: (stage: string, lane: Lane) => `due-${stage}-${lane}`,
+      /** Nobody reads it: what it has pending is what is parked, counted by the server. */
+      counter: (stage: string, lane: Lane) => `wait-${stage}-${lane}`,
     },
     /** Messages that used up their retries or can never succeed. */
     dead: {

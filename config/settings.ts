@@ -84,6 +84,16 @@ function url(name: Setting<string>["name"], value: string, schemes: readonly str
     },
   };
 }
+function share(name: Setting<number>["name"], value: number, text: string): Setting<number> {
+  return {
+    name,
+    type: "share",
+    default: value,
+    allowed: "0 to 1, six decimals at the most",
+    text,
+    parse: (raw) => (/^(0(\.\d{1,6})?|1(\.0{1,6})?)$/.test(raw) ? Number(raw) : undefined),
+  };
+}
 function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
 }
@@ -197,6 +207,17 @@ const table = {
     "info",
     ["fatal", "error", "warn", "info", "debug", "trace"],
     "Least important log lines that are written.",
+  ),
+  zipkinUrl: url(
+    "LEADS_ZIPKIN_URL",
+    "",
+    ["http", "https"],
+    "Zipkin, or what takes its spans (POST /api/v2/spans). Empty: there are no traces.",
+  ),
+  traceShare: share(
+    "LEADS_TRACE_SHARE",
+    0.01,
+    "Traces that are exported, by a hash of their ids: give all processes the same. A span that fails is exported in any case.",
   ),
   drainMs: whole(
     "LEADS_DRAIN_MS",
@@ -515,6 +536,57 @@ const table = {
     "secrets of 32 characters or more, comma separated",
     (p) => p.length >= 32,
     "Sign events in the plain format at POST /v1/webhooks/email; any of them is accepted. Empty: none is.",
+  ),
+  metrics: choice("LEADS_METRICS", "on", ["on", "off"], "Whether a process counts what it does (docs/metrics.md)."),
+  metricsHost: pattern(
+    "LEADS_METRICS_HOST",
+    "127.0.0.1",
+    /^\S+$/,
+    "an address or host name",
+    "Where metrics are served. They need no key: let nobody but Prometheus reach them.",
+  ),
+  metricsPort: whole(
+    "LEADS_METRICS_PORT",
+    0,
+    0,
+    65_535,
+    "",
+    "Port of a process's own metrics; 0 takes a free one, which the service `metrics` lists at /targets.",
+  ),
+  metricsClusterPort: whole(
+    "LEADS_METRICS_CLUSTER_PORT",
+    3030,
+    0,
+    65_535,
+    "",
+    "Port of the service `metrics`: the cluster's metrics and the list of all processes; 0 takes a free one.",
+  ),
+  metricsEveryMs: whole(
+    "LEADS_METRICS_EVERY_MS",
+    5_000,
+    100,
+    60_000,
+    "ms",
+    "How often a process tells the service `metrics` of its counts.",
+  ),
+  drainLiveMs: whole(
+    "LEADS_DRAIN_LIVE_MS",
+    10_000,
+    1_000,
+    86_400_000,
+    "ms",
+    "In what time a stage should work off its live backlog: T_drain of the scaling law.",
+  ),
+  drainBulkMs: whole("LEADS_DRAIN_BULK_MS", 300_000, 1_000, 86_400_000, "ms", "The same for the bulk backlog."),
+  instancesMin: whole("LEADS_INSTANCES_MIN", 1, 0, 1_000, "instances", "Instances of a stage at the least."),
+  instancesMax: whole("LEADS_INSTANCES_MAX", 8, 1, 1_000, "instances", "Instances of a stage at the most."),
+  instanceRate: whole(
+    "LEADS_INSTANCE_RATE",
+    50,
+    1,
+    1_000_000,
+    "leads a second",
+    "What one busy instance of a stage completes, until one ever was busy.",
   ),
   sendgridEventKey: pattern(
     "LEADS_SENDGRID_EVENT_KEY",

@@ -1,10 +1,13 @@
 import type { Settings } from "../config/settings.ts";
 import { complete, type Item, type Outcome, wait } from "./actor/outcome.ts";
 import { LeadsError, outage } from "./errors.ts";
+import { meterOf } from "./metrics.ts";
 import { type Answer, NoAnswer, type Request, type Sorted, send, sortAnswer, textOf } from "./provider/answer.ts";
 import { ProviderGate } from "./provider/gate.ts";
+import { type ProviderMeter, providerMeter } from "./provider/meter.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
+import { traced } from "./trace/scope.ts";
 
 export interface ProviderOptions {
   /** As the ledger and the gate know it. */
@@ -51,6 +54,7 @@ type Reserved =
 
 interface Vars {
   $gate: ProviderGate;
+  $meter: ProviderMeter;
   $check: (body: unknown) => true | object[];
   /** Asks, pays and reads. Throws `PROVIDER_OFF`, `PROVIDER_LATER`, `PROVIDER_REFUSED`, `OVER_BUDGET` or `OUTAGE`. */
   $ask<R>(order: Order<R>, requestID?: string): Promise<R>;
@@ -97,10 +101,12 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         }
         const { reservation } = taken;
         // A ledger that is gone meanwhile is no reason to lose what was paid: the sweep books it as spent.
-        const close = (action: string, params: object = {}) =>
-          ledger(action, { reservation, ...params }).catch((error: Error) =>
+        const close = (action: string, params: { costMicro?: number; answer?: unknown } = {}) => {
+          if (action === "settle") this.$meter.cost(params.costMicro ?? order.maxMicro);
+          return ledger(action, { reservation, ...params }).catch((error: Error) =>
             this.logger.warn("a reservation is left to the sweep", { ...key, reason: error.message }),
           );
+        };
         try {
           await this.$gate.take();
         } catch (error) {
@@ -114,6 +120,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         }
         const faults = body === undefined ? ["unreadable"] : this.$check(body);
         if (faults !== true) {
+          this.$meter.broken();
           await close("settle");
           throw outage(name, new Error(`it answers ${answer.status} in a form that is not known`));
         }
@@ -138,10 +145,14 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         const { settings } = resourcesOf(this.broker);
         const limits = { timeoutMs: settings.providerTimeoutMs, maxBytes: options.maxBytes };
         let answer: Answer;
+        const told = this.$meter.call();
         try {
-          answer = await send(options.baseUrl(settings), request, limits);
+          answer = await traced({ name: `${name} request`, kind: "CLIENT", remote: name }, () =>
+            send(options.baseUrl(settings), request, limits),
+          );
         } catch (error) {
           const unsent = error instanceof NoAnswer && error.unsent;
+          told(unsent ? "unsent" : "unanswered");
           await close(unsent ? "release" : "settle");
           throw outage(name, error);
         }
@@ -151,7 +162,9 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         } catch {
           // Nothing that can be read: undefined, which no JSON is.
         }
-        return { answer, body, sorted: sortAnswer(answer, options.sort?.(answer, body) ?? null, Date.now()) };
+        const sorted = sortAnswer(answer, options.sort?.(answer, body) ?? null, Date.now());
+        told(sorted.kind);
+        return { answer, body, sorted };
       },
 
       /** Throws what an answer that is no good means; tells all instances where it is for them. */
@@ -174,6 +187,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
     created() {
       const { settings, nats, names } = resourcesOf(this.broker);
       this.settings.apiKey = options.key(settings);
+      this.$meter = providerMeter(meterOf(this.broker), name);
       this.$gate = new ProviderGate({ nats, names, provider: name, dailyCalls: options.dailyCalls(settings) });
       this.$check = this.broker.validator!.compile(options.schema as never) as unknown as Vars["$check"];
       if (this.settings.apiKey === "") this.logger.info(`${name} is off: there is no key for it`);

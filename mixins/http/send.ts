@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Meter } from "../metrics.ts";
 import type { RateVerdict } from "../rate-limit.ts";
 
 export interface Answer {
@@ -32,6 +33,18 @@ export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, 
   const { socket } = req;
   const timer = setTimeout(() => req.complete || socket.destroy(), lingerMs);
   req.once("close", () => clearTimeout(timer));
+}
+
+/** Counts the answer once it was sent, or its caller has gone. `operationOf` is asked then. */
+export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () => string): void {
+  if (!meter.isOn) return;
+  const since = performance.now();
+  res.once("close", () => {
+    const operation = operationOf();
+    const code = res.headersSent ? `${Math.floor(res.statusCode / 100)}xx` : "gone";
+    meter.add("leads_http_requests_total", { operation, code });
+    meter.observe("leads_http_duration_seconds", { operation }, (performance.now() - since) / 1_000);
+  });
 }
 
 /**

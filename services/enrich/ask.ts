@@ -1,6 +1,5 @@
 import type { Service } from "moleculer";
 import { isOutage } from "../../mixins/actor/outage.ts";
-import type { Work } from "../../mixins/actor/outcome.ts";
 import { LeadsError, outage } from "../../mixins/errors.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { isSharedDomain } from "../intake/shared-domains.ts";
@@ -25,12 +24,12 @@ export function notLooked({ tier = 1 }: Pick<Lead, "tier">): Looked {
  * ourselves is not looked at: neither can they. Throws what the lead must wait for, an outage before all else; what was
  * answered meanwhile is kept, and costs nothing when the lead comes again.
  */
-export async function lookAt(service: Service, work: Work<Lead>, site: SiteFacts): Promise<Looked> {
-  const { tier = 1 } = work.lead;
+export async function lookAt(service: Service, lead: Lead, site: SiteFacts): Promise<Looked> {
+  const { tier = 1 } = lead;
   const [pagespeed, screenshot, semrush] = await Promise.allSettled([
-    speedOf(service, work, site),
-    tier < 2 ? undefined : pictureOf(service, work, site),
-    tier < 3 ? undefined : standingOf(service, work, site),
+    speedOf(service, lead, site),
+    tier < 2 ? undefined : pictureOf(service, lead, site),
+    tier < 3 ? undefined : standingOf(service, lead, site),
   ]);
   const failures = [pagespeed, screenshot, semrush].flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
   if (failures.length > 0) throw failures.find(isOutage) ?? failures[0];
@@ -46,31 +45,31 @@ const fulfilled = <T>(one: PromiseSettledResult<T>): T | undefined =>
   one.status === "fulfilled" ? one.value : undefined;
 
 /** The site's measurement. */
-async function speedOf(service: Service, work: Work<Lead>, site: SiteFacts): Promise<PageSpeedFacts> {
+async function speedOf(service: Service, lead: Lead, site: SiteFacts): Promise<PageSpeedFacts> {
   if (site.status !== "ok") return { status: "not_measured", reason: site.reason ?? site.status };
   const { pagespeedKey } = resourcesOf(service.broker).settings;
-  return ask(service, work, pagespeedKey, "pagespeed.facts", { url: work.lead.fields.website });
+  return ask(service, lead, pagespeedKey, "pagespeed.facts", { url: lead.fields.website });
 }
 
 /** The picture of the site, taken into the object store. */
-async function pictureOf(service: Service, work: Work<Lead>, site: SiteFacts): Promise<ScreenshotFacts> {
+async function pictureOf(service: Service, lead: Lead, site: SiteFacts): Promise<ScreenshotFacts> {
   if (site.status !== "ok") return { status: "not_taken", reason: site.reason ?? site.status };
   const { screenshotKey } = resourcesOf(service.broker).settings;
-  return ask<ScreenshotFacts>(service, work, screenshotKey, "screenshot.take", {
-    url: work.lead.fields.website,
+  return ask<ScreenshotFacts>(service, lead, screenshotKey, "screenshot.take", {
+    url: lead.fields.website,
   }).catch((error) => withoutIt("screenshot", error, (reason) => ({ status: "not_taken", reason })));
 }
 
 /** How the lead's own domain stands with search engines and other sites. */
-async function standingOf(service: Service, work: Work<Lead>, site: SiteFacts): Promise<SemrushFacts> {
-  const { domain, address } = work.lead.fields;
+async function standingOf(service: Service, lead: Lead, site: SiteFacts): Promise<SemrushFacts> {
+  const { domain, address } = lead.fields;
   if (site.status !== "ok") return { status: "not_asked", reason: site.reason ?? site.status };
   // An address of numbers is no domain, and a profile on a platform would be told of as the platform.
   if (domain === undefined || !/\.[a-z][a-z0-9-]*$/.test(domain) || isSharedDomain(domain))
     return { status: "not_asked", reason: "no_domain" };
   const { semrushKey, defaultRegion } = resourcesOf(service.broker).settings;
   const about = { domain, country: address?.country ?? defaultRegion };
-  return ask<SemrushFacts>(service, work, semrushKey, "semrush.facts", about).catch((error) =>
+  return ask<SemrushFacts>(service, lead, semrushKey, "semrush.facts", about).catch((error) =>
     withoutIt("semrush", error, (reason) => ({ status: "not_asked", reason })),
   );
 }
@@ -80,7 +79,7 @@ type Answered = { status?: "ok" | "failed" | "off" | undefined; reason?: string 
 /** One provider's answer; being off, and its refusal, are answers too. No call a lead for an answer that is known. */
 async function ask<F extends object>(
   { broker }: Service,
-  { lead: { tenant, leadId, revision }, requestId: requestID }: Work<Lead>,
+  { tenant, leadId, revision }: Lead,
   key: string,
   action: `${string}.${string}`,
   about: object,
@@ -89,7 +88,7 @@ async function ask<F extends object>(
   if (key === "") return off as F;
   try {
     const order = { tenant, leadId, effect: `${leadId} ${revision}`, ...about };
-    return await broker.call<F, object>(action, order, { requestID });
+    return await broker.call<F, object>(action, order);
   } catch (error) {
     const { type, data } = error as { type?: string; data?: { reason?: string } };
     if (type === "PROVIDER_OFF") return off as F;

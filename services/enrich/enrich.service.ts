@@ -6,6 +6,7 @@ import { outage } from "../../mixins/errors.ts";
 import { outcomeOf } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
+import { onBehalfOf } from "../../mixins/trace/scope.ts";
 import type { Lead, SiteFacts } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
 import { tierOf } from "../leads/tiers.ts";
@@ -37,13 +38,13 @@ export default defineService({
         if (fetch === "off") return batch.map(({ lead }) => forward(enriched(lead, notFetched(lead), notLooked(lead))));
         const timeout = fetchTimeoutMs * patience;
         const sites = await Promise.allSettled(
-          batch.map(({ lead, requestId }) => factsOf(this, lead, { timeout, requestID: requestId })),
+          batch.map((work) => onBehalfOf(work, () => factsOf(this, work.lead, timeout))),
         );
         // What the others found is in the cache: when the batch comes again it costs them nothing.
         throwOutage(sites, "site");
         const looks = await inTurns(batch, lookedAtAtOnce, async (work, i) => {
           const site = sites[i]!;
-          return site.status === "rejected" ? undefined : lookAt(this, work, site.value);
+          return site.status === "rejected" ? undefined : onBehalfOf(work, () => lookAt(this, work.lead, site.value));
         });
         throwOutage(looks, "providers");
         return batch.map(({ lead }, i): Outcome<Lead> => {
@@ -77,14 +78,10 @@ function notFetched({ fields }: Lead): SiteFacts {
   return { status: "not_fetched", reason: fields.website === undefined ? "no_website" : "off" };
 }
 
-async function factsOf(
-  service: Service,
-  lead: Lead,
-  options: { timeout: number; requestID: string },
-): Promise<SiteFacts> {
+async function factsOf({ broker }: Service, lead: Lead, timeout: number): Promise<SiteFacts> {
   const { website } = lead.fields;
   if (website === undefined) return notFetched(lead);
-  return service.broker.call("site.facts", { url: website }, options);
+  return broker.call("site.facts", { url: website }, { timeout });
 }
 
 /** The lead with its site's facts, and what others say. Handled again it comes out the same. */

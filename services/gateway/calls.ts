@@ -1,5 +1,5 @@
 import { LeadsError } from "../../mixins/errors.ts";
-import type { Call } from "../../mixins/http.ts";
+import type { Call } from "../../mixins/http/call.ts";
 
 /** What several handlers need. */
 

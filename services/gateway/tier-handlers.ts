@@ -1,7 +1,7 @@
 import type { Service } from "moleculer";
 import { screenshotKey } from "../../config/names.ts";
 import { LeadsError } from "../../mixins/errors.ts";
-import type { Handlers } from "../../mixins/http.ts";
+import type { Handlers } from "../../mixins/http/call.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { leadIdOf, told } from "./calls.ts";

@@ -33,6 +33,30 @@ export interface LeadRow {
   timeline: unknown[];
 }
 
+export const keyOf = (row: Pick<LeadRow, "lead_id" | "tenant">) => `${row.lead_id} ${row.tenant}`;
+
+/** What an end writes of a row that is there already. */
+export function endOf(row: LeadRow) {
+  const { tenant, lead_id, revision, step, state, reason, stage, merged_into } = row;
+  const { warnings, facts, score, score_detail, mockup, timeline } = row;
+  return {
+    tenant,
+    lead_id,
+    revision,
+    step,
+    state,
+    reason,
+    stage,
+    merged_into,
+    warnings,
+    facts,
+    score,
+    score_detail,
+    mockup,
+    timeline,
+  };
+}
+
 export interface RowState {
   stage: string;
   state: string;

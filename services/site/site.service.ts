@@ -1,6 +1,7 @@
 import type { Context } from "moleculer";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { traced } from "../../mixins/trace/scope.ts";
 import type { SiteFacts } from "../leads/lead.ts";
 import { keptSeconds } from "./facts.ts";
 import { type Site, siteOf } from "./site-of.ts";
@@ -30,11 +31,14 @@ export function siteService(outside?: Outside) {
         if (kept) return kept;
         let visit: Promise<SiteFacts> | undefined = this.visits.get(key);
         if (!visit) {
-          visit = (this.visitor as Visitor).visit(site).then((facts) => {
-            // Not waited for: a cache that is gone must not hold up the answer (a fault of it is a miss).
-            void Promise.resolve(cacher?.set(key, facts, keptSeconds(facts))).catch(() => {});
-            return facts;
-          });
+          const { visitor }: Vars = this;
+          visit = traced({ name: "site visit", kind: "CLIENT", remote: "web" }, () => visitor.visit(site)).then(
+            (facts) => {
+              // Not waited for: a cache that is gone must not hold up the answer (a fault of it is a miss).
+              void Promise.resolve(cacher?.set(key, facts, keptSeconds(facts))).catch(() => {});
+              return facts;
+            },
+          );
           this.visits.set(key, visit);
           void visit.catch(() => {}).finally(() => this.visits.delete(key));
         }

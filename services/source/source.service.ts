@@ -1,12 +1,13 @@
-import { randomBytes } from "node:crypto";
 import type { Context, Service } from "moleculer";
 import { headers, tenantPattern } from "../../config/names.ts";
 import { type Acceptor, acceptor } from "../../mixins/accept.ts";
 import { pack } from "../../mixins/actor/envelope.ts";
 import { Publisher } from "../../mixins/actor/publisher.ts";
 import { actor } from "../../mixins/actor.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { writeTraceparent } from "../../mixins/trace/ids.ts";
 import { type Trust, trustLevels } from "../leads/lead.ts";
 import { RawSweeper } from "./raw-sweeper.ts";
 import { openWork, workState } from "./source.sql.ts";
@@ -65,8 +66,8 @@ export default defineService({
         const order: WorkOrder = { ...ctx.params, region, trust };
         const items = new Map(itemsOf(order, Date.now()).map((item) => [item.leadId, item]));
         const open = await openWork(databases.of(order.tenant), [...items.values()], againAfterMs);
-        const requestId = randomBytes(16).toString("hex");
-        const traceparent = `00-${requestId}-${randomBytes(8).toString("hex")}-01`;
+        const requestId = ctx.requestID!;
+        const traceparent = writeTraceparent(requestId, ctx.id, ctx.tracing === true);
         const route = { tenant: order.tenant, lane: "bulk" as const, requestId, traceparent };
         await Promise.all(
           open.map(async ({ workId, round }) => {
@@ -93,7 +94,8 @@ export default defineService({
   },
   created() {
     const { databases, settings, onDrain } = resourcesOf(this.broker);
-    this.edge = acceptor(resourcesOf(this.broker));
+    const meter = meterOf(this.broker);
+    this.edge = acceptor(resourcesOf(this.broker), (lane, leads) => meter.add("leads_accepted_total", { lane }, leads));
     this.worker = new SourceWorker({
       leaseMs: this.settings.leaseMs,
       patienceMs: this.settings.patienceMs,
