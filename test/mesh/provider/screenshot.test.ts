@@ -50,8 +50,8 @@ describe("the picture of a lead's site", () => {
     assert.ok(at! >= before);
     assert.deepEqual(Buffer.from((await store.get(nameOf("acme", leadId)))!), picture);
     assert.equal(await store.get(nameOf("zenith", leadId)), null);
-    await store.remove(nameOf("acme", leadId));
-    await store.remove(nameOf("acme", leadId));
+    assert.equal(await store.remove(nameOf("acme", leadId)), true);
+    assert.equal(await store.remove(nameOf("acme", leadId)), false);
     assert.equal(await store.get(nameOf("acme", leadId)), null);
   });
 

@@ -4,7 +4,7 @@ import { isEnd, sortError } from "../../../services/yelp/read.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
 import type { HttpStub } from "../../support/providers/http-stub.ts";
-import { yelpKey, yelpStub } from "../../support/providers/yelp.ts";
+import { business, yelpKey, yelpStub } from "../../support/providers/yelp.ts";
 import { stage } from "../../support/stages.ts";
 import { leadsIn } from "../import/support.ts";
 
@@ -112,7 +112,6 @@ describe("listings of Yelp", () => {
       listing: "search",
       zips: ["60601"],
       verticals: ["bakery"],
-      trust: "yelp",
     });
     const stats = async () => (await mesh.broker.call<any>("source.state")).stats;
     await eventually("it waits", async () => (await stats()).wait === 1);
@@ -125,5 +124,8 @@ describe("listings of Yelp", () => {
     assert.match(leads[0]!.sourceId!, /^yelp-60601-\d+$/);
     assert.equal((await stats()).retry, 0);
     assert.equal(await spent(mesh), 16_000);
+    const kept = await mesh.resources.databases.of("acme")("listing_raw").where({ tenant: "acme", source: "yelp" });
+    assert.equal(kept.length, 63);
+    assert.deepEqual(kept.find((row) => row.source_id === "yelp-60601-7")!.answer, business(7, "60601"));
   });
 });
