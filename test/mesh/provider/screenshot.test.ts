@@ -55,14 +55,33 @@ describe("the picture of a lead's site", () => {
     assert.equal(await store.get(nameOf("acme", leadId)), null);
   });
 
-  it("is paid once for one effect, and taken anew for another", async () => {
+  it("is paid once for one effect, also when it was taken away meanwhile", async () => {
     const [leadId, effect] = [randomUUID(), randomUUID()];
-    const [served, paid] = [stub.served, await spent()];
+    const paid = await spent();
     const first = await take(leadId, "joe.example", effect);
+    await store.remove(nameOf("acme", leadId));
     assert.deepEqual(await take(leadId, "joe.example", effect), first);
-    assert.deepEqual([stub.served, await spent()], [served + 1, paid + 9_000]);
-    await take(leadId);
+    assert.equal(await spent(), paid + 9_000);
+  });
+
+  it("does for a week, however often the lead is told, unless its address is another", async () => {
+    const leadId = randomUUID();
+    const [paid, served] = [await spent(), stub.served];
+    const { at } = await take(leadId);
+    assert.ok((await take(leadId)).at! - at! < 5_000);
+    assert.equal(await spent(), paid + 9_000);
+    await take(leadId, "ann.example");
     assert.equal(await spent(), paid + 18_000);
+    const real = Date.now;
+    try {
+      const later = real() + 8 * 86_400_000;
+      Date.now = () => later;
+      await take(leadId, "ann.example");
+    } finally {
+      Date.now = real;
+    }
+    assert.equal(stub.served, served + 3);
+    assert.ok(!JSON.stringify(await store.about(nameOf("acme", leadId))).includes("ann"), "its mark tells of nobody");
   });
 
   it("is none, for a reason, of a site that is down or has no address; nothing is paid", async () => {
