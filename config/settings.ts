@@ -101,6 +101,10 @@ function secret(name: Setting<string>["name"], text: string): Setting<string> {
   const shape = /^[\x21-\x7e]{0,512}$/;
   return { ...pattern(name, "", shape, "printable ASCII without spaces, or empty", text), secret: true };
 }
+function model(name: Setting<string>["name"], text: string): Setting<string> {
+  return pattern(name, "", /^[^\s=,]{0,100}$/, "a model's name, or empty", text);
+}
+
 function list(
   name: Setting<readonly string[]>["name"],
   allowed: string,
@@ -242,6 +246,14 @@ const table = {
     600_000,
     "ms",
     "First wait between two looks at a dependency that is down; doubles up to LEADS_PROBE_MAX_MS.",
+  ),
+  eraseAgainMs: whole(
+    "LEADS_ERASE_AGAIN_MS",
+    60_000,
+    200,
+    3_600_000,
+    "ms",
+    "How long after it has looked everywhere an erasure looks once more, for what was in hand meanwhile.",
   ),
   probeMaxMs: whole(
     "LEADS_PROBE_MAX_MS",
@@ -446,6 +458,53 @@ const table = {
     1_099_511_627_776,
     "bytes",
     "Size of the store of pictures; while it is full no more are taken.",
+  ),
+  llmKey: secret(
+    "LEADS_LLM_KEY",
+    "Key of an OpenAI-compatible API with a language model; empty, and no LEADS_ANTHROPIC_KEY: mock-ups are made by template.",
+  ),
+  llmUrl: url("LEADS_LLM_URL", "https://api.openai.com/v1", ["https", "http"], "Where that API is."),
+  llmModel: model("LEADS_LLM_MODEL", "The model that is asked there. Needed with its key."),
+  llmDaily: whole(
+    "LEADS_LLM_DAILY",
+    10_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to that API in a day (UTC), all instances and tenants together.",
+  ),
+  anthropicKey: secret(
+    "LEADS_ANTHROPIC_KEY",
+    "Key of Anthropic's API, which is asked where the first one fails, is limited or costs too much; empty: it is not.",
+  ),
+  anthropicUrl: url("LEADS_ANTHROPIC_URL", "https://api.anthropic.com", ["https", "http"], "Where Anthropic's API is."),
+  anthropicModel: model("LEADS_ANTHROPIC_MODEL", "The model that is asked there (4.5 or newer). Needed with its key."),
+  anthropicDaily: whole(
+    "LEADS_ANTHROPIC_DAILY",
+    10_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to Anthropic's API in a day (UTC), all instances and tenants together.",
+  ),
+  llmPrices: list(
+    "LEADS_LLM_PRICES",
+    "model=input/output or model=input/output/cached, in USD a million tokens, comma separated",
+    (p) => /^[^\s=,]{1,100}=\d{1,4}(\.\d{1,6})?\/\d{1,4}(\.\d{1,6})?(\/\d{1,4}(\.\d{1,6})?)?$/.test(p),
+    "The price table: what tokens of each model cost (`some-model=0.4/1.6/0.1`). A model that is used must stand in it.",
+  ),
+  llmMaxTokens: whole(
+    "LEADS_LLM_MAX_TOKENS",
+    2_500,
+    500,
+    8_000,
+    "tokens",
+    "Tokens of an answer at the most, those that a model thinks with included.",
+  ),
+  llmCeilingMicro: micro(
+    "LEADS_LLM_CEILING",
+    100_000,
+    "What one call may cost at the most; a model that could cost more is not asked.",
   ),
   overBudget: choice(
     "LEADS_OVER_BUDGET",

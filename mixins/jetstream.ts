@@ -3,7 +3,7 @@ import { type Lane, lanes, type Names } from "../config/names.ts";
 import { type StageConfig, type StageOptions, stageDefaults } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
 import { outage } from "./errors.ts";
-import { objectStream } from "./object-store.ts";
+import { bucketStream, objectStream } from "./jetstream/stores.ts";
 
 /**
  * Streams, consumers and buckets by JetStream's own API: the client knows no setting that servers learned after 2.10
@@ -28,6 +28,7 @@ export const errCodes = {
   /** Created before, with other settings. */
   streamExists: 10058,
   messageNotFound: 10037,
+  messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
 } as const;
 
@@ -225,11 +226,14 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
-    ensureBucket(nc, names.bucket.control, {}),
-    ensureBucket(nc, names.bucket.keys, {}),
-    ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
+    ensureUnsubscribed(nc, names),
+    ensureStream(nc, bucketStream(names.bucket.control, {})),
+    ensureStream(nc, bucketStream(names.bucket.keys, {})),
+    ensureStream(nc, bucketStream(names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 })),
+    // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
+    ensureStream(nc, bucketStream(names.bucket.erased, { max_age: 30 * 86_400_000 * ms })),
     // Days that are over are of no use to anybody.
-    ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
+    ensureStream(nc, bucketStream(names.bucket.providers, { max_age: 3 * 86_400_000 * ms })),
     ensureStream(nc, objectStream(names.objects.screenshots, settings.screenshotDays, settings.screenshotBytes)),
   ]);
   await Promise.all([
@@ -246,24 +250,20 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
   ]);
 }
 
-/** A key-value bucket as the clients know it (https://github.com/nats-io/nats-architecture-and-design, ADR-8). */
-function ensureBucket(
-  nc: NatsConnection,
-  bucket: string,
-  limits: { max_age?: number; max_bytes?: number },
-): Promise<void> {
-  return ensureStream(nc, {
-    name: `KV_${bucket}`,
-    subjects: [`$KV.${bucket}.>`],
-    max_msgs_per_subject: 1,
+/** What `mail` puts there and `sender` empties before it sends: they may start before any stage. */
+export async function ensureUnsubscribed(nc: NatsConnection, names: Names): Promise<void> {
+  const { stream, all, consumer } = names.unsubscribed;
+  await ensureStream(nc, {
+    name: stream,
+    subjects: [all],
     storage: "file",
-    discard: "new",
     allow_direct: true,
-    allow_rollup_hdrs: true,
-    deny_delete: true,
+    discard: "new",
+    retention: "workqueue",
     duplicate_window: 120_000 * ms,
-    ...limits,
+    max_bytes: 67_108_864,
   });
+  await ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 10_000 * ms, max_ack_pending: 10_000 });
 }
 
 /** The streams, consumers and buckets of a whole mesh: for the edge and for tools that may start before any stage. */

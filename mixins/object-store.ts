@@ -1,24 +1,6 @@
 import type { NatsConnection, ObjectStore as View } from "nats";
 import { outage } from "./errors.ts";
 
-/**
- * The stream of an object store as the clients know it (https://github.com/nats-io/nats-architecture-and-design, ADR-20):
- * chunks, and what they are of. `discard: new`, so that a full one takes no more: with `old` it would drop single chunks
- * out of the middle of what it holds.
- */
-export function objectStream(name: string, days: number, maxBytes: number) {
-  return {
-    name: `OBJ_${name}`,
-    subjects: [`$O.${name}.C.>`, `$O.${name}.M.>`],
-    storage: "file",
-    discard: "new",
-    allow_direct: true,
-    allow_rollup_hdrs: true,
-    max_age: days * 86_400e9,
-    max_bytes: maxBytes,
-  };
-}
-
 /** Things too large for a message, in a JetStream object store that `ensureShared` has made. Throws the `OUTAGE` of nats. */
 export class ObjectStore {
   readonly #nats: () => Promise<NatsConnection>;

@@ -10,8 +10,10 @@ import { defineMixin, type Mixin } from "./schema.ts";
 import { traced } from "./trace/scope.ts";
 
 export interface ProviderOptions {
-  /** As the ledger and the gate know it. */
+  /** As the gate knows it, and the ledger where there is no `account`. */
   name: string;
+  /** Under which name it is booked: those of one account share its cap, and an effect of one is paid for all of them. */
+  account?: string;
   key(settings: Settings): string;
   baseUrl(settings: Settings): string;
   /** Calls in a day (UTC), all instances together. */
@@ -71,7 +73,7 @@ const maxKept = 16_384;
  * docs/providers.md
  */
 export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
-  const { name } = options;
+  const { name, account = name } = options;
   return defineMixin<Vars>()({
     // Kept out of the registry, which tells every node of a service's other settings.
     settings: { $secureSettings: ["apiKey"], apiKey: "" },
@@ -81,11 +83,11 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           throw new LeadsError("PROVIDER_OFF", `there is no key for ${name}`, { provider: name });
         const { settings } = resourcesOf(this.broker);
         await this.$gate.check();
-        const key = { tenant: order.tenant, effectKey: `${name} ${order.effect}` };
+        const key = { tenant: order.tenant, effectKey: `${account} ${order.effect}` };
         const ledger = (action: string, params: object): Promise<any> =>
           this.broker.call(`budget.${action}`, { ...key, ...params }, requestID === undefined ? {} : { requestID });
         const taken: Reserved = await ledger("reserve", {
-          provider: name,
+          provider: account,
           amountMicro: order.maxMicro,
           essential: order.essential,
           holdMs: settings.providerTimeoutMs + settleMs,

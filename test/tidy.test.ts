@@ -26,12 +26,15 @@ const hands = new Set([
   "services/budget/ledger.ts",
   "services/budget/sweeper.ts",
   "services/email/sender.ts",
+  "services/email/set-aside.ts",
   "services/enrich/ask.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
   "services/gateway/mail-handlers.ts",
   "services/gateway/mail-operations.ts",
   "services/gateway/operations.ts",
+  "services/gateway/rights-handlers.ts",
+  "services/gateway/rights-operations.ts",
   "services/gateway/tier-handlers.ts",
   "services/gateway/tier-operations.ts",
   "services/intake/uuidv7.ts",
@@ -43,7 +46,11 @@ const hands = new Set([
   "services/leads/recorder.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
+  "services/llm/model.ts",
   "services/sendgrid/send.ts",
+  "services/rights/erasers.ts",
+  "services/rights/rewrite.ts",
+  "services/rights/streams.ts",
   "services/site/control.ts",
   "services/site/fetch.ts",
   "services/site/resolve.ts",
@@ -220,7 +227,7 @@ describe("the code", () => {
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
     const tables: Record<string, number> = {
-      "config/settings.ts": 700,
+      "config/settings.ts": 800,
       "services/mockup/trades.ts": 500,
       "mixins/metrics.ts": 400,
     };

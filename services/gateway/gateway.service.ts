@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Context, Service } from "moleculer";
 import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
+import type { Erased } from "../../mixins/erased.ts";
 import { LeadsError } from "../../mixins/errors.ts";
 import type { Call, Handlers } from "../../mixins/http/call.ts";
 import { openapi } from "../../mixins/http/openapi.ts";
@@ -14,6 +15,7 @@ import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
 import { parseMap, RowsError } from "../intake/columns.ts";
 import { importIdOf } from "../intake/ids.ts";
+import { erasedFault, marksOf } from "../intake/marks.ts";
 import { normalise } from "../intake/normalise.ts";
 import type { IntakeContext } from "../intake/raw.ts";
 import { Revisions } from "../intake/revisions.ts";
@@ -25,6 +27,7 @@ import { type Looks, look, needed } from "./checks.ts";
 import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
+import { rightsHandlers } from "./rights-handlers.ts";
 import { schemas } from "./schemas.ts";
 import { tierHandlers } from "./tier-handlers.ts";
 import { Upload } from "./upload.ts";
@@ -32,6 +35,8 @@ import { Upload } from "./upload.ts";
 interface Vars {
   acceptor: Acceptor;
   idempotency: IdempotencyKeys;
+  /** Who was erased lately; undefined until NATS has told. */
+  erased: Erased | undefined;
   /** `node stage` -> what it last said. */
   news: Map<string, StageNews>;
   /** The last look at what the mesh stands on: anybody may ask, nobody makes us look more than once a second. */
@@ -55,6 +60,8 @@ const handlers: Handlers<OperationId, Gateway> = {
     const result = normalise(call.json, contextOf(this, call, { source: "api", idempotencyKey: key }));
     if ("faults" in result) throw new LeadsError("VALIDATION", "this is no lead", { faults: result.faults });
     const { lead } = result;
+    if (this.erased?.hasAny(tenant, () => marksOf(lead)))
+      throw new LeadsError("ERASED", "the person asked to be erased");
     if (key === undefined) {
       await this.acceptor.one(lead, originOf(call));
       return accepted(lead.leadId);
@@ -95,7 +102,10 @@ const handlers: Handlers<OperationId, Gateway> = {
             now: Date.now(),
             ...(key === undefined ? {} : { idempotencyKey: `${key} ${line}` }),
           });
-          if ("lead" in read) read.lead.revision = revisions.next(read.lead.leadId, read.lead.revision);
+          if (!("lead" in read)) return read;
+          const { lead } = read;
+          if (this.erased?.hasAny(tenant, () => marksOf(lead))) return { faults: [erasedFault] };
+          lead.revision = revisions.next(lead.leadId, lead.revision);
           return read;
         },
         call.leaving,
@@ -162,6 +172,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
+  ...rightsHandlers,
   ...tierHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
@@ -191,12 +202,13 @@ export default defineService({
   methods: {
     /** Makes what a gateway needs of NATS, however long NATS takes to come. */
     async prepare(): Promise<void> {
-      const { nats, names, settings, flow, side } = resourcesOf(this.broker);
+      const { nats, names, settings, flow, side, erased } = resourcesOf(this.broker);
       const nc = await nats();
       for (let waitMs = settings.probeMinMs; ; waitMs = Math.min(waitMs * 2, settings.probeMaxMs)) {
         try {
           await ensureStreams(nc, names, settings, flow, side);
           void this.keys.run(nc);
+          this.erased = await erased();
           return await this.keys.ready;
         } catch (error) {
           if (errorTypeOf(error) !== "OUTAGE") throw error;

@@ -1,6 +1,7 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { mailOperations } from "./mail-operations.ts";
+import { rightsOperations } from "./rights-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
 import { tierOperations } from "./tier-operations.ts";
 
@@ -45,7 +46,7 @@ export const operations = [
         headers: { Location: "Where the lead can be read." },
       },
     },
-    errors: ["VALIDATION", "CONFLICT", "MAILBOX_FULL"],
+    errors: ["VALIDATION", "CONFLICT", "ERASED", "MAILBOX_FULL"],
   },
   {
     id: "createLeads",
@@ -160,6 +161,7 @@ export const operations = [
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   ...mailOperations,
+  ...rightsOperations,
   ...tierOperations,
   {
     id: "getBudget",

@@ -153,6 +153,20 @@ export interface ScreenshotFacts {
   at?: number;
 }
 
+/** Who drafted the mock-up. */
+export interface MockupFacts {
+  by: "template" | "llm";
+  /**
+   * Why it was the template: `tier_1`, `no_key`, `over_budget`, `later` (a language model that answers no more today),
+   * `refused`, or `bad_answer` (with what was wrong in it).
+   */
+  reason?: string;
+  /** The model that answered last, as it names itself. */
+  model?: string;
+  /** What its answers did cost, micro-USD; those that were no good, too. */
+  costMicro?: number;
+}
+
 export interface Facts {
   site?: SiteFacts;
   pagespeed?: PageSpeedFacts;
@@ -160,6 +174,7 @@ export interface Facts {
   screenshot?: ScreenshotFacts;
   /** From tier 3 on. */
   semrush?: SemrushFacts;
+  mockup?: MockupFacts;
 }
 
 export interface Score {
@@ -170,13 +185,16 @@ export interface Score {
   fired: { name: string; points?: number; multiplier?: number }[];
 }
 
+export type SectionLook = "cards" | "steps" | "about";
+
 /** A one-page site, drafted; the page is rendered from it when it is read. */
 export interface MockupDraft {
   /** Which template renders it. */
   template: string;
   headline: string;
   tagline: string;
-  sections: { title: string; body: string; items?: string[] }[];
+  /** `look`: how its items are shown; absent in drafts of the first kind, where it goes by the section's place. */
+  sections: { title: string; body: string; items?: string[]; look?: SectionLook }[];
   callToAction: string;
   palette: string;
   /** What the present site lacks, from the rules that fired. */

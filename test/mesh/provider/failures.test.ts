@@ -23,7 +23,7 @@ interface Provider {
   wholeMicro?: number;
 }
 
-/** Every provider that goes through the mixin: one that is added here is held to all of this. */
+/** Providers with one API each; language models, where one stands in for another, have a table of their own (llm.test.ts). */
 const providers: Record<string, Provider> = {
   pagespeed: {
     service: "services/pagespeed/pagespeed.service.ts",

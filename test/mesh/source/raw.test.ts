@@ -21,6 +21,7 @@ describe("what providers told of listings", () => {
     source: "yelp",
     sourceId,
     leadId: randomUUID(),
+    marks: [],
     answer,
   });
   const kept = async () => (await knex("listing_raw").orderBy(["tenant", "source_id"])).map((row) => row.answer);
