@@ -527,6 +527,18 @@ export function typedIn(env: Record<string, string | undefined> = process.env): 
   return env["INIT_CWD"] ?? process.cwd();
 }
 
+/** What no log may hold: keys, secrets, and the passwords in addresses. */
+export function secretsOf(settings: Settings): string[] {
+  const secrets = Object.entries<Setting<unknown>>(table).flatMap(([key, { name }]) => {
+    const value = settings[key as keyof Settings];
+    if (/_(KEY|SECRETS)$/.test(name)) return [value].flat().map(String);
+    const password = typeof value === "string" && URL.canParse(value) ? new URL(value).password : "";
+    return [password, decodeURIComponent(password)];
+  });
+  // What is shorter is no secret, and would be found in every other word.
+  return [...new Set(secrets)].filter((secret) => secret.length >= 6);
+}
+
 /** The table, for the documentation. */
 export function settingsTable(): {
   name: string;

@@ -3,7 +3,7 @@ import { namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
 import { MissingCacher } from "./cacher.ts";
-import { formatLine } from "./log.ts";
+import { hiddenIn, LogLines, toConsole } from "./log.ts";
 import { resources } from "./resources.ts";
 import { newSpanId, newTraceId } from "./trace/ids.ts";
 import { tracerOptions, tracing } from "./tracing.ts";
@@ -69,13 +69,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     // Calls in work when SIGTERM comes may end; the last fifth of the deadline is for closing.
     tracking: { enabled: true, shutdownTimeout: Math.floor(settings.drainMs * 0.8) },
 
-    logger: {
-      type: "Console",
-      options: {
-        colors: false,
-        formatter: (level: string, args: unknown[], bindings: object) => [formatLine(level, args, bindings)],
-      },
-    },
+    logger: new LogLines({ level: settings.logLevel, sinks: [toConsole], hidden: hiddenIn(settings) }),
     logLevel: settings.logLevel,
     // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
     uidGenerator: newSpanId,

@@ -1,6 +1,7 @@
 import type { KV } from "nats";
 import { headers, type Lane, lanes as laneNames } from "../../config/names.ts";
 import { ensureDue, ensureLane } from "../jetstream.ts";
+import { wordsOf } from "../log.ts";
 import { errorOf } from "./dead-letter.ts";
 import { type EnvelopeItem, maxLeads, type Route, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
@@ -50,7 +51,8 @@ export class Worker<T extends Item> {
       signal: this.#abort.signal,
       probe: options.probe,
       onChange: (state) => {
-        log("warn", state ? "outage: the stage waits" : "the outage is over", { stage: stage.name, ...state });
+        const { message: reason, ...outage } = state ?? {};
+        log("warn", state ? "outage: the stage waits" : "the outage is over", { stage: stage.name, ...outage, reason });
         options.onChange();
       },
     });
@@ -193,8 +195,9 @@ export class Worker<T extends Item> {
   async #giveUp(deliveries: Delivery[], error: unknown): Promise<void> {
     const { stage, log } = this.#o;
     if (!(error instanceof Stopped)) {
-      const { type, message } = errorOf(error as Error);
-      log("error", "a batch could not be finished: it is handed back", { stage: stage.name, error: type, message });
+      const { type } = errorOf(error as Error);
+      const why = { stage: stage.name, error: type, reason: wordsOf(error) };
+      log("error", "a batch could not be finished: it is handed back", why);
       await sleep(1_000, this.#abort.signal).catch(() => {});
     }
     this.#handBack(deliveries);
