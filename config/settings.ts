@@ -208,6 +208,15 @@ const table = {
     ["fatal", "error", "warn", "info", "debug", "trace"],
     "Least important log lines that are written.",
   ),
+  logStreamBytes: whole(
+    "LEADS_LOG_STREAM_BYTES",
+    1_073_741_824,
+    0,
+    1_099_511_627_776,
+    "bytes",
+    "Size of the stream of log lines, which GET /v1/logs reads; the oldest go first. 0: there is none.",
+  ),
+  logStreamHours: whole("LEADS_LOG_STREAM_HOURS", 24, 1, 8_760, "hours", "How long the stream of log lines keeps one."),
   zipkinUrl: url(
     "LEADS_ZIPKIN_URL",
     "",

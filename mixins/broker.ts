@@ -4,6 +4,7 @@ import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
 import { MissingCacher } from "./cacher.ts";
 import { hiddenIn, LogLines, toConsole } from "./log.ts";
+import { LogStream, logStreaming } from "./log-stream.ts";
 import { resources } from "./resources.ts";
 import { newSpanId, newTraceId } from "./trace/ids.ts";
 import { tracerOptions, tracing } from "./tracing.ts";
@@ -23,6 +24,7 @@ type Fault = Error & { code?: number; type?: string };
 /** The options of a node of the mesh: `moleculer.config.ts` and the tests make their brokers with them. */
 export function brokerOptions(settings: Settings, flow: readonly StageConfig[] = pipeline): BrokerOptions {
   const names = namesFor(settings.prefix);
+  const logStream = new LogStream(settings);
   return {
     namespace: settings.prefix,
     transporter: {
@@ -69,13 +71,17 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     // Calls in work when SIGTERM comes may end; the last fifth of the deadline is for closing.
     tracking: { enabled: true, shutdownTimeout: Math.floor(settings.drainMs * 0.8) },
 
-    logger: new LogLines({ level: settings.logLevel, sinks: [toConsole], hidden: hiddenIn(settings) }),
+    logger: new LogLines({
+      level: settings.logLevel,
+      sinks: [toConsole, (line) => logStream.take(line)],
+      hidden: hiddenIn(settings),
+    }),
     logLevel: settings.logLevel,
     // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
     uidGenerator: newSpanId,
     metrics: false,
     tracing: tracerOptions(settings),
-    middlewares: [requestIds, resources(settings, flow), tracing(settings)],
+    middlewares: [requestIds, resources(settings, flow), tracing(settings), logStreaming(logStream)],
   };
 }
 

@@ -28,6 +28,8 @@ const hands = new Set([
   "services/email/sender.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
+  "services/gateway/log-handlers.ts",
+  "services/gateway/log-operations.ts",
   "services/gateway/mail-handlers.ts",
   "services/gateway/mail-operations.ts",
   "services/gateway/operations.ts",

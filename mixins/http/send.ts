@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { RateVerdict } from "../rate-limit.ts";
 
 export interface Answer {
@@ -7,6 +9,8 @@ export interface Answer {
   headers?: Record<string, string>;
   json?: unknown;
   html?: string;
+  /** Server-sent events (text/event-stream), each as it is written, for as long as they come and the caller listens. */
+  events?: AsyncIterable<string>;
   /** Content type of `json`, when it is not application/json. */
   type?: string;
 }
@@ -18,6 +22,10 @@ const lingerMs = 2_000;
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
   const { status = 200, headers = {}, json, html, type = "application/json" } = answer;
+  if (answer.events) {
+    sendEvents(res, answer.events);
+    return;
+  }
   const body = html ?? (json === undefined ? "" : JSON.stringify(json));
   if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
@@ -31,6 +39,14 @@ export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, 
   const { socket } = req;
   const timer = setTimeout(() => req.complete || socket.destroy(), lingerMs);
   req.once("close", () => clearTimeout(timer));
+}
+
+/** No faster than the caller reads; a caller that has gone ends them. */
+function sendEvents(res: ServerResponse, events: AsyncIterable<string>): void {
+  // A proxy that gathers an answer before it passes it on would show nothing.
+  res.writeHead(200, { "Content-Type": "text/event-stream", "X-Accel-Buffering": "no", Connection: "close" });
+  res.flushHeaders();
+  pipeline(Readable.from(events), res).catch(() => res.destroy());
 }
 
 /**

@@ -20,6 +20,7 @@ import { uuidv7 } from "../intake/uuidv7.ts";
 import type { Lead } from "../leads/lead.ts";
 import { leadIdOf, mockupPolicy } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
+import { logHandlers } from "./log-handlers.ts";
 import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
@@ -159,6 +160,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
+  ...logHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 

@@ -1,5 +1,6 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
+import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
 
@@ -168,6 +169,7 @@ export const operations = [
     description: "Of the day and the calendar month (UTC), in all and by provider, in micro-USD.",
     answers: { 200: { description: "How the tenant stands.", type: "application/json", schema: ref("Budget") } },
   },
+  ...logOperations,
   {
     id: "healthz",
     method: "GET",

@@ -8,6 +8,7 @@ import { startSites } from "../../../bin/demo/sites.ts";
 import { ensureShared } from "../../../mixins/jetstream.ts";
 import { createKey } from "../../../mixins/keys.ts";
 import { openDatabase } from "../../../mixins/knex.ts";
+import { readLogs } from "../../../mixins/log-reader.ts";
 import { connectNats } from "../../../mixins/resources.ts";
 import { defineService } from "../../../mixins/schema.ts";
 import { put } from "../../support/actor.ts";
@@ -213,7 +214,14 @@ describe("what operators are shown", () => {
       assert.equal(await node.stop(), 0);
 
       const output = node.output();
-      const shown = { logs: output, spans: zipkin.told.join("\n"), events: events.join("\n") };
+      const { items } = await readLogs(nats, names, { level: "trace", from: 0 }, 100_000);
+      const streamed = items.map(({ line }) => JSON.stringify(line)).join("\n");
+      const shown = {
+        logs: output,
+        "stream of logs": streamed,
+        spans: zipkin.told.join("\n"),
+        events: events.join("\n"),
+      };
       assert.match(shown.spans, /"name":"pagespeed request"/);
       assert.match(shown.events, /stage\.state/);
       for (const [where, all] of Object.entries(shown)) {
@@ -230,6 +238,7 @@ describe("what operators are shown", () => {
         .split("\n")
         .filter((line) => line.startsWith("{"))
         .map((line) => JSON.parse(line));
+      assert.match(streamed, /"lead is a dead letter"|"lead will be retried"/);
       const retried = lines.find(({ message, stage }) => message === "lead will be retried" && stage === "dedupe");
       const dead = lines.find(({ message, stage }) => message === "lead is a dead letter" && stage === "dedupe");
       for (const name of ["leadId", "tenant", "stage", "lane", "requestId", "traceId"])
