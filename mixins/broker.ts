@@ -2,9 +2,10 @@ import type { BrokerOptions, CallingOptions, Middleware } from "moleculer";
 import { namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
-import { MissingCacher } from "./cacher.ts";
+import { CountingCacher, MissingCacher } from "./cacher.ts";
 import { hiddenIn, LogLines, toConsole } from "./log.ts";
 import { LogStream, logStreaming } from "./log-stream.ts";
+import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
 import { newSpanId, newTraceId } from "./trace/ids.ts";
 import { tracerOptions, tracing } from "./tracing.ts";
@@ -25,6 +26,7 @@ type Fault = Error & { code?: number; type?: string };
 export function brokerOptions(settings: Settings, flow: readonly StageConfig[] = pipeline): BrokerOptions {
   const names = namesFor(settings.prefix);
   const logStream = new LogStream(settings);
+  const counting = processMetrics(settings);
   return {
     namespace: settings.prefix,
     transporter: {
@@ -43,7 +45,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     serializer: "JSON",
     cacher:
       settings.redisUrl === ""
-        ? { type: "MemoryLRU", options: { max: memoryCacheEntries, ttl: cacheTtlSeconds } }
+        ? new CountingCacher({ max: memoryCacheEntries, ttl: cacheTtlSeconds })
         : new MissingCacher(settings.redisUrl, names.cache("call", ""), cacheTtlSeconds),
     registry: { discoverer: "Local", strategy: "RoundRobin", preferLocal: true },
     heartbeatInterval: 5,
@@ -79,9 +81,15 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     logLevel: settings.logLevel,
     // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
     uidGenerator: newSpanId,
-    metrics: false,
+    metrics: counting.metrics!,
     tracing: tracerOptions(settings),
-    middlewares: [requestIds, resources(settings, flow), tracing(settings), logStreaming(logStream)],
+    middlewares: [
+      requestIds,
+      ...counting.middlewares,
+      resources(settings, flow),
+      tracing(settings),
+      logStreaming(logStream),
+    ],
   };
 }
 

@@ -5,46 +5,22 @@ import ApiGateway from "moleculer-web";
 import { LeadsError, outage } from "./errors.ts";
 import { addressBlock, clientAddress, proxyRanges } from "./http/address.ts";
 import { chunksOf, mediaTypeOf, parseJsonObject, readBody } from "./http/body.ts";
+import type { Call, Handlers } from "./http/call.ts";
 import { requestIdOf, secretOf, traceOf } from "./http/ids.ts";
 import { matcher } from "./http/match.ts";
 import type { Operation } from "./http/operation.ts";
 import { errorTypeOf, problemOf } from "./http/problem.ts";
-import { readQuery, type Value } from "./http/query.ts";
-import { type Answer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
+import { readQuery } from "./http/query.ts";
+import { countAnswer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
 import { closeServer, listen, makeServer } from "./http/server.ts";
 import { continueTrace } from "./http/trace.ts";
 import { type ApiKey, KeyRing } from "./keys.ts";
+import { type Meter, meterOf } from "./metrics.ts";
 import { RateLimiter, tooMany } from "./rate-limit.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
 import { type TraceContext, writeTraceparent } from "./trace/ids.ts";
 import type { About } from "./trace/scope.ts";
-
-/** A request that was let in, with everything checked that the operation's row declares. */
-export interface Call {
-  ctx: Context;
-  operation: Operation;
-  /** The key's tenant: it comes from nowhere else. "" where the operation needs no key. */
-  tenant: string;
-  requestId: string;
-  /** What comes of the request is a part of its span. */
-  traceparent: string;
-  params: Record<string, string>;
-  query: Record<string, Value>;
-  header(name: string): string | undefined;
-  /** The media type of the body. */
-  mediaType: string;
-  /** The body as it came, and as JSON. */
-  raw: Buffer;
-  json: Record<string, unknown>;
-  /** An upload's body. */
-  chunks(): AsyncGenerator<Buffer>;
-  /** Aborted when the gateway leaves: an upload ends with what it has. */
-  leaving: AbortSignal;
-}
-
-/** What answers each operation. */
-export type Handlers<Id extends string, This> = Record<Id, (this: This, call: Call) => Promise<Answer> | Answer>;
 
 export interface HttpOptions<Id extends string, This> {
   operations: readonly (Operation & { id: Id })[];
@@ -60,6 +36,7 @@ export interface Edge {
   limiter: RateLimiter;
   leaving: AbortController;
   proxies: ReturnType<typeof proxyRanges>;
+  meter: Meter;
 }
 
 /** What moleculer-web brings that is used here. */
@@ -120,6 +97,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
         );
         const trace = traceOf(headers["traceparent"] as string | undefined, requestId);
         setSecurityHeaders(res, requestId);
+        countAnswer(res, this.meter, () => states.get(req)?.operation.id ?? "none");
         try {
           // HEAD is answered as GET; Node leaves the body out.
           if (req.method === "HEAD") req.method = "GET";
@@ -242,6 +220,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       const { settings, names, redis, onDrain } = resourcesOf(this.broker);
       this.proxies = proxyRanges(settings.trustedProxies);
       this.leaving = new AbortController();
+      this.meter = meterOf(this.broker);
       this.keys = new KeyRing(names, (fault) => this.logger.warn(fault));
       this.limiter = new RateLimiter(redis(), names);
       // One function for all: what runs is the operation whose scope was checked, whichever alias led here.

@@ -174,7 +174,15 @@ export function ensureDue(
   });
 }
 
-/** All that a stage reads from: its mailbox and, for each lane, what comes back from the park. */
+/** A consumer that nobody reads, for what it has pending: a look at the park's subjects would cost a walk over a million of them. */
+export function ensureParkCounter(nc: NatsConnection, names: Names, stage: string, lane: Lane): Promise<void> {
+  return ensureConsumer(nc, names.park.stream, {
+    durable_name: names.park.counter(stage, lane),
+    filter_subject: names.park.waiting(stage, lane),
+  });
+}
+
+/** All that a stage reads from: its mailbox and, for each lane, what comes back from the park; and the count of the parked. */
 export async function ensureStage(
   nc: NatsConnection,
   names: Names,
@@ -183,7 +191,7 @@ export async function ensureStage(
 ): Promise<void> {
   await Promise.all([
     ensureMailbox(nc, names, options, settings),
-    ...lanes.map((lane) => ensureDue(nc, names, options, lane)),
+    ...lanes.flatMap((lane) => [ensureDue(nc, names, options, lane), ensureParkCounter(nc, names, options.name, lane)]),
   ]);
 }
 
@@ -221,6 +229,10 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
     ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
     // Days that are over are of no use to anybody.
     ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
+    ensureObjects(nc, names.objects.screenshots, {
+      max_age: settings.screenshotDays * 86_400_000 * ms,
+      max_bytes: settings.screenshotBytes,
+    }),
   ]);
   await Promise.all([
     ensureConsumer(nc, names.accepted.stream, {
@@ -252,6 +264,26 @@ function ensureBucket(
     allow_rollup_hdrs: true,
     deny_delete: true,
     duplicate_window: 120_000 * ms,
+    ...limits,
+  });
+}
+
+/**
+ * An object store as the clients know it (ADR-20): chunks and what they are of. `discard: new`, so that a full one takes
+ * no more: with `old` it would drop single chunks out of the middle of pictures.
+ */
+function ensureObjects(
+  nc: NatsConnection,
+  name: string,
+  limits: { max_age: number; max_bytes: number },
+): Promise<void> {
+  return ensureStream(nc, {
+    name: `OBJ_${name}`,
+    subjects: [`$O.${name}.C.>`, `$O.${name}.M.>`],
+    storage: "file",
+    discard: "new",
+    allow_direct: true,
+    allow_rollup_hdrs: true,
     ...limits,
   });
 }

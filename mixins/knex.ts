@@ -47,6 +47,15 @@ export class Databases {
     return [...groups].map(([knex, grouped]) => ({ knex, things: grouped }));
   }
 
+  /** How the pools stand; nothing of a database that was never asked. */
+  pools(): { name: string; used: number; free: number; waiting: number; limit: number }[] {
+    if (!this.#main) return [];
+    const { pool } = this.#main.client as { pool?: Tarn };
+    if (!pool) return [];
+    const [used, free, waiting] = [pool.numUsed(), pool.numFree(), pool.numPendingAcquires()];
+    return [{ name: "main", used, free, waiting, limit: this.#settings.databasePool }];
+  }
+
   /** Resolves when every database answers; throws what the first one that does not says. */
   async ping(): Promise<void> {
     await Promise.all(this.all().map(({ knex }) => knex.raw("select 1")));
@@ -55,6 +64,13 @@ export class Databases {
   async close(): Promise<void> {
     await this.#main?.destroy();
   }
+}
+
+/** What Knex's pool tells of itself (https://github.com/vincit/tarn.js). */
+interface Tarn {
+  numUsed(): number;
+  numFree(): number;
+  numPendingAcquires(): number;
 }
 
 export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databasePool" | "statementTimeoutMs">): Knex {

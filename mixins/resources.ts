@@ -5,6 +5,7 @@ import { type Names, namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig, sideStages } from "../config/pipeline.ts";
 import { loadSettings, type Settings } from "../config/settings.ts";
 import { Databases } from "./knex.ts";
+import { onRead } from "./metrics/process.ts";
 import { onNobodysBehalf } from "./trace/scope.ts";
 
 /**
@@ -89,6 +90,14 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
         onDrain(drain) {
           drains.push(drain);
         },
+      });
+      onRead(broker, (meter) => {
+        for (const { name: database, used, free, waiting, limit } of databases.pools()) {
+          meter.set("leads_pool_connections", { database, state: "used" }, used);
+          meter.set("leads_pool_connections", { database, state: "free" }, free);
+          meter.set("leads_pool_waiting", { database }, waiting);
+          meter.set("leads_pool_limit_connections", { database }, limit);
+        }
       });
     },
     async stopping() {

@@ -101,7 +101,7 @@ export interface Plan extends Pick<Comparison, "stages" | "checkpoints"> {
   lane?: Lane;
 }
 
-type Checkpoint = (leads: Lead[], step: number) => Promise<void>;
+export type Checkpoint = (leads: Lead[], step: number) => Promise<void>;
 
 /** From the start of pulling to the last lead's end. */
 export interface Took {

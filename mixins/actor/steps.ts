@@ -6,6 +6,7 @@ import { LeadsError } from "../errors.ts";
 import type { Tracing } from "../tracing.ts";
 import { foreignLetter } from "./dead-letter.ts";
 import { unpack } from "./envelope.ts";
+import type { ActorMeter } from "./meter.ts";
 import { type OutageGate, patience, type Step } from "./outage.ts";
 import { faultOf, type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
 import type { Publisher, PublishOptions } from "./publisher.ts";
@@ -26,6 +27,7 @@ export interface WorkerOptions<T extends Item> {
   handle(batch: Work<T>[]): Promise<Outcome<T>[]> | Outcome<T>[];
   checkpoint?(verdicts: Verdict<T>[]): Promise<void>;
   probe(dependency: string): (() => Promise<unknown>) | undefined;
+  meter: ActorMeter;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: object): void;
   /** Something that readiness shows has changed. */
   onChange(): void;
@@ -143,8 +145,8 @@ export class Steps<T extends Item> {
     }
   }
 
-  /** Successors, parked leads and dead letters; resolves when JetStream has them all. */
-  async publish(entries: Entry<T>[]): Promise<void> {
+  /** Successors, parked leads and dead letters; resolves when JetStream has them all, with those that are dead. */
+  async publish(entries: Entry<T>[]): Promise<ReadonlySet<Entry<T>>> {
     const { names, stage, next, publisher } = this.#o;
     const { parcels, dead } = settle(entries, { names, options: stage, next, now: Date.now(), random: Math.random });
     await Promise.all(
@@ -155,6 +157,7 @@ export class Steps<T extends Item> {
       this.#stats[entry.outcome!.kind]++;
       if (entry.outcome!.kind === "retry") this.#logFailure(entry, dead.includes(entry));
     }
+    return new Set(dead);
   }
 
   #logFailure({ work, outcome }: Entry<T>, dead: boolean): void {
@@ -186,6 +189,7 @@ export class Steps<T extends Item> {
       this.patient,
     );
     this.#stats.foreign++;
+    this.#o.meter.foreign(delivery.msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk");
   }
 }
 

@@ -40,14 +40,16 @@ export class Trail<T extends Item> {
   }
 
   /** Runs the batch's steps on its leads' behalf, and tells how it went. */
-  async run(steps: () => Promise<void>): Promise<void> {
+  async run<R>(steps: () => Promise<R>): Promise<R> {
+    let result: R;
     try {
-      await within(this.#scope(), steps);
+      result = await within(this.#scope(), steps);
     } catch (error) {
       this.#tell(error);
       throw error;
     }
     this.#tell();
+    return result;
   }
 
   #thread(entry: Entry<T>): void {

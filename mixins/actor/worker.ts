@@ -1,10 +1,9 @@
 import type { KV } from "nats";
 import { headers, type Lane, lanes as laneNames } from "../../config/names.ts";
 import { ensureDue, ensureLane } from "../jetstream.ts";
-import { wordsOf } from "../log.ts";
-import { errorOf } from "./dead-letter.ts";
 import { type EnvelopeItem, maxLeads, type Route, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
+import { stepClock } from "./meter.ts";
 import { Mover, parkEnvelopes } from "./mover.ts";
 import { OutageGate, type OutageState, sleep } from "./outage.ts";
 import { type Item, retry, type Work } from "./outcome.ts";
@@ -51,8 +50,9 @@ export class Worker<T extends Item> {
       signal: this.#abort.signal,
       probe: options.probe,
       onChange: (state) => {
-        const { message: reason, ...outage } = state ?? {};
-        log("warn", state ? "outage: the stage waits" : "the outage is over", { stage: stage.name, ...outage, reason });
+        options.meter.outage(state);
+        const about = { stage: stage.name, ...state, reason: state?.message };
+        log("warn", state ? "outage: the stage waits" : "the outage is over", about);
         options.onChange();
       },
     });
@@ -97,6 +97,11 @@ export class Worker<T extends Item> {
     let leads = 0;
     for (const delivery of this.#hand) leads += delivery.count;
     return leads;
+  }
+
+  /** Places that batches take now. */
+  get #places(): number {
+    return this.#running.live + this.#running.bulk;
   }
 
   get pulling(): boolean {
@@ -156,7 +161,7 @@ export class Worker<T extends Item> {
   #pump(): void {
     if (this.#alone || this.#abort.signal.aborted) return;
     if (this.#suspects.length > 0) {
-      if (this.#running.live + this.#running.bulk === 0) void this.#isolate(this.#suspects.shift()!);
+      if (this.#places === 0) void this.#isolate(this.#suspects.shift()!);
       return;
     }
     for (;;) {
@@ -172,20 +177,26 @@ export class Worker<T extends Item> {
   }
 
   async #run(lane: Lane, deliveries: Delivery[]): Promise<void> {
-    const { stage, tracing } = this.#o;
+    const { meter, stage, tracing } = this.#o;
     this.#running[lane]++;
+    meter.taken(lane, deliveries, this.#places);
+    let completed = 0;
     try {
-      const entries = await this.#steps.decode(deliveries);
-      await new Trail(tracing, stage.name, entries).run(async () => {
-        await this.#steps.handle(entries);
-        await this.#steps.checkpoint(entries);
-        await this.#steps.publish(entries);
+      const { times, timed } = stepClock();
+      const entries = await timed("decode", this.#steps.decode(deliveries));
+      const dead = await new Trail(tracing, stage.name, entries).run(async () => {
+        await timed("handle", this.#steps.handle(entries));
+        await timed("checkpoint", this.#steps.checkpoint(entries));
+        return timed("publish", this.#steps.publish(entries));
       });
       for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
+      completed = entries.length;
+      meter.done(lane, entries, dead, times);
     } catch (error) {
       await this.#giveUp(deliveries, error);
     } finally {
       this.#running[lane]--;
+      meter.ended(this.#places, completed);
       this.#pump();
       if (this.#hand.size === 0) this.#idle?.();
     }
@@ -195,9 +206,7 @@ export class Worker<T extends Item> {
   async #giveUp(deliveries: Delivery[], error: unknown): Promise<void> {
     const { stage, log } = this.#o;
     if (!(error instanceof Stopped)) {
-      const { type } = errorOf(error as Error);
-      const why = { stage: stage.name, error: type, reason: wordsOf(error) };
-      log("error", "a batch could not be finished: it is handed back", why);
+      log("error", "a batch could not be finished: it is handed back", { stage: stage.name, error });
       await sleep(1_000, this.#abort.signal).catch(() => {});
     }
     this.#handBack(deliveries);

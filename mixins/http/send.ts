@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import type { Meter } from "../metrics.ts";
 import type { RateVerdict } from "../rate-limit.ts";
 
 export interface Answer {
@@ -11,7 +12,8 @@ export interface Answer {
   html?: string;
   /** Server-sent events (text/event-stream), each as it is written, for as long as they come and the caller listens. */
   events?: AsyncIterable<string>;
-  /** Content type of `json`, when it is not application/json. */
+  bytes?: Uint8Array;
+  /** Content type of `bytes`, and of `json` when it is not application/json. */
   type?: string;
 }
 
@@ -21,13 +23,13 @@ const lingerMs = 2_000;
 /** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  const { status = 200, headers = {}, json, html, type = "application/json" } = answer;
   if (answer.events) {
     sendEvents(res, answer.events);
     return;
   }
-  const body = html ?? (json === undefined ? "" : JSON.stringify(json));
-  if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
+  const { status = 200, headers = {}, json, html, bytes, type = "application/json" } = answer;
+  const body = bytes ?? html ?? (json === undefined ? "" : JSON.stringify(json));
+  if (body.length > 0) res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   if (closing) res.setHeader("Connection", "close");
@@ -47,6 +49,18 @@ function sendEvents(res: ServerResponse, events: AsyncIterable<string>): void {
   res.writeHead(200, { "Content-Type": "text/event-stream", "X-Accel-Buffering": "no", Connection: "close" });
   res.flushHeaders();
   pipeline(Readable.from(events), res).catch(() => res.destroy());
+}
+
+/** Counts the answer once it was sent, or its caller has gone. `operationOf` is asked then. */
+export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () => string): void {
+  if (!meter.isOn) return;
+  const since = performance.now();
+  res.once("close", () => {
+    const operation = operationOf();
+    const code = res.headersSent ? `${Math.floor(res.statusCode / 100)}xx` : "gone";
+    meter.add("leads_http_requests_total", { operation, code });
+    meter.observe("leads_http_duration_seconds", { operation }, (performance.now() - since) / 1_000);
+  });
 }
 
 /**

@@ -3,6 +3,7 @@ import { tenantPattern } from "../../config/names.ts";
 import { LeadsError } from "../../mixins/errors.ts";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
 import { statement } from "../../mixins/knex.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
 import { type Applied, applyEvent } from "./events.sql.ts";
@@ -77,6 +78,7 @@ export default defineService({
       },
       async handler(ctx: Context<EventsParams>): Promise<Record<Applied, number>> {
         const applied = { applied: 0, repeat: 0, stranger: 0 };
+        const meter = meterOf(ctx.broker);
         for (const event of readEvents(ctx.broker, ctx.params)) {
           // Without its tenant it may be in any database; there it is found by the lead's id.
           const { databases } = resourcesOf(ctx.broker);
@@ -84,6 +86,7 @@ export default defineService({
           let answer: Applied = "stranger";
           for (const knex of places) if (answer === "stranger") answer = await applyEvent(knex, event);
           applied[answer]++;
+          if (answer === "applied") meter.add("leads_mail_events_total", { kind: event.kind });
         }
         return applied;
       },

@@ -1,5 +1,6 @@
 import type { ServiceBroker } from "moleculer";
 import type { Fate, Message } from "../../mixins/mail.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import type { Handed } from "./claims.sql.ts";
@@ -42,6 +43,8 @@ export default defineService({
   created() {
     const { settings, databases, onDrain } = resourcesOf(this.broker);
     const { leaseMs, pollMs } = this.settings;
+    const { broker } = this;
+    const meter = meterOf(broker);
     this.senders = databases.all().map(
       ({ knex }) =>
         new Sender({
@@ -56,7 +59,11 @@ export default defineService({
           timeZone: settings.timeZone,
           probeMinMs: settings.probeMinMs,
           probeMaxMs: settings.probeMaxMs,
-          send: (mail) => handOver(this.broker, mail),
+          async send(mail) {
+            const fate = await handOver(broker, mail);
+            meter.add("leads_mail_total", { result: fate.kind });
+            return fate;
+          },
         }),
     );
     onDrain(async () => {

@@ -1,5 +1,5 @@
 import { LeadsError } from "../../mixins/errors.ts";
-import type { Call } from "../../mixins/http.ts";
+import type { Call } from "../../mixins/http/call.ts";
 
 /** What several handlers need. */
 
@@ -13,4 +13,13 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export function leadIdOf({ params }: Call): string {
   if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", "there is no such lead");
   return params["id"]!.toLowerCase();
+}
+
+/** The body's own fields: whose it is comes from the key, and which from the path. Throws `VALIDATION`. */
+export function told({ json }: Call): object {
+  const faults = ["tenant", "id"]
+    .filter((field) => field in json)
+    .map((field) => ({ field, message: "is no field here" }));
+  if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
+  return json;
 }

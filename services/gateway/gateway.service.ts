@@ -2,11 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Context, Service } from "moleculer";
 import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
 import { LeadsError } from "../../mixins/errors.ts";
+import type { Call, Handlers } from "../../mixins/http/call.ts";
 import { openapi } from "../../mixins/http/openapi.ts";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
-import { type Call, type Edge, type Handlers, http } from "../../mixins/http.ts";
+import { type Edge, http } from "../../mixins/http.ts";
 import { type Claim, fingerprint, IdempotencyKeys } from "../../mixins/idempotency.ts";
 import { ensureStreams } from "../../mixins/jetstream.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
@@ -25,6 +27,7 @@ import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
 import { schemas } from "./schemas.ts";
+import { tierHandlers } from "./tier-handlers.ts";
 import { Upload } from "./upload.ts";
 
 interface Vars {
@@ -161,6 +164,7 @@ const handlers: Handlers<OperationId, Gateway> = {
   },
   ...mailHandlers,
   ...logHandlers,
+  ...tierHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 
@@ -217,7 +221,8 @@ export default defineService({
   },
   created() {
     const resources = resourcesOf(this.broker);
-    this.acceptor = acceptor(resources);
+    const meter = meterOf(this.broker);
+    this.acceptor = acceptor(resources, (lane, leads) => meter.add("leads_accepted_total", { lane }, leads));
     this.idempotency = new IdempotencyKeys(resources.nats, resources.names);
     this.news = new Map();
   },

@@ -1,6 +1,7 @@
 import type { Service } from "moleculer";
 import { LeadsError } from "../../mixins/errors.ts";
-import type { Call, Edge, Handlers } from "../../mixins/http.ts";
+import type { Call, Handlers } from "../../mixins/http/call.ts";
+import type { Edge } from "../../mixins/http.ts";
 import { followLogs, type LogLevel, type LogQuery, readLogs } from "../../mixins/log-reader.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import type { logOperations } from "./log-operations.ts";

@@ -3,6 +3,7 @@ import { areaCodePattern } from "../intake/limits.ts";
 import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
+import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
 
@@ -160,6 +161,7 @@ export const operations = [
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   ...mailOperations,
+  ...tierOperations,
   {
     id: "getBudget",
     method: "GET",

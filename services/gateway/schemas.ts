@@ -1,5 +1,5 @@
 import { rawFields } from "../intake/raw.ts";
-import { leadStates, trustLevels } from "../leads/lead.ts";
+import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
 
 /** The JSON Schemas (2020-12) of what the API takes and answers, by their names in openapi.json. */
 
@@ -210,6 +210,13 @@ export const schemas = {
     },
     required: ["time", "level", "node", "module", "message"],
   },
+  Settings: object({
+    tier: {
+      enum: tiers,
+      description:
+        "How much is done for a lead that is told without a tier: 1, its site is read and measured; 2, also a picture and a mock-up by the language model; 3, also what SEMrush says of its domain.",
+    },
+  }),
   Health: object({ status: { const: "ok" } }),
   Readiness: {
     type: "object",

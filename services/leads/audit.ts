@@ -4,11 +4,11 @@ import { type Names, tenantPattern } from "../../config/names.ts";
 import { pipeline } from "../../config/pipeline.ts";
 import type { Settings } from "../../config/settings.ts";
 import { Databases } from "../../mixins/knex.ts";
+import { fingerprint, type Stored, scan, streamNames } from "../../mixins/scan.ts";
 import { AuditTables, type Found, type PlaceFound, type Term, type terms } from "./audit.sql.ts";
 import { deadLead, holdsLeads } from "./dead-letter.ts";
 import { readAccepted } from "./recorder.ts";
 import { isUuid } from "./row.ts";
-import { fingerprint, type Stored, scan, streamNames } from "./scan.ts";
 
 export type Tally = Record<(typeof terms)[number] | "accepted", number> & {
   /** No lead is broken, so the terms add up to what was accepted. */

@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { type LeadRow, toJsonb } from "./row.ts";
+import { endOf, keyOf, type LeadRow, toJsonb } from "./row.ts";
 
 /**
  * The statements that write the record. A row's life:
@@ -18,7 +18,8 @@ const recordset = `tenant text, lead_id uuid, revision bigint, step smallint, st
   merged_into uuid, source text, source_id text, trust smallint, tier smallint, name text, email text, phone text,
   website text, domain text, city text, region text, zip text, country text, vertical text, fields jsonb,
   warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
-const columns = recordset.replace(/(\w+) (text|uuid|bigint|smallint|jsonb)/g, "$1");
+const namesIn = (given: string) => given.replace(/(\w+) (text|uuid|bigint|smallint|jsonb)/g, "$1");
+const columns = namesIn(recordset);
 const insert = `insert into leads (${columns}, accepted_at)
   select ${columns}, to_timestamp(revision / 1000.0)
   from jsonb_to_recordset(?::jsonb) as given(${recordset})
@@ -63,14 +64,7 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
   return written;
 }
 
-/**
- * End: writes terminal states. Touches what the pipeline found out (facts, score, mock-up, timeline), never who the lead
- * is: its copy may be older than a merge that the row has seen. A merged row keeps its state and winner. A repeat has no
- * larger (revision, step) and changes nothing. Returns how many rows were written.
- */
-export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
-  const { rowCount } = await trx.raw<{ rowCount: number }>(
-    `${insert}
+const setEnd = `
        revision = excluded.revision, step = excluded.step, stage = excluded.stage,
        state = case leads.state when 'merged' then 'merged' else excluded.state end,
        reason = case leads.state when 'merged' then leads.reason else excluded.reason end,
@@ -78,10 +72,36 @@ export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
        warnings = excluded.warnings, facts = leads.facts || excluded.facts, score = excluded.score,
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
        updated_at = now()
-     where leads.state not in ('discarded', 'erased') and ${later}`,
-    [toJsonb(rows)],
+     where leads.state not in ('discarded', 'erased') and ${later}`;
+const endRecordset = `tenant text, lead_id uuid, revision bigint, step smallint, state text, reason text, stage text,
+  merged_into uuid, warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
+
+/**
+ * End: writes terminal states. Touches what the pipeline found out (facts, score, mock-up, timeline), never who the lead
+ * is: its copy may be older than a merge that the row has seen. A merged row keeps its state and winner. A repeat has no
+ * larger (revision, step) and changes nothing. Returns how many rows were written.
+ *
+ * Most rows are there since their arrival. For those the half of the columns that does not change is not sent: whole rows
+ * took 1.3 times the database's time and 1.5 times the caller's. What stands in their place is never stored, as no row is
+ * ever taken away; an update joined with the rows given would be quicker still (0.8 of this), but locks them in whatever
+ * order its plan has, and twenty writers of the same leads then wait for each other. Leads that were not written, as they
+ * are not there (a stage before dedupe ended them) or newer, go the longer way.
+ */
+export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
+  const { rows: written } = await trx.raw<{ rows: { tenant: string; lead_id: string }[] }>(
+    `insert into leads (${namesIn(endRecordset)}, source, trust, tier, name, fields, accepted_at)
+     select given.*, '', 0, 1, '', '{}', 'epoch' from jsonb_to_recordset(?::jsonb) as given(${endRecordset})
+     where exists (select from leads l where l.lead_id = given.lead_id and l.tenant = given.tenant offset 0)
+     order by lead_id, tenant
+     on conflict (lead_id, tenant) do update set ${setEnd}
+     returning tenant, lead_id`,
+    [toJsonb(rows.map(endOf))],
   );
-  return rowCount;
+  if (written.length === rows.length) return written.length;
+  const done = new Set(written.map(keyOf));
+  const rest = rows.filter((row) => !done.has(keyOf(row)));
+  const { rowCount } = await trx.raw<{ rowCount: number }>(`${insert} ${setEnd}`, [toJsonb(rest)]);
+  return written.length + rowCount;
 }
 
 /**

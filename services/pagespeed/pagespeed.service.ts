@@ -1,5 +1,6 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
+import { sortGoogle } from "../../mixins/provider/google.ts";
 import { provider } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
@@ -27,7 +28,7 @@ export default defineService({
       baseUrl: (settings) => settings.pagespeedUrl,
       dailyCalls: (settings) => settings.pagespeedDaily,
       schema,
-      sort: (_answer, body) => sortError(body),
+      sort: (_answer, body) => sortError(body) ?? sortGoogle(body),
       maxBytes,
     }),
   ] as const,

@@ -4,6 +4,7 @@ import { complete, type Outcome, type Work, wait } from "../../mixins/actor/outc
 import type { Databases } from "../../mixins/knex.ts";
 import { outcomeOf } from "../../mixins/provider.ts";
 import type { Lead } from "../leads/lead.ts";
+import { keepRaw } from "../leads/raw.sql.ts";
 import { leadsOf } from "./leads-of.ts";
 import { advance, claim, release } from "./source.sql.ts";
 import type { ListingPage, WorkItem } from "./work.ts";
@@ -16,6 +17,8 @@ export interface WorkerOptions {
   bulk(origin: Origin): BulkWriter<Lead>;
   /** How long an item stays with an instance that says nothing more, ms; a page takes a fraction of it. */
   leaseMs: number;
+  /** How long what was told of a listing is kept as it came; 0: not at all. */
+  rawDays: number;
   /** A list that cannot be reached, or a full intake, is looked at again after this, ms. */
   patienceMs: number;
 }
@@ -65,7 +68,9 @@ export class SourceWorker {
 
   /** Accepts what belongs to the item. Resolves when JetStream has it all. */
   async #accept({ lead: item, requestId, traceparent }: Work<WorkItem>, page: ListingPage) {
-    const { leads, refused } = leadsOf(item, page, Date.now());
+    const { databases, rawDays } = this.#options;
+    const { leads, raw, refused } = leadsOf(item, page, Date.now());
+    if (rawDays > 0) await keepRaw(databases.of(item.tenant), raw);
     const writer = this.#options.bulk({ tenant: item.tenant, requestId, traceparent, importId: item.leadId });
     for (const lead of leads) await writer.write(lead);
     await writer.end();

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { screenshotKey } from "../../config/names.ts";
+import { ObjectStore } from "../../mixins/object-store.ts";
 import { signLink } from "../../services/email/links.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import {
@@ -156,6 +158,21 @@ describe("GET /openapi.json", () => {
       await send("PUT", "/v1/mail", { suppressAcross: true, timeZone: "America/Denver", dayLimit: 10 }),
       await send("PUT", "/v1/mail", { timeZone: "America/Nowhere" }),
       await send("PUT", "/v1/mail", { daylimit: 10 }),
+    ],
+    getScreenshot: async () => {
+      const store = new ObjectStore(gateway.resources.nats, gateway.names.objects.screenshots);
+      await store.put(screenshotKey("acme", passed.id), Buffer.from("a picture"));
+      return [
+        await read(`/v1/leads/${passed.id}/screenshot`),
+        await read(`/v1/leads/${randomUUID()}/screenshot`),
+        await read("/v1/leads/none/screenshot"),
+      ];
+    },
+    getSettings: async () => [await read("/v1/settings")],
+    changeSettings: async () => [
+      await send("PUT", "/v1/settings", { tier: 2 }),
+      await send("PUT", "/v1/settings", { tier: 4 }),
+      await send("PUT", "/v1/settings", { tier: 2, day: 1 }),
     ],
     resumeMail: async () => [await send("POST", "/v1/mail/resume", {})],
     mailEvents: async () => {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { screenshotKey } from "../../config/names.ts";
+import { ObjectStore } from "../../mixins/object-store.ts";
 import { operations } from "../../services/gateway/operations.ts";
 import { eventually } from "../support/eventually.ts";
 import {
@@ -117,6 +119,26 @@ describe("a tenant", () => {
       assert.equal((await send(zenith, "PUT", "/v1/mail", { dayLimit: 3, tenant: "acme" })).status, 422);
       assert.equal((await send(zenith, "PUT", "/v1/mail", { dayLimit: 4 })).body.dayLimit, 4);
       assert.notEqual((await send(acme, "GET", "/v1/mail")).body.dayLimit, 4);
+    },
+    async getScreenshot() {
+      const store = new ObjectStore(gateway.resources.nats, gateway.names.objects.screenshots);
+      await store.put(screenshotKey("acme", passed.id), Buffer.from("a picture of acme's"));
+      const shown = await gateway.call(acme, `/v1/leads/${passed.id}/screenshot`);
+      assert.deepEqual(
+        [shown.status, shown.headers.get("content-type"), await shown.text()],
+        [200, "image/jpeg", "a picture of acme's"],
+      );
+      assert.equal((await read(zenith, `/v1/leads/${passed.id}/screenshot`)).status, 404);
+    },
+    async getSettings() {
+      await gateway.broker.call("leads.choose", { tenant: "acme", tier: 3 });
+      assert.deepEqual((await send(acme, "GET", "/v1/settings")).body, { tier: 3 });
+      assert.deepEqual((await send(zenith, "GET", "/v1/settings")).body, { tier: 1 });
+    },
+    async changeSettings() {
+      assert.equal((await send(zenith, "PUT", "/v1/settings", { tier: 2, tenant: "acme" })).status, 422);
+      assert.deepEqual((await send(zenith, "PUT", "/v1/settings", { tier: 2 })).body, { tier: 2 });
+      assert.notEqual((await send(acme, "GET", "/v1/settings")).body.tier, 2);
     },
     async resumeMail() {
       const stop = { stopped_at: new Date(), stopped_reason: "a test" };
