@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import { headers as natsHeaders } from "nats";
 import { startSites } from "../../../bin/demo/sites.ts";
+import { freePort } from "../../../bin/stack/process.ts";
 import { ensureShared } from "../../../mixins/jetstream.ts";
 import { createKey } from "../../../mixins/keys.ts";
 import { openDatabase } from "../../../mixins/knex.ts";
@@ -78,7 +79,10 @@ describe("what operators are shown", () => {
     await using mailbox = await Mailbox.open();
     mailbox.refuse.recipient = (address) =>
       Object.assign(new Error(`<${address}>: no such user, ask zyxmarkname`), { responseCode: 550 });
+    const metricsPort = await freePort();
     await using place = await testPlace({
+      LEADS_METRICS_PORT: String(metricsPort),
+      LEADS_METRICS_EVERY_MS: "500",
       ...generous,
       ...mailSettings(mailbox.url),
       LEADS_ZIPKIN_URL: zipkin.url,
@@ -104,7 +108,7 @@ describe("what operators are shown", () => {
       const events: string[] = [];
       await using _listener = await startMesh({
         place,
-        env: { LEADS_LOG_LEVEL: "fatal" },
+        env: { LEADS_LOG_LEVEL: "fatal", LEADS_METRICS_PORT: "0" },
         services: [
           defineService({
             name: "listener",
@@ -203,6 +207,8 @@ describe("what operators are shown", () => {
         await fetch(`${url}/v1/leads?q=${person.email}`, { headers: { authorization: `Bearer ${secret}x` } })
       ).text();
 
+      const counted = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+
       // The mail server refuses, and quotes whom.
       await eventually(
         "the mail server has refused",
@@ -217,6 +223,7 @@ describe("what operators are shown", () => {
       const { items } = await readLogs(nats, names, { level: "trace", from: 0 }, 100_000);
       const streamed = items.map(({ line }) => JSON.stringify(line)).join("\n");
       const shown = {
+        metrics: counted,
         logs: output,
         "stream of logs": streamed,
         spans: zipkin.told.join("\n"),
@@ -224,6 +231,7 @@ describe("what operators are shown", () => {
       };
       assert.match(shown.spans, /"name":"pagespeed request"/);
       assert.match(shown.events, /stage\.state/);
+      assert.match(shown.events, /metrics\.snapshot/);
       for (const [where, all] of Object.entries(shown)) {
         assert.ok(all.length > 1_000, `${where} were shown`);
         const found = all.split("\n").filter((line) => marks.test(line));

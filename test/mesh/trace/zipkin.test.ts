@@ -26,7 +26,7 @@ describe("a trace in Zipkin", () => {
   let secret: string;
 
   before(async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     zipkin = await ownZipkin();
     if (!zipkin) {
       console.log("      skipped: there is no Zipkin");
