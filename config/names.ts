@@ -86,6 +86,13 @@ export function namesFor(prefix: string) {
         `${prefix}.logs.${level}.${service.replace(/[^A-Za-z0-9_*-]/g, "_")}`,
       all: `${prefix}.logs.>`,
     },
+    /** Addresses (their hashes) that asked for no more e-mail while the database was away. */
+    unsubscribed: {
+      stream: `${prefix}-unsubscribed`,
+      subject: (tenant: string) => `${prefix}.unsubscribed.${tenant}`,
+      all: `${prefix}.unsubscribed.>`,
+      consumer: "record",
+    },
     /** Buckets of JetStream key-value. */
     bucket: {
       /** `pause.<stage>`: who paused it, when and why. */
@@ -94,6 +101,8 @@ export function namesFor(prefix: string) {
       keys: `${prefix}-keys`,
       /** Idempotency keys of 24 hours. */
       idempotency: `${prefix}-idempotency`,
+      /** `<tenant>.<mark>`: of a person who was erased lately; whoever has such a lead in hand lets it go. */
+      erased: `${prefix}-erased`,
       /** `retry.<provider>`: nobody calls it until then. `quota.<provider>.<day>`: calls that were handed out. */
       providers: `${prefix}-providers`,
     },

@@ -256,6 +256,14 @@ const table = {
     "ms",
     "First wait between two looks at a dependency that is down; doubles up to LEADS_PROBE_MAX_MS.",
   ),
+  eraseAgainMs: whole(
+    "LEADS_ERASE_AGAIN_MS",
+    60_000,
+    200,
+    3_600_000,
+    "ms",
+    "How long after it has looked everywhere an erasure looks once more, for what was in hand meanwhile.",
+  ),
   probeMaxMs: whole(
     "LEADS_PROBE_MAX_MS",
     30_000,

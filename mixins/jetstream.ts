@@ -27,6 +27,7 @@ export const errCodes = {
   /** Created before, with other settings. */
   streamExists: 10058,
   messageNotFound: 10037,
+  messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
 } as const;
 
@@ -224,9 +225,12 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
+    ensureUnsubscribed(nc, names),
     ensureBucket(nc, names.bucket.control, {}),
     ensureBucket(nc, names.bucket.keys, {}),
     ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
+    // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
+    ensureBucket(nc, names.bucket.erased, { max_age: 30 * 86_400_000 * ms }),
     // Days that are over are of no use to anybody.
     ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
     ensureObjects(nc, names.objects.screenshots, {
@@ -246,6 +250,22 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       max_ack_pending: 10_000,
     }),
   ]);
+}
+
+/** What `mail` puts there and `sender` empties before it sends: they may start before any stage. */
+export async function ensureUnsubscribed(nc: NatsConnection, names: Names): Promise<void> {
+  const { stream, all, consumer } = names.unsubscribed;
+  await ensureStream(nc, {
+    name: stream,
+    subjects: [all],
+    storage: "file",
+    allow_direct: true,
+    discard: "new",
+    retention: "workqueue",
+    duplicate_window: 120_000 * ms,
+    max_bytes: 67_108_864,
+  });
+  await ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 10_000 * ms, max_ack_pending: 10_000 });
 }
 
 /** A key-value bucket as the clients know it (https://github.com/nats-io/nats-architecture-and-design, ADR-8). */

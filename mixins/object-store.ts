@@ -21,9 +21,13 @@ export class ObjectStore {
     return this.#use((store) => store.getBlob(key));
   }
 
-  /** Takes it away; where there is none nothing happens. */
-  async remove(key: string): Promise<void> {
-    await this.#use(async (store) => ((await store.info(key)) === null ? undefined : store.delete(key)));
+  /** Takes it away, and says whether there was one. */
+  remove(key: string): Promise<boolean> {
+    return this.#use(async (store) => {
+      const info = await store.info(key);
+      if (info === null || info.deleted) return false;
+      return (await store.delete(key)).success;
+    });
   }
 
   /** Is there room for so many bytes more? */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Context, Service } from "moleculer";
 import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
+import type { Erased } from "../../mixins/erased.ts";
 import { LeadsError } from "../../mixins/errors.ts";
 import type { Call, Handlers } from "../../mixins/http/call.ts";
 import { openapi } from "../../mixins/http/openapi.ts";
@@ -14,18 +15,20 @@ import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
 import { parseMap, RowsError } from "../intake/columns.ts";
 import { importIdOf } from "../intake/ids.ts";
+import { erasedFault, marksOf } from "../intake/marks.ts";
 import { normalise } from "../intake/normalise.ts";
 import type { IntakeContext } from "../intake/raw.ts";
 import { Revisions } from "../intake/revisions.ts";
 import { readRows } from "../intake/rows.ts";
 import { uuidv7 } from "../intake/uuidv7.ts";
 import type { Lead } from "../leads/lead.ts";
-import { leadIdOf, mockupPolicy } from "./calls.ts";
+import { leadIdOf, mockupPolicy, pick } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
 import { logHandlers } from "./log-handlers.ts";
 import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
+import { rightsHandlers } from "./rights-handlers.ts";
 import { schemas } from "./schemas.ts";
 import { tierHandlers } from "./tier-handlers.ts";
 import { Upload } from "./upload.ts";
@@ -33,6 +36,8 @@ import { Upload } from "./upload.ts";
 interface Vars {
   acceptor: Acceptor;
   idempotency: IdempotencyKeys;
+  /** Who was erased lately; undefined until NATS has told. */
+  erased: Erased | undefined;
   /** `node stage` -> what it last said. */
   news: Map<string, StageNews>;
   /** The last look at what the mesh stands on: anybody may ask, nobody makes us look more than once a second. */
@@ -56,6 +61,8 @@ const handlers: Handlers<OperationId, Gateway> = {
     const result = normalise(call.json, contextOf(this, call, { source: "api", idempotencyKey: key }));
     if ("faults" in result) throw new LeadsError("VALIDATION", "this is no lead", { faults: result.faults });
     const { lead } = result;
+    if (this.erased?.hasAny(tenant, () => marksOf(lead)))
+      throw new LeadsError("ERASED", "the person asked to be erased");
     if (key === undefined) {
       await this.acceptor.one(lead, originOf(call));
       return accepted(lead.leadId);
@@ -96,7 +103,10 @@ const handlers: Handlers<OperationId, Gateway> = {
             now: Date.now(),
             ...(key === undefined ? {} : { idempotencyKey: `${key} ${line}` }),
           });
-          if ("lead" in read) read.lead.revision = revisions.next(read.lead.leadId, read.lead.revision);
+          if (!("lead" in read)) return read;
+          const { lead } = read;
+          if (this.erased?.hasAny(tenant, () => marksOf(lead))) return { faults: [erasedFault] };
+          lead.revision = revisions.next(lead.leadId, lead.revision);
           return read;
         },
         call.leaving,
@@ -164,6 +174,7 @@ const handlers: Handlers<OperationId, Gateway> = {
   },
   ...mailHandlers,
   ...logHandlers,
+  ...rightsHandlers,
   ...tierHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
@@ -193,12 +204,13 @@ export default defineService({
   methods: {
     /** Makes what a gateway needs of NATS, however long NATS takes to come. */
     async prepare(): Promise<void> {
-      const { nats, names, settings, flow, side } = resourcesOf(this.broker);
+      const { nats, names, settings, flow, side, erased } = resourcesOf(this.broker);
       const nc = await nats();
       for (let waitMs = settings.probeMinMs; ; waitMs = Math.min(waitMs * 2, settings.probeMaxMs)) {
         try {
           await ensureStreams(nc, names, settings, flow, side);
           void this.keys.run(nc);
+          this.erased = await erased();
           return await this.keys.ready;
         } catch (error) {
           if (errorTypeOf(error) !== "OUTAGE") throw error;
@@ -273,10 +285,6 @@ function idempotencyKeyOf(call: Call): string | undefined {
 /** A lead as the API shows it. */
 function shown({ leadId, state, tenant: _tenant, revision: _revision, ...rest }: any): object {
   return { id: leadId, status: state, ...rest };
-}
-
-function pick(query: Call["query"], ...names: string[]): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
 }
 
 /** What ended an upload, with the counts so far, so that the caller can go on from there. */

@@ -2,6 +2,7 @@ import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
+import { rightsOperations } from "./rights-operations.ts";
 import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
 import { tierOperations } from "./tier-operations.ts";
 
@@ -46,7 +47,7 @@ export const operations = [
         headers: { Location: "Where the lead can be read." },
       },
     },
-    errors: ["VALIDATION", "CONFLICT", "MAILBOX_FULL"],
+    errors: ["VALIDATION", "CONFLICT", "ERASED", "MAILBOX_FULL"],
   },
   {
     id: "createLeads",
@@ -161,6 +162,7 @@ export const operations = [
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   ...mailOperations,
+  ...rightsOperations,
   ...tierOperations,
   {
     id: "getBudget",

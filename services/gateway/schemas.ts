@@ -210,6 +210,22 @@ export const schemas = {
     },
     required: ["time", "level", "node", "module", "message"],
   },
+  Erasure: object(
+    {
+      id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },
+      leads: { ...list(uuid), description: "The lead that was named, and those merged with it." },
+      state: { enum: ["sweeping", "done"], description: "`sweeping`: it is looked everywhere once more." },
+      askedAt: time,
+      "finishedAt?": time,
+      did: {
+        type: "object",
+        additionalProperties: whole,
+        description: "How many things were erased, by the place where they lay.",
+      },
+    },
+    "A person who was erased.",
+  ),
+  Lifted: object({ id: uuid, lifted: { ...whole, description: "Tombstones that stood." } }),
   Settings: object({
     tier: {
       enum: tiers,

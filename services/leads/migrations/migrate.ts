@@ -5,6 +5,7 @@ import * as blocking from "./010-blocking.ts";
 import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
 import * as listings from "./040-listings.ts";
+import * as erasure from "./060-erasure.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -13,6 +14,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "020-budget": budget,
   "030-mail": mail,
   "040-listings": listings,
+  "060-erasure": erasure,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */
