@@ -22,8 +22,9 @@ import { Revisions } from "../intake/revisions.ts";
 import { readRows } from "../intake/rows.ts";
 import { uuidv7 } from "../intake/uuidv7.ts";
 import type { Lead } from "../leads/lead.ts";
-import { leadIdOf, mockupPolicy } from "./calls.ts";
+import { leadIdOf, mockupPolicy, pick } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
+import { logHandlers } from "./log-handlers.ts";
 import { mailHandlers } from "./mail-handlers.ts";
 import { operateHandlers } from "./operate-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
@@ -177,6 +178,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
+  ...logHandlers,
   ...rightsHandlers,
   ...tierHandlers,
   ...operateHandlers,
@@ -289,10 +291,6 @@ function idempotencyKeyOf(call: Call): string | undefined {
 /** A lead as the API shows it. */
 function shown({ leadId, state, tenant: _tenant, revision: _revision, ...rest }: any): object {
   return { id: leadId, status: state, ...rest };
-}
-
-function pick(query: Call["query"], ...names: string[]): Record<string, string> {
-  return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
 }
 
 /** What ended an upload, with the counts so far, so that the caller can go on from there. */
