@@ -45,6 +45,12 @@ export function namesFor(prefix: string) {
       stream: `${prefix}-${stage}`,
       subject: (lane: Lane) => `${prefix}.${stage}.${lane}`,
       consumer: (lane: Lane): string => lane,
+      /** Stored together with a redriven envelope, and refused a second time: the proof that a letter was put back once. */
+      redriven: (job: string, claim: number, letter: string) => `${prefix}.${stage}.redriven.${job}.${claim}.${letter}`,
+      /** All of a job's, or of one of its claims. */
+      redrivenBy: (job: string, claim?: number) => `${prefix}.${stage}.redriven.${job}.${claim ?? "*"}.*`,
+      /** All of them. */
+      markers: `${prefix}.${stage}.redriven.>`,
     }),
     /** Bulk envelopes rest here, a subject a tenant, until the admitter moves them on. */
     intake: {
@@ -79,11 +85,25 @@ export function namesFor(prefix: string) {
       all: `${prefix}.dead.>`,
       consumer: "record",
     },
+    /** Lines of the log, by level and by the service that says them; each may be `*`. */
+    logs: {
+      stream: `${prefix}-logs`,
+      subject: (level: string, service: string) =>
+        `${prefix}.logs.${level}.${service.replace(/[^A-Za-z0-9_*-]/g, "_")}`,
+      all: `${prefix}.logs.>`,
+    },
     /** Addresses (their hashes) that asked for no more e-mail while the database was away. */
     unsubscribed: {
       stream: `${prefix}-unsubscribed`,
       subject: (tenant: string) => `${prefix}.unsubscribed.${tenant}`,
       all: `${prefix}.unsubscribed.>`,
+      consumer: "record",
+    },
+    /** What operators do, until the record has it. */
+    operations: {
+      stream: `${prefix}-operations`,
+      subject: (tenant: string) => `${prefix}.operations.${tenant === "" ? "_" : tenant}`,
+      all: `${prefix}.operations.*`,
       consumer: "record",
     },
     /** Buckets of JetStream key-value. */

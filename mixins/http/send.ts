@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { Meter } from "../metrics.ts";
 import type { RateVerdict } from "../rate-limit.ts";
 
@@ -11,6 +13,8 @@ export interface Answer {
   bytes?: Uint8Array;
   /** Content type of `bytes`, and of `json` when it is not application/json. */
   type?: string;
+  /** Takes the answer over, once its head is written: server-sent events. */
+  events?(res: ServerResponse): void;
 }
 
 /** How long what is left of a body is read and thrown away after an early answer, ms. Closed at once, the caller would see a reset instead. */
@@ -19,7 +23,18 @@ const lingerMs = 2_000;
 /** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  const { status = 200, headers = {}, json, html, bytes, type = "application/json" } = answer;
+  const { status = 200, headers = {}, json, html, bytes, type = "application/json", events } = answer;
+  if (events) {
+    res.writeHead(status, {
+      ...headers,
+      "Content-Type": "text/event-stream",
+      // A proxy that gathers an answer before it passes it on would show nothing.
+      "X-Accel-Buffering": "no",
+      Connection: "close",
+    });
+    events(res);
+    return;
+  }
   const body = bytes ?? html ?? (json === undefined ? "" : JSON.stringify(json));
   if (body.length > 0) res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
@@ -35,6 +50,12 @@ export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, 
   req.once("close", () => clearTimeout(timer));
 }
 
+/** Writes events for as long as they come and the caller listens, no faster than it reads. For {@link Answer.events}. */
+export function writeEvents(res: ServerResponse, events: AsyncIterable<string>): void {
+  res.flushHeaders();
+  pipeline(Readable.from(events), res).catch(() => res.destroy());
+}
+
 /** Counts the answer once it was sent, or its caller has gone. `operationOf` is asked then. */
 export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () => string): void {
   if (!meter.isOn) return;
@@ -43,6 +64,8 @@ export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () =
     const operation = operationOf();
     const code = res.headersSent ? `${Math.floor(res.statusCode / 100)}xx` : "gone";
     meter.add("leads_http_requests_total", { operation, code });
+    // Events are told for hours.
+    if (res.getHeader("Content-Type") === "text/event-stream") return;
     meter.observe("leads_http_duration_seconds", { operation }, (performance.now() - since) / 1_000);
   });
 }

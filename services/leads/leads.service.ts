@@ -5,6 +5,7 @@ import { LeadsError } from "../../mixins/errors.ts";
 import { ensureShared } from "../../mixins/jetstream.ts";
 import { isDatabaseOutage, statement } from "../../mixins/knex.ts";
 import { knexAdapter, type PageParams } from "../../mixins/knex-adapter.ts";
+import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { isTier, leadStates, lowestTier, type Tier, tiers } from "./lead.ts";
@@ -62,7 +63,7 @@ export default defineService({
           this.logger.info("the database answers");
           return this.record();
         } catch (error) {
-          if (!isOutage(error)) this.logger.error((error as Error).message);
+          if (!isOutage(error)) this.logger.error(wordsOf(error));
         }
       }
     },
@@ -77,7 +78,14 @@ export default defineService({
     record(): void {
       if (this.stopping.signal.aborted) return;
       const { names, settings, databases, nats } = resourcesOf(this.broker);
-      this.recorder = new Recorder({ nats, names, settings, databases, logger: this.logger });
+      this.recorder = new Recorder({
+        nats,
+        names,
+        settings,
+        databases,
+        logger: this.logger,
+        onFiled: (counts) => this.broker.broadcast("dead-letters.filed", { counts }),
+      });
       this.recorder.start();
     },
   },
@@ -170,7 +178,7 @@ export default defineService({
         const { recorder } = this;
         return {
           state: recorder && !recorder.isWaiting ? "reading" : "waiting",
-          foreign: { accepted: 0, dead: 0, ...recorder?.foreign },
+          foreign: { accepted: 0, dead: 0, operations: 0, ...recorder?.foreign },
         };
       },
     },
