@@ -33,6 +33,7 @@ const hands = new Set([
   "services/enrich/ask.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
+  "services/gateway/intake-handlers.ts",
   "services/gateway/log-handlers.ts",
   "services/gateway/log-operations.ts",
   "services/gateway/mail-handlers.ts",
