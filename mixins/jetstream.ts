@@ -226,7 +226,6 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
-    ensureUnsubscribed(nc, names),
     ensureStream(nc, bucketStream(names.bucket.control, {})),
     ensureStream(nc, bucketStream(names.bucket.keys, {})),
     ensureStream(nc, bucketStream(names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 })),
@@ -248,22 +247,6 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       max_ack_pending: 10_000,
     }),
   ]);
-}
-
-/** What `mail` puts there and `sender` empties before it sends: they may start before any stage. */
-export async function ensureUnsubscribed(nc: NatsConnection, names: Names): Promise<void> {
-  const { stream, all, consumer } = names.unsubscribed;
-  await ensureStream(nc, {
-    name: stream,
-    subjects: [all],
-    storage: "file",
-    allow_direct: true,
-    discard: "new",
-    retention: "workqueue",
-    duplicate_window: 120_000 * ms,
-    max_bytes: 67_108_864,
-  });
-  await ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 10_000 * ms, max_ack_pending: 10_000 });
 }
 
 /** The streams, consumers and buckets of a whole mesh: for the edge and for tools that may start before any stage. */
