@@ -28,6 +28,7 @@ export const errCodes = {
   /** Created before, with other settings. */
   streamExists: 10058,
   messageNotFound: 10037,
+  /** Of a message that is not there. */
   messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
 } as const;
@@ -102,7 +103,7 @@ export interface ConsumerInfo {
   num_ack_pending: number;
   num_redelivered: number;
   num_waiting: number;
-  config: { max_ack_pending: number };
+  config: { max_ack_pending: number; filter_subject?: string };
   delivered: { consumer_seq: number; stream_seq: number };
   ack_floor: { consumer_seq: number; stream_seq: number };
 }
@@ -134,8 +135,10 @@ export async function ensureMailbox(
   const mailbox = names.mailbox(options.name);
   await ensureStream(nc, {
     name: mailbox.stream,
-    subjects: lanes.map(mailbox.subject),
+    subjects: [...lanes.map(mailbox.subject), mailbox.markers],
     retention: "workqueue",
+    // A redrive stores the envelope and its marker, or none of them.
+    allow_atomic: true,
     storage: "file",
     discard: "new",
     discard_new_per_subject: true,
@@ -197,7 +200,7 @@ export async function ensureStage(
   ]);
 }
 
-/** Everything that belongs to no single stage: intake, accepted, park, dead letters, buckets. */
+/** Everything that belongs to no single stage: intake, accepted, park, dead letters, operations, buckets. */
 export async function ensureShared(nc: NatsConnection, names: Names, settings: Settings): Promise<void> {
   requireServer(nc);
   const file = { storage: "file", allow_direct: true, discard: "new", duplicate_window: 120_000 * ms };
@@ -209,7 +212,9 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "workqueue",
       max_bytes: settings.intakeBytes,
     }),
-    ensureStream(nc, { ...file, name: names.accepted.stream, subjects: [names.accepted.all], retention: "workqueue" }),
+    ...[names.accepted, names.operations].map(({ stream, all }) =>
+      ensureStream(nc, { ...file, name: stream, subjects: [all], retention: "workqueue" }),
+    ),
     ensureStream(nc, {
       ...file,
       name: names.park.stream,
@@ -235,18 +240,11 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
     ensureStream(nc, bucketStream(names.bucket.providers, { max_age: 3 * 86_400_000 * ms })),
     ensureStream(nc, objectStream(names.objects.screenshots, settings.screenshotDays, settings.screenshotBytes)),
   ]);
-  await Promise.all([
-    ensureConsumer(nc, names.accepted.stream, {
-      durable_name: names.accepted.consumer,
-      ack_wait: 30_000 * ms,
-      max_ack_pending: 10_000,
-    }),
-    ensureConsumer(nc, names.dead.stream, {
-      durable_name: names.dead.consumer,
-      ack_wait: 30_000 * ms,
-      max_ack_pending: 10_000,
-    }),
-  ]);
+  await Promise.all(
+    [names.accepted, names.dead, names.operations].map(({ stream, consumer }) =>
+      ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 30_000 * ms, max_ack_pending: 10_000 }),
+    ),
+  );
 }
 
 /** The streams, consumers and buckets of a whole mesh: for the edge and for tools that may start before any stage. */
@@ -257,10 +255,5 @@ export async function ensureStreams(
   ...flows: readonly (readonly StageConfig[])[]
 ): Promise<void> {
   await ensureShared(nc, names, settings);
-  await Promise.all(
-    flows.flat().map(async (stage) => {
-      const options = stageOptions(stage.name, ...flows);
-      await ensureStage(nc, names, options, settings);
-    }),
-  );
+  await Promise.all(flows.flat().map(({ name }) => ensureStage(nc, names, stageOptions(name, ...flows), settings)));
 }
