@@ -47,3 +47,8 @@ export function told({ json }: Call): object {
   if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
   return json;
 }
+
+/** Those of the query that were given, as text. */
+export function pick(query: Call["query"], ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
+}

@@ -43,6 +43,7 @@ const mockupToken = (leadId: string) =>
 describe("GET /openapi.json", () => {
   let gateway: TestGateway;
   let secret: string;
+  let platform: string;
   let description: any;
   let passed: any;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -59,6 +60,7 @@ describe("GET /openapi.json", () => {
       },
     });
     ({ secret } = await gateway.key("acme", "ingest", "read", "operate", "platform"));
+    platform = (await gateway.key("operators", "platform")).secret;
     description = await (await fetch(`${gateway.url}/openapi.json`)).json();
     passed = await throughAllStages(gateway, secret, lead);
     ajv.addSchema({ $id: "api", components: description.components });
@@ -146,6 +148,12 @@ describe("GET /openapi.json", () => {
     ],
     listOutbox: async () => [await read("/v1/outbox?limit=1"), await read("/v1/outbox?cursor=none")],
     getBudget: async () => [await read("/v1/budget")],
+    getLogs: async () => [
+      await told(gateway.call(platform, "/v1/logs?limit=1")),
+      await told(gateway.call(platform, "/v1/logs?limit=0")),
+      await told(gateway.call(platform, "/v1/logs?cursor=none")),
+      await read("/v1/logs"),
+    ],
     settleMail: async () => {
       const outbox = gateway.resources.databases.of("acme")("outbox").where({ lead_id: passed.id });
       await outbox.clone().update({ state: "unknown" });

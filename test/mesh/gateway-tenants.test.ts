@@ -124,6 +124,10 @@ describe("a tenant", () => {
       assert.notEqual((await read(acme, "/v1/budget")).text, (await read(zenith, "/v1/budget")).text);
       assert.equal((await read(zenith, "/v1/budget?tenant=acme")).status, 422);
     },
+    async getLogs() {
+      // What is everybody's takes a platform key: a tenant's own sees none of it.
+      assert.equal((await read(acme, "/v1/logs")).status, 403);
+    },
     async getMail() {
       await gateway.broker.call("mail.change", { tenant: "acme", dayLimit: 17 });
       assert.equal((await send(acme, "GET", "/v1/mail")).body.dayLimit, 17);
