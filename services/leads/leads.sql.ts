@@ -19,11 +19,15 @@ const recordset = `tenant text, lead_id uuid, revision bigint, step smallint, st
   website text, domain text, city text, region text, zip text, country text, vertical text, fields jsonb,
   warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
 const columns = recordset.replace(/(\w+) (text|uuid|bigint|smallint|jsonb)/g, "$1");
-const insert = `insert into leads (${columns}, accepted_at)
-  select ${columns}, to_timestamp(revision / 1000.0)
-  from jsonb_to_recordset(?::jsonb) as given(${recordset})
+const insertInto = (
+  more = { columns: "", recordset: "" },
+) => `insert into leads (${columns}${more.columns}, accepted_at)
+  select ${columns}${more.columns}, to_timestamp(revision / 1000.0)
+  from jsonb_to_recordset(?::jsonb) as given(${recordset}${more.recordset})
   order by lead_id, tenant
   on conflict (lead_id, tenant) do update set`;
+const insert = insertInto();
+const insertWithKeys = insertInto({ columns: ", keys", recordset: ", keys bigint[]" });
 const later = "(excluded.revision, excluded.step) > (leads.revision, leads.step)";
 
 export interface ArrivalRow {
@@ -33,6 +37,8 @@ export interface ArrivalRow {
   state: string;
   merged_into: string | null;
   before: { fields: object; provenance: object } | null;
+  /** Keys that the row has now and had not before. */
+  fresh_keys: string[] | null;
 }
 
 /**
@@ -40,10 +46,11 @@ export interface ArrivalRow {
  * them and stays merged. A dead row of the same revision is in progress again (it was redriven).
  * Returns the rows written; those not returned were there already, as new or newer, and are locked all the same.
  * `before`: what the row held when it had taken fields from merged leads, for whoever merges them again.
+ * Keys of earlier tellings stay.
  */
 export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<ArrivalRow[]> {
   const { rows: written } = await trx.raw<{ rows: ArrivalRow[] }>(
-    `${insert}
+    `${insertWithKeys}
        revision = excluded.revision, step = excluded.step, stage = excluded.stage,
        state = case leads.state when 'merged' then 'merged' else excluded.state end,
        reason = case leads.state when 'merged' then leads.reason else null end,
@@ -53,11 +60,13 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
        country = excluded.country, vertical = excluded.vertical, fields = excluded.fields,
        own = null, warnings = excluded.warnings, facts = excluded.facts, score = excluded.score,
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
+       keys = leads.keys || array(select k from unnest(excluded.keys) k where k <> all(coalesce(leads.keys, '{}'))),
        accepted_at = least(leads.accepted_at, excluded.accepted_at), updated_at = now()
      where leads.state not in ('discarded', 'erased')
        and (${later} or (leads.state = 'dead' and excluded.revision = leads.revision))
      returning new.tenant, new.lead_id, old.lead_id is null as inserted, new.state, new.merged_into,
-       case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before`,
+       case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before,
+       case when old.lead_id is null then new.keys else new.keys[coalesce(cardinality(old.keys), 0) + 1:] end as fresh_keys`,
     [toJsonb(rows)],
   );
   return written;

@@ -4,6 +4,7 @@ import * as source from "./002-source.ts";
 import * as blocking from "./010-blocking.ts";
 import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
+import * as narrowKeys from "./050-narrow-keys.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -11,6 +12,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "010-blocking": blocking,
   "020-budget": budget,
   "030-mail": mail,
+  "050-narrow-keys": narrowKeys,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

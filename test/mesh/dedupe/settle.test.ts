@@ -69,16 +69,6 @@ describe("dedupe: a batch is settled", () => {
     assert.equal(settled.get(neighbour.leadId)!.kind, "live");
   });
 
-  it("merges on the source's own key alone", async () => {
-    const first = business({ phone }, { source: "yelp", sourceId: "y1" });
-    const again = business({ email: "x@bakery.example" }, { source: "yelp", sourceId: "y1" });
-    const other = business({ email: "z@bakery.example" }, { source: "google", sourceId: "y1" });
-    await place.settle([first]);
-    const settled = await place.settle([again, other]);
-    assert.deepEqual(settled.get(again.leadId), { kind: "merged", into: first.leadId });
-    assert.equal(settled.get(other.leadId)!.kind, "live");
-  });
-
   it("keeps tenants apart", async () => {
     const fields = { phone, name: "Bakery" };
     const ours = business(fields);
