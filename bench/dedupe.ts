@@ -5,7 +5,7 @@ import { migrate } from "../services/leads/migrations/migrate.ts";
 import { insertLeads } from "../services/leads/record.ts";
 import { ownPostgres } from "../test/support/servers.ts";
 import { business } from "./dedupe/business.ts";
-import { loadKnown } from "./dedupe/known.ts";
+import { loadKnown } from "./dedupe/known.sql.ts";
 import { atMost, type Bench, figure, median } from "./row.ts";
 
 /**
@@ -34,7 +34,7 @@ export const run: Bench = async ({ short, log }) => {
     try {
       await migrate(knex);
       const start = performance.now();
-      await loadKnown(knex, known, (n) => business(n));
+      const told = await loadKnown(knex, known, (n) => business(n));
       log(`${known} leads loaded in ${Math.round((performance.now() - start) / 1_000)} s`);
       let serial = 0;
       const measure = async (make: () => Lead, work: (leads: Lead[]) => Promise<unknown>) => {
@@ -53,7 +53,7 @@ export const run: Bench = async ({ short, log }) => {
       return {
         record: await measure(fresh, (leads) => knex.transaction((trx) => insertLeads(trx, "dedupe", leads))),
         fresh: await measure(fresh, settled),
-        mixed: await measure(() => (serial % 10 < 3 ? double(serial++, known) : fresh()), settled),
+        mixed: await measure(() => (serial % 10 < 3 ? double(serial++, told) : fresh()), settled),
       };
     } finally {
       await knex.destroy();

@@ -153,8 +153,9 @@ export async function writeIdentities(trx: Knex, identities: readonly Identity[]
        website = g.fields->>'website', domain = g.fields->>'domain', city = g.fields->'address'->>'city',
        region = g.fields->'address'->>'state', zip = g.fields->'address'->>'zip',
        country = g.fields->'address'->>'country', vertical = g.fields->>'vertical',
-       fields = g.fields, provenance = g.provenance, own = coalesce(l.own, l.fields), updated_at = now()
-     from jsonb_to_recordset(?::jsonb) as g(tenant text, "leadId" uuid, fields jsonb, provenance jsonb)
+       fields = g.fields, provenance = g.provenance,
+       own = case when g.alone is not true then coalesce(l.own, l.fields) end, updated_at = now()
+     from jsonb_to_recordset(?::jsonb) as g(tenant text, "leadId" uuid, fields jsonb, provenance jsonb, alone boolean)
      where l.lead_id = g."leadId" and l.tenant = g.tenant and l.lead_id = any(?::uuid[])`,
     [toJsonb(identities), literal(identities.map((i) => i.leadId))],
   );
@@ -204,14 +205,22 @@ export async function moveChildren(trx: Knex, merges: readonly Merge[]): Promise
   );
 }
 
-/** Books merges, in the order in which they were applied: undone in the opposite order, each restores what it found. */
+/** Those that an unmerged lead had brought with it are its own again. By primary key; the rows are locked by the caller. */
+export async function moveBack(trx: Knex, to: TenantLead, leads: readonly TenantLead[]): Promise<void> {
+  await trx.raw("update leads set merged_into = ?, updated_at = now() where tenant = ? and lead_id = any(?::uuid[])", [
+    to.leadId,
+    to.tenant,
+    literal(leads.map((lead) => lead.leadId)),
+  ]);
+}
+
+/** Books merges, in the order in which they were applied. */
 export async function insertMerges(trx: Knex, merges: readonly Merge[]): Promise<void> {
   await trx.raw(
-    `insert into merges (tenant, winner, loser, evidence, winner_before, loser_before)
-     select tenant, winner, loser, evidence, winner_before, loser_before
+    `insert into merges (tenant, winner, loser, evidence, loser_before)
+     select tenant, winner, loser, evidence, loser_before
      from rows from (jsonb_to_recordset(?::jsonb) as (tenant text, winner uuid, loser uuid, evidence jsonb,
-       winner_before jsonb, loser_before jsonb)) with ordinality
-       as g(tenant, winner, loser, evidence, winner_before, loser_before, n)
+       loser_before jsonb)) with ordinality as g(tenant, winner, loser, evidence, loser_before, n)
      order by n`,
     [toJsonb(merges)],
   );

@@ -121,9 +121,9 @@ export function comparePairs(
   return compared;
 }
 
-/** A pair's link for each level that speaks for it: the ground of a merge is booked by their names. */
-export function linksOf({ a, b, comparison }: Compared): Link[] {
-  return comparison.evidence
-    .filter(({ level }) => levels[level].weight > 0)
-    .map(({ level }) => ({ a, b, kind: level }));
+/** A pair as a link: the ground of a merge is booked by the names of what speaks for it. */
+export function linkOf(pair: Compared): Link & { pair: Compared } {
+  const { a, b, comparison } = pair;
+  const kinds = comparison.evidence.filter(({ level }) => levels[level].weight > 0).map(({ level }) => level);
+  return { a, b, kinds, weight: comparison.weight, pair };
 }

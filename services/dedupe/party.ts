@@ -40,16 +40,18 @@ export interface Identity {
   leadId: string;
   fields: LeadFields;
   provenance: Origins;
+  /** It holds nothing but its own telling. */
+  alone?: boolean;
 }
 
-/** What a merge overwrites of a lead; enough to undo it. */
+/** How a lead stood before it was lost: what an unmerge cannot tell from what the leads say themselves. */
 export interface Before {
   state: LeadState;
   reason: string | null;
-  fields: LeadFields;
-  provenance: Origins;
-  /** Of a loser: the leads that were merged into it, and now are into its winner. */
-  children?: string[];
+  /** Of its own telling; merges before the migration 051 have none. */
+  revision?: number;
+  /** The leads that were merged into it, and now are into its winner. */
+  children: string[];
 }
 
 export interface Merge {
@@ -58,7 +60,6 @@ export interface Merge {
   loser: string;
   /** Levels of services/dedupe/weights.ts that spoke for it. */
   evidence: { agree: string[] };
-  winner_before: Before;
   loser_before: Before;
 }
 
@@ -123,25 +124,22 @@ function toldOfRow({ leadId, fields, provenance, trust, source, revision }: Lock
 }
 
 /** The links between those that leads stand for; of leads that take no part there are none. */
-export function liveLinks(
-  links: readonly Link[],
+export function liveLinks<L extends Link>(
+  links: readonly L[],
   /** The winner that a lead stands for, itself perhaps; null when that takes no part. */
   liveRootOf: (leadId: string) => string | null,
-): Link[] {
-  const live: Link[] = [];
-  for (const { a, b, kind } of links) {
-    const [x, y] = [liveRootOf(a), liveRootOf(b)];
-    if (x !== null && y !== null && x !== y) live.push({ a: x, b: y, kind });
+): L[] {
+  const live: L[] = [];
+  for (const link of links) {
+    const [x, y] = [liveRootOf(link.a), liveRootOf(link.b)];
+    if (x !== null && y !== null && x !== y) live.push({ ...link, a: x, b: y });
   }
   return live;
 }
 
-export function before({ state, reason, told, leadId, revision }: Party) {
-  return { state, reason, fields: told.fields, provenance: provenanceOf(told, { leadId, revision }) };
-}
-
-export function childrenOf(leadId: string, locked: ReadonlyMap<string, Locked>): string[] {
-  return [...locked.values()].filter((row) => row.mergedInto === leadId).map((row) => row.leadId);
+export function before({ state, reason, revision, leadId }: Party, locked: ReadonlyMap<string, Locked>): Before {
+  const children = [...locked.values()].filter((row) => row.mergedInto === leadId).map((row) => row.leadId);
+  return { state, reason, revision, children };
 }
 
 /** Leads whose row does not hold what is told of them. */

@@ -10,7 +10,19 @@ export const mockupPolicy =
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The lead's id in the path, lower case. Throws `NOT_FOUND` for what is none. */
-export function leadIdOf({ params }: Call): string {
-  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", "there is no such lead");
+export const leadIdOf = (call: Call): string => idOf(call, "lead");
+
+/** The id in the path, lower case. Throws `NOT_FOUND` for what is none. */
+export function idOf({ params }: Call, what: string): string {
+  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", `there is no such ${what}`);
   return params["id"]!.toLowerCase();
+}
+
+/** The body's own fields: whose a thing is comes from the key, and which from the path. Throws `VALIDATION`. */
+export function told({ json }: Call): object {
+  const faults = ["tenant", "id"]
+    .filter((field) => field in json)
+    .map((field) => ({ field, message: "is no field here" }));
+  if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
+  return json;
 }

@@ -23,6 +23,7 @@ import { type Looks, look, needed } from "./checks.ts";
 import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
+import { reviewHandlers } from "./review-handlers.ts";
 import { schemas } from "./schemas.ts";
 import { Upload } from "./upload.ts";
 
@@ -159,6 +160,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
+  ...reviewHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 

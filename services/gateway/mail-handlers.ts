@@ -1,8 +1,7 @@
 import type { Service } from "moleculer";
-import { LeadsError } from "../../mixins/errors.ts";
 import type { Answer } from "../../mixins/http/send.ts";
 import type { Call, Handlers } from "../../mixins/http.ts";
-import { leadIdOf, mockupPolicy } from "./calls.ts";
+import { leadIdOf, mockupPolicy, told } from "./calls.ts";
 import type { mailOperations } from "./mail-operations.ts";
 
 /** A page of ours with one form that posts to its own address. */
@@ -36,15 +35,6 @@ export const mailHandlers: Handlers<(typeof mailOperations)[number]["id"], Servi
   unsubscribe: (call) => linked(call, "mail.unsubscribe", formPolicy),
   openMockup: (call) => linked(call, "mail.mockup", mockupPolicy),
 };
-
-/** The body's own fields: whose the e-mail is comes from the key, and which from the path. Throws `VALIDATION`. */
-function told({ json }: Call): object {
-  const faults = ["tenant", "id"]
-    .filter((field) => field in json)
-    .map((field) => ({ field, message: "is no field here" }));
-  if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
-  return json;
-}
 
 /** What a link in an e-mail opens. It is one person's: nobody keeps or lists it. */
 async function linked({ ctx, params }: Call, action: string, policy: string): Promise<Answer> {

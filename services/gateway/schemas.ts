@@ -24,7 +24,20 @@ function object(properties: Record<string, object>, description?: string) {
   };
 }
 const list = (items: object) => ({ type: "array", items });
+export const page = (item: object) => object({ items: list(item), next: cursor });
 export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+
+/** Parameters of a list that is read a page at a time. */
+export const paging = {
+  limit: {
+    description: "Items of a page at the most.",
+    schema: { type: "integer", minimum: 1, maximum: 200, default: 50 },
+  },
+  cursor: {
+    description: "`next` of the page before.",
+    schema: { type: "string", maxLength: 500, pattern: "^[A-Za-z0-9_-]+$" },
+  },
+} as const;
 
 const across = {
   type: "boolean",
@@ -191,6 +204,39 @@ export const schemas = {
     },
     "Money in micro-USD (a millionth of a USD).",
   ),
+  Review: object(
+    {
+      id: uuid,
+      state: { enum: ["open", "merged", "apart"] },
+      ground: {
+        enum: ["doubt", "conflict", "unmerge"],
+        description:
+          "`doubt`: the evidence does not decide. `conflict`: they are the same, but one of them is one lead with another that the other is kept apart from. `unmerge`: their merge was undone.",
+      },
+      weight: { type: ["number", "null"], description: "Bits for (or against) their being one, when it was opened." },
+      evidence: {
+        ...list(object({ level: text, weight: { type: "number" } })),
+        description: "How each field that both tell agrees, and what that weighs. docs/dedupe.md",
+      },
+      openedAt: time,
+      "decidedAt?": time,
+      leads: list(
+        object({ id: uuid, status: { enum: leadStates }, source: text, fields: { type: "object" }, acceptedAt: time }),
+      ),
+    },
+    "Two leads side by side, with what each tells itself.",
+  ),
+  Decision: object({ decision: { enum: ["merge", "keep_apart"] } }),
+  Decided: object({
+    id: uuid,
+    state: { enum: ["merged", "apart"] },
+    "winner?": { ...uuid, description: "Who stays." },
+  }),
+  Unmerged: object({
+    id: uuid,
+    status: { enum: leadStates },
+    from: { ...uuid, description: "Whom it was merged into." },
+  }),
   Health: object({ status: { const: "ok" } }),
   Readiness: {
     type: "object",

@@ -5,6 +5,7 @@ import * as blocking from "./010-blocking.ts";
 import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
 import * as narrowKeys from "./050-narrow-keys.ts";
+import * as reviews from "./051-reviews.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -13,6 +14,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "020-budget": budget,
   "030-mail": mail,
   "050-narrow-keys": narrowKeys,
+  "051-reviews": reviews,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */
