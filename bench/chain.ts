@@ -1,13 +1,22 @@
+import { againstPeers } from "./chain/against-peers.ts";
 import { compare } from "./chain/compare.ts";
 import type { Bench } from "./row.ts";
 
-/** Five stages that do nothing, two checkpoints in PostgreSQL (after the second and the last): what the mesh itself costs. */
-export const run: Bench = (options) =>
-  compare(
+const chain = {
+  stages: ["one", "two", "three", "four", "five"],
+  /** After the second and the last. */
+  checkpoints: new Set([1, 4]),
+};
+
+/**
+ * Five stages that do nothing, two checkpoints in PostgreSQL: what the mesh itself costs beside the bare client, and how it
+ * stands beside BullMQ and @moleculer/channels. The short form, for CI, installs no peers and leaves them out.
+ */
+export const run: Bench = async (options) => [
+  ...(await compare(
     {
       bench: "chain",
-      stages: ["one", "two", "three", "four", "five"],
-      checkpoints: new Set([1, 4]),
+      ...chain,
       // The best of a sweep of batches (100 to 500), envelopes (1 to 50) and concurrency (1 to 4) on two cores.
       shapes: options.short
         ? [{ batchLeads: 250, perEnvelope: 50, concurrency: 2 }]
@@ -23,4 +32,6 @@ export const run: Bench = (options) =>
       goal: 0.8,
     },
     options,
-  );
+  )),
+  ...(options.short ? [] : await againstPeers(chain, options)),
+];

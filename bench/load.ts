@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
+import type { Lane } from "../config/names.ts";
 import { type EnvelopeItem, pack } from "../mixins/actor/envelope.ts";
 import { Publisher } from "../mixins/actor/publisher.ts";
+import { newSpanId, newTraceId, writeTraceparent } from "../mixins/trace/ids.ts";
 import type { Lead } from "../services/leads/lead.ts";
 
 /** A lead whose JSON takes about 1 kB. */
@@ -37,15 +39,23 @@ export function aLead(n: number): Lead {
   };
 }
 
-/** Puts `count` leads into a mailbox, `perEnvelope` an envelope. */
-export async function preload(nc: NatsConnection, subject: string, count: number, perEnvelope: number): Promise<void> {
+/** Puts `count` leads into a mailbox, `perEnvelope` an envelope. Those of the live lane have a trace each, the others one. */
+export async function preload(
+  nc: NatsConnection,
+  subject: string,
+  count: number,
+  perEnvelope: number,
+  lane: Lane = "bulk",
+): Promise<void> {
   const publisher = new Publisher(nc);
-  const route = { tenant: "bench", lane: "bulk", requestId: randomUUID(), traceparent: "" } as const;
+  const origin = () => ({ requestId: randomUUID(), traceparent: writeTraceparent(newTraceId(), newSpanId(), true) });
+  let route = { tenant: "bench", lane, ...origin() };
   const flights: Promise<unknown>[] = [];
   for (let n = 0; n < count; n += perEnvelope) {
     const items: EnvelopeItem<Lead>[] = Array.from({ length: Math.min(perEnvelope, count - n) }, (_, i) => ({
       lead: aLead(n + i),
     }));
+    if (lane === "live") route = { ...route, ...origin() };
     for (const { data, headers } of pack(route, items, perEnvelope))
       flights.push(publisher.publish(subject, data, headers, { full: "throw" }));
     if (flights.length >= 1_000) await Promise.all(flights.splice(0));

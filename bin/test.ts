@@ -1,19 +1,73 @@
-/** `npm test [-- FILES or mocha's flags]`: mocha over every test, on servers of its own (test/support/servers.ts). */
+/**
+ * `npm test [-- FILES or mocha's flags]`: mocha over every test, on servers of its own (test/support/servers.ts). All tests
+ * are dealt out to two processes, as most of them wait rather than compute; the second one's output follows the first's.
+ */
 import { spawn } from "node:child_process";
-import { constants } from "node:os";
+import { globSync } from "node:fs";
+import { availableParallelism, constants } from "node:os";
 import { join } from "node:path";
+import { findNatsServer } from "./stack/nats.ts";
+import { postgresHome } from "./stack/postgres.ts";
+import { findRedisServer } from "./stack/redis.ts";
 
 const root = join(import.meta.dirname, "..");
-const given = process.argv.slice(2);
-const hasFiles = given.some((arg) => arg.endsWith(".test.ts"));
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
-const child = spawn(process.execPath, [mocha, ...(hasFiles ? [] : ["test/**/*.test.ts"]), ...given], {
-  cwd: root,
-  stdio: "inherit",
-});
-// Mocha ends its servers on these; we wait for it. A terminal sends Ctrl-C to it too.
-process.on("SIGINT", () => process.stdin.isTTY || child.kill("SIGINT"));
-process.on("SIGTERM", () => child.kill("SIGINT"));
-child.once("exit", (code, signal) => {
-  process.exitCode = code ?? 128 + constants.signals[signal!];
-});
+/** Of one process that ran tests (test/support/reporter.ts). */
+const summary = /^(\d+) passed, (\d+) failed, (\d+) skipped$/gm;
+
+interface Part {
+  code: number;
+  output: string;
+}
+
+/** Runs mocha with these arguments. What it says goes to the terminal, is shown as it comes and kept, or is only kept. */
+async function run(args: readonly string[], said: "terminal" | "shown" | "kept"): Promise<Part> {
+  const out = said === "terminal" ? "inherit" : "pipe";
+  const child = spawn(process.execPath, [mocha, ...args], { cwd: root, stdio: ["inherit", out, out] });
+  // Mocha ends its servers on these; we wait for it. A terminal sends Ctrl-C to it too.
+  const interrupt = () => process.stdin.isTTY || child.kill("SIGINT");
+  const terminate = () => child.kill("SIGINT");
+  process.on("SIGINT", interrupt).on("SIGTERM", terminate);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      if (said === "shown") process.stdout.write(text);
+    });
+  }
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status, signal) => resolve(status ?? 128 + constants.signals[signal!]));
+  });
+  process.off("SIGINT", interrupt).off("SIGTERM", terminate);
+  return { code, output };
+}
+
+/** All tests, dealt out to so many processes; ends with the sums of what they count. */
+async function runAll(flags: readonly string[], processes: number): Promise<number> {
+  // Fetched once, not by each of them at the same time.
+  const log = (line: string) => console.log(`# ${line}`);
+  const stackDir = join(root, ".stack");
+  await Promise.all([findNatsServer(stackDir, log), findRedisServer(log)]);
+  postgresHome(root, stackDir, log);
+  const files = globSync("test/**/*.test.ts", { cwd: root }).sort();
+  const parts = Array.from({ length: processes }, (_, n) => files.filter((_, at) => at % processes === n));
+  const runs = parts.map((part, n) => run([...part, ...flags], n === 0 ? "shown" : "kept"));
+  const sums = [0, 0, 0];
+  let code = 0;
+  for (const [n, each] of runs.entries()) {
+    const { code: own, output } = await each;
+    if (n > 0) process.stdout.write(output);
+    const counts = [...output.matchAll(summary)].at(-1)?.slice(1).map(Number) ?? [0, 1, 0];
+    for (const [at, count] of counts.entries()) sums[at]! += count;
+    code ||= own;
+  }
+  console.log(`${sums[0]} passed, ${sums[1]} failed, ${sums[2]} skipped`);
+  return code;
+}
+
+const given = process.argv.slice(2);
+const isAll = !given.some((arg) => arg.endsWith(".test.ts"));
+process.exitCode = isAll
+  ? await runAll(given, Math.min(2, availableParallelism()))
+  : (await run(given, "terminal")).code;

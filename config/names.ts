@@ -64,17 +64,26 @@ export function namesFor(prefix: string) {
     /** Leads that wait for a moment: a schedule each, and the due ones that a mover puts back into their mailbox. */
     park: {
       stream: `${prefix}-park`,
-      schedule: (stage: string, id: string) => `${prefix}.park.wait.${stage}.${id}`,
-      waiting: (stage: string) => `${prefix}.park.wait.${stage}.*`,
+      schedule: (stage: string, lane: Lane, id: string) => `${prefix}.park.wait.${stage}.${lane}.${id}`,
+      waiting: (stage: string, lane: Lane) => `${prefix}.park.wait.${stage}.${lane}.*`,
       due: (stage: string, lane: Lane) => `${prefix}.park.due.${stage}.${lane}`,
       all: `${prefix}.park.>`,
       consumer: (stage: string, lane: Lane) => `due-${stage}-${lane}`,
+      /** Nobody reads it: what it has pending is what is parked, counted by the server. */
+      counter: (stage: string, lane: Lane) => `wait-${stage}-${lane}`,
     },
     /** Messages that used up their retries or can never succeed. */
     dead: {
       stream: `${prefix}-dead`,
       subject: (stage: string, tenant: string) => `${prefix}.dead.${stage}.${tenant}`,
       all: `${prefix}.dead.>`,
+      consumer: "record",
+    },
+    /** Addresses (their hashes) that asked for no more e-mail while the database was away. */
+    unsubscribed: {
+      stream: `${prefix}-unsubscribed`,
+      subject: (tenant: string) => `${prefix}.unsubscribed.${tenant}`,
+      all: `${prefix}.unsubscribed.>`,
       consumer: "record",
     },
     /** Buckets of JetStream key-value. */
@@ -85,13 +94,23 @@ export function namesFor(prefix: string) {
       keys: `${prefix}-keys`,
       /** Idempotency keys of 24 hours. */
       idempotency: `${prefix}-idempotency`,
+      /** `<tenant>.<mark>`: of a person who was erased lately; whoever has such a lead in hand lets it go. */
+      erased: `${prefix}-erased`,
       /** `retry.<provider>`: nobody calls it until then. `quota.<provider>.<day>`: calls that were handed out. */
       providers: `${prefix}-providers`,
+    },
+    /** Object stores of JetStream. */
+    objects: {
+      /** Pictures of leads' web sites, by {@link screenshotKey}. */
+      screenshots: `${prefix}-screenshots`,
     },
     /** Prefix of every key in Redis. */
     cache: (kind: string, key: string) => `${prefix}:${kind}:${key}`,
   };
 }
+
+/** The name of the picture of a lead's web site in its object store: one a lead, so that whoever erases the lead finds it. */
+export const screenshotKey = (tenant: string, leadId: string): string => `${tenant}/${leadId}`;
 
 /** A tenant's name: it stands in subjects, keys and statements. */
 export const tenantPattern = /^[a-z0-9][a-z0-9-]{0,31}$/;

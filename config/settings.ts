@@ -84,6 +84,16 @@ function url(name: Setting<string>["name"], value: string, schemes: readonly str
     },
   };
 }
+function share(name: Setting<number>["name"], value: number, text: string): Setting<number> {
+  return {
+    name,
+    type: "share",
+    default: value,
+    allowed: "0 to 1, six decimals at the most",
+    text,
+    parse: (raw) => (/^(0(\.\d{1,6})?|1(\.0{1,6})?)$/.test(raw) ? Number(raw) : undefined),
+  };
+}
 function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
 }
@@ -91,6 +101,10 @@ function secret(name: Setting<string>["name"], text: string): Setting<string> {
   const shape = /^[\x21-\x7e]{0,512}$/;
   return { ...pattern(name, "", shape, "printable ASCII without spaces, or empty", text), secret: true };
 }
+function model(name: Setting<string>["name"], text: string): Setting<string> {
+  return pattern(name, "", /^[^\s=,]{0,100}$/, "a model's name, or empty", text);
+}
+
 function list(
   name: Setting<readonly string[]>["name"],
   allowed: string,
@@ -198,6 +212,17 @@ const table = {
     ["fatal", "error", "warn", "info", "debug", "trace"],
     "Least important log lines that are written.",
   ),
+  zipkinUrl: url(
+    "LEADS_ZIPKIN_URL",
+    "",
+    ["http", "https"],
+    "Zipkin, or what takes its spans (POST /api/v2/spans). Empty: there are no traces.",
+  ),
+  traceShare: share(
+    "LEADS_TRACE_SHARE",
+    0.01,
+    "Traces that are exported, by a hash of their ids: give all processes the same. A span that fails is exported in any case.",
+  ),
   drainMs: whole(
     "LEADS_DRAIN_MS",
     25_000,
@@ -221,6 +246,14 @@ const table = {
     600_000,
     "ms",
     "First wait between two looks at a dependency that is down; doubles up to LEADS_PROBE_MAX_MS.",
+  ),
+  eraseAgainMs: whole(
+    "LEADS_ERASE_AGAIN_MS",
+    60_000,
+    200,
+    3_600_000,
+    "ms",
+    "How long after it has looked everywhere an erasure looks once more, for what was in hand meanwhile.",
   ),
   probeMaxMs: whole(
     "LEADS_PROBE_MAX_MS",
@@ -367,6 +400,112 @@ const table = {
     "Calls to Yelp in a day (UTC), all instances and tenants together, by the plan that was bought.",
   ),
   yelpMicro: micro("LEADS_YELP_PRICE", 0, "What a call to Yelp costs, by the plan that was bought."),
+  placesKey: secret("LEADS_PLACES_KEY", "Key of Google's Places API (New); empty: there are no listings of Google."),
+  placesUrl: url("LEADS_PLACES_URL", "https://places.googleapis.com", ["https", "http"], "Where the Places API is."),
+  placesDaily: whole(
+    "LEADS_PLACES_DAILY",
+    1_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to the Places API in a day (UTC), all instances and tenants together.",
+  ),
+  placesMicro: micro("LEADS_PLACES_PRICE", 35_000, "What a page of the Places API costs (Text Search Enterprise)."),
+  rawDays: whole(
+    "LEADS_RAW_DAYS",
+    90,
+    0,
+    3_650,
+    "days",
+    "How long what a provider told of a listing is kept as it came; 0: not at all.",
+  ),
+  semrushKey: secret("LEADS_SEMRUSH_KEY", "Key of SEMrush's API; empty: it is not asked about domains."),
+  semrushUrl: url("LEADS_SEMRUSH_URL", "https://api.semrush.com", ["https", "http"], "Where SEMrush's API is."),
+  semrushDaily: whole(
+    "LEADS_SEMRUSH_DAILY",
+    10_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to SEMrush in a day (UTC), all instances and tenants together; two a domain.",
+  ),
+  semrushUnitMicro: micro(
+    "LEADS_SEMRUSH_UNIT_PRICE",
+    50,
+    "What an API unit of SEMrush costs; a domain takes 50 of them.",
+  ),
+  screenshotKey: secret("LEADS_SCREENSHOT_KEY", "Key of the screenshot API; empty: no pictures of sites are taken."),
+  screenshotUrl: url(
+    "LEADS_SCREENSHOT_URL",
+    "https://api.screenshotone.com",
+    ["https", "http"],
+    "Where an API in ScreenshotOne's format is.",
+  ),
+  screenshotDaily: whole(
+    "LEADS_SCREENSHOT_DAILY",
+    1_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Pictures taken in a day (UTC), all instances and tenants together.",
+  ),
+  screenshotMicro: micro("LEADS_SCREENSHOT_PRICE", 0, "What a picture of a site costs, by the plan that was bought."),
+  screenshotDays: whole("LEADS_SCREENSHOT_DAYS", 90, 1, 3_650, "days", "How long a picture of a site is kept."),
+  screenshotBytes: whole(
+    "LEADS_SCREENSHOT_BYTES",
+    2_147_483_648,
+    1_048_576,
+    1_099_511_627_776,
+    "bytes",
+    "Size of the store of pictures; while it is full no more are taken.",
+  ),
+  llmKey: secret(
+    "LEADS_LLM_KEY",
+    "Key of an OpenAI-compatible API with a language model; empty, and no LEADS_ANTHROPIC_KEY: mock-ups are made by template.",
+  ),
+  llmUrl: url("LEADS_LLM_URL", "https://api.openai.com/v1", ["https", "http"], "Where that API is."),
+  llmModel: model("LEADS_LLM_MODEL", "The model that is asked there. Needed with its key."),
+  llmDaily: whole(
+    "LEADS_LLM_DAILY",
+    10_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to that API in a day (UTC), all instances and tenants together.",
+  ),
+  anthropicKey: secret(
+    "LEADS_ANTHROPIC_KEY",
+    "Key of Anthropic's API, which is asked where the first one fails, is limited or costs too much; empty: it is not.",
+  ),
+  anthropicUrl: url("LEADS_ANTHROPIC_URL", "https://api.anthropic.com", ["https", "http"], "Where Anthropic's API is."),
+  anthropicModel: model("LEADS_ANTHROPIC_MODEL", "The model that is asked there (4.5 or newer). Needed with its key."),
+  anthropicDaily: whole(
+    "LEADS_ANTHROPIC_DAILY",
+    10_000,
+    1,
+    100_000_000,
+    "calls a day",
+    "Calls to Anthropic's API in a day (UTC), all instances and tenants together.",
+  ),
+  llmPrices: list(
+    "LEADS_LLM_PRICES",
+    "model=input/output or model=input/output/cached, in USD a million tokens, comma separated",
+    (p) => /^[^\s=,]{1,100}=\d{1,4}(\.\d{1,6})?\/\d{1,4}(\.\d{1,6})?(\/\d{1,4}(\.\d{1,6})?)?$/.test(p),
+    "The price table: what tokens of each model cost (`some-model=0.4/1.6/0.1`). A model that is used must stand in it.",
+  ),
+  llmMaxTokens: whole(
+    "LEADS_LLM_MAX_TOKENS",
+    2_500,
+    500,
+    8_000,
+    "tokens",
+    "Tokens of an answer at the most, those that a model thinks with included.",
+  ),
+  llmCeilingMicro: micro(
+    "LEADS_LLM_CEILING",
+    100_000,
+    "What one call may cost at the most; a model that could cost more is not asked.",
+  ),
   overBudget: choice(
     "LEADS_OVER_BUDGET",
     "wait",
@@ -456,6 +595,57 @@ const table = {
     "secrets of 32 characters or more, comma separated",
     (p) => p.length >= 32,
     "Sign events in the plain format at POST /v1/webhooks/email; any of them is accepted. Empty: none is.",
+  ),
+  metrics: choice("LEADS_METRICS", "on", ["on", "off"], "Whether a process counts what it does (docs/metrics.md)."),
+  metricsHost: pattern(
+    "LEADS_METRICS_HOST",
+    "127.0.0.1",
+    /^\S+$/,
+    "an address or host name",
+    "Where metrics are served. They need no key: let nobody but Prometheus reach them.",
+  ),
+  metricsPort: whole(
+    "LEADS_METRICS_PORT",
+    0,
+    0,
+    65_535,
+    "",
+    "Port of a process's own metrics; 0 takes a free one, which the service `metrics` lists at /targets.",
+  ),
+  metricsClusterPort: whole(
+    "LEADS_METRICS_CLUSTER_PORT",
+    3030,
+    0,
+    65_535,
+    "",
+    "Port of the service `metrics`: the cluster's metrics and the list of all processes; 0 takes a free one.",
+  ),
+  metricsEveryMs: whole(
+    "LEADS_METRICS_EVERY_MS",
+    5_000,
+    100,
+    60_000,
+    "ms",
+    "How often a process tells the service `metrics` of its counts.",
+  ),
+  drainLiveMs: whole(
+    "LEADS_DRAIN_LIVE_MS",
+    10_000,
+    1_000,
+    86_400_000,
+    "ms",
+    "In what time a stage should work off its live backlog: T_drain of the scaling law.",
+  ),
+  drainBulkMs: whole("LEADS_DRAIN_BULK_MS", 300_000, 1_000, 86_400_000, "ms", "The same for the bulk backlog."),
+  instancesMin: whole("LEADS_INSTANCES_MIN", 1, 0, 1_000, "instances", "Instances of a stage at the least."),
+  instancesMax: whole("LEADS_INSTANCES_MAX", 8, 1, 1_000, "instances", "Instances of a stage at the most."),
+  instanceRate: whole(
+    "LEADS_INSTANCE_RATE",
+    50,
+    1,
+    1_000_000,
+    "leads a second",
+    "What one busy instance of a stage completes, until one ever was busy.",
   ),
   sendgridEventKey: pattern(
     "LEADS_SENDGRID_EVENT_KEY",

@@ -1,11 +1,12 @@
 import type { NatsConnection } from "nats";
-import { headers } from "../config/names.ts";
+import { headers, type Lane } from "../config/names.ts";
 import { type Envelope, maxBytes, maxLeads, pack, type Route, routeHeaders } from "./actor/envelope.ts";
 import type { Item } from "./actor/outcome.ts";
 import { Publisher } from "./actor/publisher.ts";
 import { LeadsError } from "./errors.ts";
 import { errCodes, JetStreamError, jsApi } from "./jetstream.ts";
 import type { Resources } from "./resources.ts";
+import { traced } from "./trace/scope.ts";
 
 /** Where a lead comes from, for headers and logs. */
 export interface Origin {
@@ -48,7 +49,8 @@ const timeoutMs = 5_000;
 /** Envelopes of one upload that are under way at once. */
 const window = 64;
 
-export function acceptor(resources: Resources): Acceptor {
+/** @param onAccepted told of leads that JetStream has, for the count of them */
+export function acceptor(resources: Resources, onAccepted: (lane: Lane, leads: number) => void = () => {}): Acceptor {
   const { names, flow } = resources;
   const first = names.mailbox(flow[0]!.name);
   let publisher: Publisher | undefined;
@@ -64,11 +66,14 @@ export function acceptor(resources: Resources): Acceptor {
       const route: Route = { ...routeOf(origin), lane: "live" };
       const [envelope] = pack(route, [{ lead }]) as [Envelope];
       const out = await open();
-      await out.publish(first.subject("live"), envelope.data, envelope.headers, { full: "throw", timeoutMs });
-      await out.publish(names.accepted.one(origin.tenant, lead.leadId), new Uint8Array(), acceptedHeaders(route, 1), {
-        full: "throw",
-        timeoutMs,
+      await traced({ name: "accept", kind: "PRODUCER", remote: "nats" }, async () => {
+        await out.publish(first.subject("live"), envelope.data, envelope.headers, { full: "throw", timeoutMs });
+        await out.publish(names.accepted.one(origin.tenant, lead.leadId), new Uint8Array(), acceptedHeaders(route, 1), {
+          full: "throw",
+          timeoutMs,
+        });
       });
+      onAccepted("live", 1);
     },
     async isQueued(tenant, leadId) {
       await open();
@@ -84,7 +89,9 @@ export function acceptor(resources: Resources): Acceptor {
       }
     },
     bulk<T extends Item>(origin: Origin, { fullForMs = 30_000 } = {}) {
-      return new IntakeWriter<T>(open, names, { ...routeOf(origin), lane: "bulk" }, fullForMs);
+      return new IntakeWriter<T>(open, names, { ...routeOf(origin), lane: "bulk" }, fullForMs, (leads) =>
+        onAccepted("bulk", leads),
+      );
     },
     close() {
       publisher?.close();
@@ -109,16 +116,24 @@ class IntakeWriter<T extends Item> implements BulkWriter<T> {
   readonly #names: Resources["names"];
   readonly #route: Route;
   readonly #fullForMs: number;
+  readonly #onAccepted: (leads: number) => void;
   #buffer: T[] = [];
   #bytes = 0;
   readonly #flying = new Set<Promise<void>>();
   #failure: unknown;
 
-  constructor(open: () => Promise<Publisher>, names: Resources["names"], route: Route, fullForMs: number) {
+  constructor(
+    open: () => Promise<Publisher>,
+    names: Resources["names"],
+    route: Route,
+    fullForMs: number,
+    onAccepted: (leads: number) => void,
+  ) {
     this.#open = open;
     this.#names = names;
     this.#route = route;
     this.#fullForMs = fullForMs;
+    this.#onAccepted = onAccepted;
   }
 
   async write(lead: T): Promise<void> {
@@ -183,6 +198,7 @@ class IntakeWriter<T extends Item> implements BulkWriter<T> {
     h.set(headers.msgId, `accepted.${envelope.headers.get(headers.msgId)}`);
     await out.publish(this.#names.accepted.many(tenant), packIds(ids), h, { full: "throw", timeoutMs });
     this.accepted += ids.length;
+    this.#onAccepted(ids.length);
   }
 }
 

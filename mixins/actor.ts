@@ -1,6 +1,7 @@
 import type { Service } from "moleculer";
 import type { Status } from "nats";
 import { nextStage } from "../config/pipeline.ts";
+import { ActorMeter } from "./actor/meter.ts";
 import type { OutageState } from "./actor/outage.ts";
 import type { Item, Outcome, Verdict, Work } from "./actor/outcome.ts";
 import { Publisher } from "./actor/publisher.ts";
@@ -8,8 +9,11 @@ import type { StageStats } from "./actor/stats.ts";
 import { Worker } from "./actor/worker.ts";
 import { type Pause, pauseStage, resumeStage, watchPause } from "./control.ts";
 import { ensureShared, ensureStage, stageOptions } from "./jetstream.ts";
+import { onRead } from "./metrics/process.ts";
+import { meterOf } from "./metrics.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
+import { tracingOf } from "./tracing.ts";
 
 export interface ActorOptions<T extends Item> {
   /** The stage's name in config/pipeline.ts. */
@@ -83,21 +87,28 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
         this.broker.broadcast("stage.state", this.$state());
       },
       async $begin() {
-        const { settings, names, flow, side, nats, databases } = resourcesOf(this.broker);
-        const nc = await nats();
+        const resources = resourcesOf(this.broker);
+        const { settings, names, flow, side, databases } = resources;
+        const [nc, erased] = [await resources.nats(), await resources.erased()];
         // Told to stop before it has begun.
         if (this.$draining) return;
         const inFlow = flow.some((line) => line.name === stage);
+        const line = stageOptions(stage, flow, side);
+        const meter = new ActorMeter(meterOf(this.broker), stage, line.concurrency);
+        onRead(this.broker, () => meter.read(this.$worker.inHand));
         this.$publisher = new Publisher(nc);
         this.$worker = new Worker<T>({
           nc,
           names,
           settings,
           publisher: this.$publisher,
-          stage: stageOptions(stage, flow, side),
+          tracing: tracingOf(this.broker),
+          stage: line,
+          meter,
           next: inFlow ? nextStage(stage, flow) : null,
           handle: (batch) => options.handle.call(this, batch),
           checkpoint: options.checkpoint && ((verdicts) => options.checkpoint!.call(this, stage, verdicts)),
+          isErased: (tenant, leadId) => erased.has(tenant, leadId),
           probe: (dependency) => {
             const probe = options.probes?.[dependency];
             if (probe) return () => probe.call(this);

@@ -1,11 +1,13 @@
-import { randomBytes } from "node:crypto";
 import type { BrokerOptions, CallingOptions, Middleware } from "moleculer";
 import { namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
-import { MissingCacher } from "./cacher.ts";
+import { CountingCacher, MissingCacher } from "./cacher.ts";
 import { formatLine } from "./log.ts";
+import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
+import { newSpanId, newTraceId } from "./trace/ids.ts";
+import { tracerOptions, tracing } from "./tracing.ts";
 
 /** A cached answer of an action that names no TTL of its own lives this long. */
 const cacheTtlSeconds = 60;
@@ -22,6 +24,7 @@ type Fault = Error & { code?: number; type?: string };
 /** The options of a node of the mesh: `moleculer.config.ts` and the tests make their brokers with them. */
 export function brokerOptions(settings: Settings, flow: readonly StageConfig[] = pipeline): BrokerOptions {
   const names = namesFor(settings.prefix);
+  const counting = processMetrics(settings);
   return {
     namespace: settings.prefix,
     transporter: {
@@ -40,7 +43,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     serializer: "JSON",
     cacher:
       settings.redisUrl === ""
-        ? { type: "MemoryLRU", options: { max: memoryCacheEntries, ttl: cacheTtlSeconds } }
+        ? new CountingCacher({ max: memoryCacheEntries, ttl: cacheTtlSeconds })
         : new MissingCacher(settings.redisUrl, names.cache("call", ""), cacheTtlSeconds),
     registry: { discoverer: "Local", strategy: "RoundRobin", preferLocal: true },
     heartbeatInterval: 5,
@@ -77,10 +80,10 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     },
     logLevel: settings.logLevel,
     // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
-    uidGenerator: () => randomBytes(8).toString("hex"),
-    metrics: false,
-    tracing: false,
-    middlewares: [requestIds, resources(settings, flow)],
+    uidGenerator: newSpanId,
+    metrics: counting.metrics!,
+    tracing: tracerOptions(settings),
+    middlewares: [requestIds, ...counting.middlewares, resources(settings, flow), tracing(settings)],
   };
 }
 
@@ -99,8 +102,6 @@ function withRequestId(next: Next): Next {
     next(
       name,
       payload,
-      options.parentCtx || options.requestID || options.parentSpan
-        ? options
-        : { ...options, requestID: randomBytes(16).toString("hex") },
+      options.parentCtx || options.requestID || options.parentSpan ? options : { ...options, requestID: newTraceId() },
     );
 }

@@ -1,46 +1,26 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Context, ServiceSchema } from "moleculer";
+import type { CallingOptions, Context, Service, ServiceSchema } from "moleculer";
 import ApiGateway from "moleculer-web";
 import { LeadsError, outage } from "./errors.ts";
 import { addressBlock, clientAddress, proxyRanges } from "./http/address.ts";
 import { chunksOf, mediaTypeOf, parseJsonObject, readBody } from "./http/body.ts";
-import { requestIdOf, secretOf, traceparentOf } from "./http/ids.ts";
+import type { Call, Handlers } from "./http/call.ts";
+import { requestIdOf, secretOf, traceOf } from "./http/ids.ts";
 import { matcher } from "./http/match.ts";
 import type { Operation } from "./http/operation.ts";
 import { errorTypeOf, problemOf } from "./http/problem.ts";
-import { readQuery, type Value } from "./http/query.ts";
-import { type Answer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
+import { readQuery } from "./http/query.ts";
+import { countAnswer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
 import { closeServer, listen, makeServer } from "./http/server.ts";
+import { continueTrace } from "./http/trace.ts";
 import { type ApiKey, KeyRing } from "./keys.ts";
-import { RateLimiter } from "./rate-limit.ts";
+import { type Meter, meterOf } from "./metrics.ts";
+import { RateLimiter, tooMany } from "./rate-limit.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
-
-/** A request that was let in, with everything checked that the operation's row declares. */
-export interface Call {
-  ctx: Context;
-  operation: Operation;
-  /** The key's tenant: it comes from nowhere else. "" where the operation needs no key. */
-  tenant: string;
-  requestId: string;
-  traceparent: string;
-  params: Record<string, string>;
-  query: Record<string, Value>;
-  header(name: string): string | undefined;
-  /** The media type of the body. */
-  mediaType: string;
-  /** The body as it came, and as JSON. */
-  raw: Buffer;
-  json: Record<string, unknown>;
-  /** An upload's body. */
-  chunks(): AsyncGenerator<Buffer>;
-  /** Aborted when the gateway leaves: an upload ends with what it has. */
-  leaving: AbortSignal;
-}
-
-/** What answers each operation. */
-export type Handlers<Id extends string, This> = Record<Id, (this: This, call: Call) => Promise<Answer> | Answer>;
+import { type TraceContext, writeTraceparent } from "./trace/ids.ts";
+import type { About } from "./trace/scope.ts";
 
 export interface HttpOptions<Id extends string, This> {
   operations: readonly (Operation & { id: Id })[];
@@ -56,6 +36,7 @@ export interface Edge {
   limiter: RateLimiter;
   leaving: AbortController;
   proxies: ReturnType<typeof proxyRanges>;
+  meter: Meter;
 }
 
 /** What moleculer-web brings that is used here. */
@@ -68,7 +49,9 @@ interface Web {
 interface State {
   operation: Operation;
   requestId: string;
-  traceparent: string;
+  trace: TraceContext;
+  /** What log lines say of it; the calls it makes hand it on. */
+  about: About;
   address: string;
   params: Record<string, string>;
   key?: ApiKey;
@@ -98,6 +81,9 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       logRequestParams: null,
       logResponse: null,
       logRouteRegistration: null,
+      rootCallOptions(options: CallingOptions, req: IncomingMessage): void {
+        continueTrace((this as unknown as Service).broker, states.get(req)!, options);
+      },
     },
     methods: {
       /** The way in of every request. */
@@ -109,13 +95,14 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           headers["x-forwarded-for"] as string | undefined,
           this.proxies,
         );
-        const traceparent = traceparentOf(headers["traceparent"] as string | undefined, requestId);
+        const trace = traceOf(headers["traceparent"] as string | undefined, requestId);
         setSecurityHeaders(res, requestId);
+        countAnswer(res, this.meter, () => states.get(req)?.operation.id ?? "none");
         try {
           // HEAD is answered as GET; Node leaves the body out.
           if (req.method === "HEAD") req.method = "GET";
           const path = req.url!.split("?", 1)[0]!.replace(/(.)\/$/, "$1");
-          states.set(req, { ...match(req.method!, path), requestId, traceparent, address });
+          states.set(req, { ...match(req.method!, path), requestId, trace, about: { requestId }, address });
         } catch (error) {
           this.fail(req, res, error, requestId);
           return;
@@ -135,6 +122,8 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       /** moleculer-web's hook: whose request is it, and may it come now? */
       async authenticate(_ctx: Context, _route: unknown, req: IncomingMessage, res: ServerResponse) {
         const state = states.get(req)!;
+        // moleculer-web has put its context's there, which is the trace's.
+        res.setHeader("X-Request-Id", state.requestId);
         if (state.operation.scope === null) {
           if (state.operation.limited) await this.limitStranger(state.address);
           return null;
@@ -150,6 +139,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           );
         }
         state.key = key;
+        state.about.tenant = key.tenant;
         const rate = await this.limiter.take("key", key.id, { perSecond: resourcesOf(this.broker).settings.rateLimit });
         setRateHeaders(res, rate);
         if (!rate.allowed) throw tooMany(rate.retryAfterMs);
@@ -165,7 +155,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
 
       /** Checks what the operation declares, and reads the body. */
       async admit(req: IncomingMessage & { $ctx?: Context }): Promise<Call> {
-        const { operation, requestId, traceparent, params, key } = states.get(req)!;
+        const { operation, requestId, trace, params, key } = states.get(req)!;
         const { settings } = resourcesOf(this.broker);
         const { values, faults } = readQuery(operation.query ?? {}, new URLSearchParams(req.url!.split("?", 2)[1]));
         if (faults.length > 0) throw new LeadsError("VALIDATION", "the query is wrong", { faults });
@@ -178,7 +168,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           operation,
           tenant: key?.tenant ?? "",
           requestId,
-          traceparent,
+          traceparent: writeTraceparent(trace.traceId, req.$ctx!.id, req.$ctx!.tracing === true),
           params,
           query: values,
           header: (name) => {
@@ -230,6 +220,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       const { settings, names, redis, onDrain } = resourcesOf(this.broker);
       this.proxies = proxyRanges(settings.trustedProxies);
       this.leaving = new AbortController();
+      this.meter = meterOf(this.broker);
       this.keys = new KeyRing(names, (fault) => this.logger.warn(fault));
       this.limiter = new RateLimiter(redis(), names);
       // One function for all: what runs is the operation whose scope was checked, whichever alias led here.
@@ -276,7 +267,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
     bulkhead: { enabled: false },
     // Its own name for the span holds the query, and with it people's names.
     tracing: {
-      tags: { params: false },
+      tags: () => ({ kind: "SERVER" }),
       spanName: (ctx: Context<{ req: IncomingMessage }>) => states.get(ctx.params.req)?.operation.id ?? "http",
     },
   };
@@ -286,5 +277,3 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
     actions: { rest, listAliases: false, addRoute: false, removeRoute: false } as ServiceSchema["actions"],
   };
 }
-
-const tooMany = (retryAfterMs: number) => new LeadsError("RATE_LIMITED", "too many requests", { retryAfterMs });

@@ -27,6 +27,7 @@ export const errCodes = {
   /** Created before, with other settings. */
   streamExists: 10058,
   messageNotFound: 10037,
+  messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
 } as const;
 
@@ -174,7 +175,15 @@ export function ensureDue(
   });
 }
 
-/** All that a stage reads from: its mailbox and, for each lane, what comes back from the park. */
+/** A consumer that nobody reads, for what it has pending: a look at the park's subjects would cost a walk over a million of them. */
+export function ensureParkCounter(nc: NatsConnection, names: Names, stage: string, lane: Lane): Promise<void> {
+  return ensureConsumer(nc, names.park.stream, {
+    durable_name: names.park.counter(stage, lane),
+    filter_subject: names.park.waiting(stage, lane),
+  });
+}
+
+/** All that a stage reads from: its mailbox and, for each lane, what comes back from the park; and the count of the parked. */
 export async function ensureStage(
   nc: NatsConnection,
   names: Names,
@@ -183,7 +192,7 @@ export async function ensureStage(
 ): Promise<void> {
   await Promise.all([
     ensureMailbox(nc, names, options, settings),
-    ...lanes.map((lane) => ensureDue(nc, names, options, lane)),
+    ...lanes.flatMap((lane) => [ensureDue(nc, names, options, lane), ensureParkCounter(nc, names, options.name, lane)]),
   ]);
 }
 
@@ -216,11 +225,18 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
+    ensureUnsubscribed(nc, names),
     ensureBucket(nc, names.bucket.control, {}),
     ensureBucket(nc, names.bucket.keys, {}),
     ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
+    // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
+    ensureBucket(nc, names.bucket.erased, { max_age: 30 * 86_400_000 * ms }),
     // Days that are over are of no use to anybody.
     ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
+    ensureObjects(nc, names.objects.screenshots, {
+      max_age: settings.screenshotDays * 86_400_000 * ms,
+      max_bytes: settings.screenshotBytes,
+    }),
   ]);
   await Promise.all([
     ensureConsumer(nc, names.accepted.stream, {
@@ -234,6 +250,22 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       max_ack_pending: 10_000,
     }),
   ]);
+}
+
+/** What `mail` puts there and `sender` empties before it sends: they may start before any stage. */
+export async function ensureUnsubscribed(nc: NatsConnection, names: Names): Promise<void> {
+  const { stream, all, consumer } = names.unsubscribed;
+  await ensureStream(nc, {
+    name: stream,
+    subjects: [all],
+    storage: "file",
+    allow_direct: true,
+    discard: "new",
+    retention: "workqueue",
+    duplicate_window: 120_000 * ms,
+    max_bytes: 67_108_864,
+  });
+  await ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 10_000 * ms, max_ack_pending: 10_000 });
 }
 
 /** A key-value bucket as the clients know it (https://github.com/nats-io/nats-architecture-and-design, ADR-8). */
@@ -252,6 +284,26 @@ function ensureBucket(
     allow_rollup_hdrs: true,
     deny_delete: true,
     duplicate_window: 120_000 * ms,
+    ...limits,
+  });
+}
+
+/**
+ * An object store as the clients know it (ADR-20): chunks and what they are of. `discard: new`, so that a full one takes
+ * no more: with `old` it would drop single chunks out of the middle of pictures.
+ */
+function ensureObjects(
+  nc: NatsConnection,
+  name: string,
+  limits: { max_age: number; max_bytes: number },
+): Promise<void> {
+  return ensureStream(nc, {
+    name: `OBJ_${name}`,
+    subjects: [`$O.${name}.C.>`, `$O.${name}.M.>`],
+    storage: "file",
+    discard: "new",
+    allow_direct: true,
+    allow_rollup_hdrs: true,
     ...limits,
   });
 }

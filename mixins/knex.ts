@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import createKnex, { type Knex } from "knex";
 import type { Settings } from "../config/settings.ts";
 import { outage } from "./errors.ts";
+import { TracedClient } from "./trace/knex-client.ts";
 
 /** Logical shards; a tenant belongs to one, a shard to one database (tables `tenants`, `shards`). */
 export const shardCount = 64;
@@ -46,6 +47,15 @@ export class Databases {
     return [...groups].map(([knex, grouped]) => ({ knex, things: grouped }));
   }
 
+  /** How the pools stand; nothing of a database that was never asked. */
+  pools(): { name: string; used: number; free: number; waiting: number; limit: number }[] {
+    if (!this.#main) return [];
+    const { pool } = this.#main.client as { pool?: Tarn };
+    if (!pool) return [];
+    const [used, free, waiting] = [pool.numUsed(), pool.numFree(), pool.numPendingAcquires()];
+    return [{ name: "main", used, free, waiting, limit: this.#settings.databasePool }];
+  }
+
   /** Resolves when every database answers; throws what the first one that does not says. */
   async ping(): Promise<void> {
     await Promise.all(this.all().map(({ knex }) => knex.raw("select 1")));
@@ -56,9 +66,16 @@ export class Databases {
   }
 }
 
+/** What Knex's pool tells of itself (https://github.com/vincit/tarn.js). */
+interface Tarn {
+  numUsed(): number;
+  numFree(): number;
+  numPendingAcquires(): number;
+}
+
 export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databasePool" | "statementTimeoutMs">): Knex {
   return createKnex({
-    client: "pg",
+    client: TracedClient as unknown as typeof Knex.Client,
     connection: {
       connectionString: settings.databaseUrl,
       application_name: "leads",
@@ -71,6 +88,8 @@ export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databaseP
     },
     pool: { min: 0, max: settings.databasePool },
     acquireConnectionTimeout: 10_000,
+    // An error's message would else hold the statement with what was bound to it: leads, which it takes into the log.
+    compileSqlOnError: false,
     // What Knex would print, past our log: every fault of a connection also comes as the error of a statement.
     log: { debug: silent, warn: silent, error: silent, deprecate: silent },
   });

@@ -1,21 +1,28 @@
 import type { Settings } from "../config/settings.ts";
 import { complete, type Item, type Outcome, wait } from "./actor/outcome.ts";
 import { LeadsError, outage } from "./errors.ts";
-import { type Answer, NoAnswer, type Request, type Sorted, send, sortStatus } from "./provider/answer.ts";
+import { meterOf } from "./metrics.ts";
+import { type Answer, NoAnswer, type Request, type Sorted, send, sortStatus, textOf } from "./provider/answer.ts";
 import { ProviderGate } from "./provider/gate.ts";
+import { type ProviderMeter, providerMeter } from "./provider/meter.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
+import { traced } from "./trace/scope.ts";
 
 export interface ProviderOptions {
-  /** As the ledger and the gate know it. */
+  /** As the gate knows it, and the ledger where there is no `account`. */
   name: string;
+  /** Under which name it is booked: those of one account share its cap, and an effect of one is paid for all of them. */
+  account?: string;
   key(settings: Settings): string;
   baseUrl(settings: Settings): string;
   /** Calls in a day (UTC), all instances together. */
   dailyCalls(settings: Settings): number;
   /** A good answer's form, for Moleculer's validator. What is not named is let through. */
   schema: object;
-  /** Reads an answer that is no good in the provider's own terms; null leaves it to its HTTP status. */
+  /** What an answer says, for `schema` and `read`; throws for one that is nothing. Absent: its JSON. */
+  parse?(answer: Answer): unknown;
+  /** Reads an answer in the provider's own terms; null leaves it to its HTTP status. */
   sort?(answer: Answer, body: unknown): Sorted | null;
   /** Answers that are larger are none, bytes. */
   maxBytes: number;
@@ -33,8 +40,8 @@ export interface Order<R> {
   maxMicro: number;
   /** The request, with the key in it. */
   request(key: string): Request;
-  /** What is wanted of a good answer, as plain JSON. May throw `PROVIDER_REFUSED`. */
-  read(body: any): R;
+  /** What is wanted of a good answer, as plain JSON. May throw `PROVIDER_REFUSED`, and may put away what is not. */
+  read(body: any): R | Promise<R>;
   /** Keeps that (where it is small) in the ledger, so that a repeat pays nothing. Not for what tells of people. */
   keep: boolean;
   /** What the answer says it cost; absent: `maxMicro`. */
@@ -49,6 +56,7 @@ type Reserved =
 
 interface Vars {
   $gate: ProviderGate;
+  $meter: ProviderMeter;
   $check: (body: unknown) => true | object[];
   /** Asks, pays and reads. Throws `PROVIDER_OFF`, `PROVIDER_LATER`, `PROVIDER_REFUSED`, `OVER_BUDGET` or `OUTAGE`. */
   $ask<R>(order: Order<R>, requestID?: string): Promise<R>;
@@ -65,7 +73,7 @@ const maxKept = 16_384;
  * docs/providers.md
  */
 export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
-  const { name } = options;
+  const { name, account = name } = options;
   return defineMixin<Vars>()({
     // Kept out of the registry, which tells every node of a service's other settings.
     settings: { $secureSettings: ["apiKey"], apiKey: "" },
@@ -75,11 +83,11 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           throw new LeadsError("PROVIDER_OFF", `there is no key for ${name}`, { provider: name });
         const { settings } = resourcesOf(this.broker);
         await this.$gate.check();
-        const key = { tenant: order.tenant, effectKey: `${name} ${order.effect}` };
+        const key = { tenant: order.tenant, effectKey: `${account} ${order.effect}` };
         const ledger = (action: string, params: object): Promise<any> =>
           this.broker.call(`budget.${action}`, { ...key, ...params }, requestID === undefined ? {} : { requestID });
         const taken: Reserved = await ledger("reserve", {
-          provider: name,
+          provider: account,
           amountMicro: order.maxMicro,
           essential: order.essential,
           holdMs: settings.providerTimeoutMs + settleMs,
@@ -95,10 +103,12 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         }
         const { reservation } = taken;
         // A ledger that is gone meanwhile is no reason to lose what was paid: the sweep books it as spent.
-        const close = (action: string, params: object = {}) =>
-          ledger(action, { reservation, ...params }).catch((error: Error) =>
+        const close = (action: string, params: { costMicro?: number; answer?: unknown } = {}) => {
+          if (action === "settle") this.$meter.cost(params.costMicro ?? order.maxMicro);
+          return ledger(action, { reservation, ...params }).catch((error: Error) =>
             this.logger.warn("a reservation is left to the sweep", { ...key, reason: error.message }),
           );
+        };
         try {
           await this.$gate.take();
         } catch (error) {
@@ -110,15 +120,16 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           await close("release");
           return this.$refuse(sorted);
         }
-        const faults = body === undefined ? ["not JSON"] : this.$check(body);
+        const faults = body === undefined ? ["unreadable"] : this.$check(body);
         if (faults !== true) {
+          this.$meter.broken();
           await close("settle");
           throw outage(name, new Error(`it answers ${answer.status} in a form that is not known`));
         }
         const costMicro = order.costOf ? order.costOf(body) : order.maxMicro;
         let result: R;
         try {
-          result = order.read(body);
+          result = await order.read(body);
         } catch (error) {
           await close("settle", { costMicro });
           throw error;
@@ -136,21 +147,26 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         const { settings } = resourcesOf(this.broker);
         const limits = { timeoutMs: settings.providerTimeoutMs, maxBytes: options.maxBytes };
         let answer: Answer;
+        const told = this.$meter.call();
         try {
-          answer = await send(options.baseUrl(settings), request, limits);
+          answer = await traced({ name: `${name} request`, kind: "CLIENT", remote: name }, () =>
+            send(options.baseUrl(settings), request, limits),
+          );
         } catch (error) {
           const unsent = error instanceof NoAnswer && error.unsent;
+          told(unsent ? "unsent" : "unanswered");
           await close(unsent ? "release" : "settle");
           throw outage(name, error);
         }
         let body: unknown;
         try {
-          body = JSON.parse(answer.text);
+          body = options.parse ? options.parse(answer) : JSON.parse(textOf(answer));
         } catch {
-          // Not JSON: undefined, which no JSON is.
+          // Nothing that can be read: undefined, which no JSON is.
         }
-        const common = sortStatus(answer.status, answer.headers, Date.now());
-        return { answer, body, sorted: (common.kind !== "good" && options.sort?.(answer, body)) || common };
+        const sorted = options.sort?.(answer, body) ?? sortStatus(answer, Date.now());
+        told(sorted.kind);
+        return { answer, body, sorted };
       },
 
       /** Throws what an answer that is no good means; tells all instances where it is for them. */
@@ -173,6 +189,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
     created() {
       const { settings, nats, names } = resourcesOf(this.broker);
       this.settings.apiKey = options.key(settings);
+      this.$meter = providerMeter(meterOf(this.broker), name);
       this.$gate = new ProviderGate({ nats, names, provider: name, dailyCalls: options.dailyCalls(settings) });
       this.$check = this.broker.validator!.compile(options.schema as never) as unknown as Vars["$check"];
       if (this.settings.apiKey === "") this.logger.info(`${name} is off: there is no key for it`);

@@ -1,5 +1,6 @@
 import type { Redis } from "ioredis";
 import type { Names } from "../config/names.ts";
+import { LeadsError } from "./errors.ts";
 
 /** Requests a second; as many may come at once. */
 export interface Rate {
@@ -131,3 +132,5 @@ function within<T>(ms: number, promise: Promise<T>): Promise<T> {
   const timer = setTimeout(() => late.reject(new Error(`no answer within ${ms} ms`)), ms);
   return Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
+
+export const tooMany = (retryAfterMs: number) => new LeadsError("RATE_LIMITED", "too many requests", { retryAfterMs });

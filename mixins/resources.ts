@@ -4,7 +4,10 @@ import { connect, type NatsConnection } from "nats";
 import { type Names, namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig, sideStages } from "../config/pipeline.ts";
 import { loadSettings, type Settings } from "../config/settings.ts";
+import { type Erased, erasedWatch } from "./erased.ts";
 import { Databases } from "./knex.ts";
+import { onRead } from "./metrics/process.ts";
+import { onNobodysBehalf } from "./trace/scope.ts";
 
 /**
  * What all services of one process share: settings, one NATS connection, the database pools, one Redis client.
@@ -21,6 +24,8 @@ export interface Resources {
   readonly side: readonly StageConfig[];
   /** The process's NATS connection: reconnects for ever, has an inbox prefix of its own. */
   nats(): Promise<NatsConnection>;
+  /** Who was erased lately; resolves when that has been read, which needs the bucket to be there (`ensureShared`). */
+  erased(): Promise<Erased>;
   /** null where no Redis is configured. A command fails after 200 ms rather than wait for a Redis that is frozen. */
   redis(): Redis | null;
   /** Called when the process is told to stop, before any service stops: time to finish what is in hand. */
@@ -57,19 +62,26 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
   let redis: Redis | undefined;
   const databases = new Databases(settings);
   const drains: (() => Promise<void>)[] = [];
+  let broker: ServiceBroker;
+  const names = namesFor(settings.prefix);
+  const connected = () => {
+    // What its messages set off is not done for whoever asked for it first.
+    nats ??= onNobodysBehalf(() => connectNats(settings, broker.nodeID));
+    return nats;
+  };
+  const erased = erasedWatch(connected, names, (fault) => broker.logger.debug(fault));
   return {
     name: "resources",
-    created(broker: ServiceBroker) {
+    created(made: ServiceBroker) {
+      broker = made;
       byBroker.set(broker, {
         settings,
-        names: namesFor(settings.prefix),
+        names,
         databases,
         flow,
         side: sideStages,
-        nats() {
-          nats ??= connectNats(settings, broker.nodeID);
-          return nats;
-        },
+        nats: connected,
+        erased: () => erased.get(),
         redis() {
           if (settings.redisUrl === "") return null;
           if (!redis) {
@@ -88,11 +100,20 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
           drains.push(drain);
         },
       });
+      onRead(broker, (meter) => {
+        for (const { name: database, used, free, waiting, limit } of databases.pools()) {
+          meter.set("leads_pool_connections", { database, state: "used" }, used);
+          meter.set("leads_pool_connections", { database, state: "free" }, free);
+          meter.set("leads_pool_waiting", { database }, waiting);
+          meter.set("leads_pool_limit_connections", { database }, limit);
+        }
+      });
     },
     async stopping() {
       await Promise.allSettled(drains.map((drain) => drain()));
     },
     async stopped() {
+      erased.stop();
       await Promise.allSettled([nats?.then((nc) => nc.close()), databases.close()]);
       redis?.disconnect();
     },

@@ -13,7 +13,7 @@ const serviceOf = (path: string) => path.split("/")[1]!;
 const isSql = (path: string) => path.endsWith(".sql.ts") || path.includes("/migrations/");
 const isService = (path: string) => path.endsWith(".service.ts");
 /** What any service may take from the one that owns the record. */
-const isRecord = (path: string) => /^services\/leads\/(lead|row|record|[a-z-]+\.sql)\.ts$/.test(path);
+const isRecord = (path: string) => /^services\/leads\/(lead|row|record|tiers|[a-z-]+\.sql)\.ts$/.test(path);
 /** The rules of the edge: pure, and shared by all that take leads in. No service of its own. */
 const isEdge = (path: string) => path.startsWith("services/intake/");
 
@@ -27,6 +27,8 @@ const hands = new Set([
   "services/budget/sweeper.ts",
   "services/dedupe/resumer.ts",
   "services/email/sender.ts",
+  "services/email/set-aside.ts",
+  "services/enrich/ask.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
   "services/gateway/mail-handlers.ts",
@@ -34,6 +36,10 @@ const hands = new Set([
   "services/gateway/operations.ts",
   "services/gateway/review-handlers.ts",
   "services/gateway/review-operations.ts",
+  "services/gateway/rights-handlers.ts",
+  "services/gateway/rights-operations.ts",
+  "services/gateway/tier-handlers.ts",
+  "services/gateway/tier-operations.ts",
   "services/intake/uuidv7.ts",
   "services/leads/audit.ts",
   "services/leads/leads-table.ts",
@@ -41,9 +47,13 @@ const hands = new Set([
   "services/leads/reader.ts",
   "services/leads/record.ts",
   "services/leads/recorder.ts",
-  "services/leads/scan.ts",
+  "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
+  "services/llm/model.ts",
   "services/sendgrid/send.ts",
+  "services/rights/erasers.ts",
+  "services/rights/rewrite.ts",
+  "services/rights/streams.ts",
   "services/site/control.ts",
   "services/site/fetch.ts",
   "services/site/resolve.ts",
@@ -51,6 +61,7 @@ const hands = new Set([
   "services/site/visitor.ts",
   "services/smtp/fate.ts",
   "services/smtp/mime.ts",
+  "services/source/raw-sweeper.ts",
   "services/source/worker.ts",
 ]);
 const world =
@@ -218,7 +229,11 @@ describe("the code", () => {
 
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
-    const tables: Record<string, number> = { "config/settings.ts": 700, "services/mockup/trades.ts": 500 };
+    const tables: Record<string, number> = {
+      "config/settings.ts": 700,
+      "services/mockup/trades.ts": 500,
+      "mixins/metrics.ts": 400,
+    };
     const limit = (path: string) => tables[path] ?? (folderOf(path) === "test" ? 400 : 300);
     assert.deepEqual(
       violations(({ path, lines }) => (lines > limit(path) ? [`${lines} lines`] : [])),

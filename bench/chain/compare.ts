@@ -1,6 +1,6 @@
 import { ServiceBroker } from "moleculer";
 import { connect } from "nats";
-import { namesFor } from "../../config/names.ts";
+import { type Lane, namesFor } from "../../config/names.ts";
 import type { StageConfig } from "../../config/pipeline.ts";
 import { loadSettings, type Settings } from "../../config/settings.ts";
 import { forward } from "../../mixins/actor/outcome.ts";
@@ -92,17 +92,19 @@ export async function compare(
   }
 }
 
-interface Plan extends Pick<Comparison, "stages" | "checkpoints"> {
+export interface Plan extends Pick<Comparison, "stages" | "checkpoints"> {
   settings: Settings;
   shape: Shape;
   count: number;
+  /** That of the leads: `bulk` where it is absent. */
+  lane?: Lane;
 }
 
-type Checkpoint = (leads: Lead[], step: number) => Promise<void>;
+export type Checkpoint = (leads: Lead[], step: number) => Promise<void>;
 
 /** Milliseconds from the start of pulling to the last lead's end. */
-async function meshChain(
-  { settings, shape, count, stages, checkpoints }: Plan,
+export async function meshChain(
+  { settings, shape, count, stages, checkpoints, lane = "bulk" }: Plan,
   checkpoint: Checkpoint,
 ): Promise<number> {
   const flow: StageConfig[] = stages.map((name) => ({
@@ -135,7 +137,7 @@ async function meshChain(
     broker.createService(defineService({ name, mixins: [service] }));
   }
   await ensureStreams(nc, names, settings, flow);
-  await preload(nc, names.mailbox(stages[0]!).subject("bulk"), count, shape.perEnvelope);
+  await preload(nc, names.mailbox(stages[0]!).subject(lane), count, shape.perEnvelope, lane);
   const since = performance.now();
   await broker.start();
   const startedAt = performance.now();

@@ -47,7 +47,7 @@ export function parkEnvelopes<T extends Item>(
       envelope.headers.set(headers.stage, stage);
       envelope.headers.set(headers.schedule, `@at ${new Date(slot).toISOString()}`);
       envelope.headers.set(headers.scheduleTarget, names.park.due(stage, route.lane));
-      return { subject: names.park.schedule(stage, id), envelope };
+      return { subject: names.park.schedule(stage, route.lane, id), envelope };
     }),
   );
 }

@@ -25,6 +25,8 @@ export interface Entry<T extends Item> {
   tries: Tries | undefined;
   route: Route;
   delivery: Delivery;
+  /** The `traceparent` of its successor, where that is another than its own. */
+  onward?: string;
   /** null until the handler has spoken. */
   outcome: Outcome<T> | null;
 }
@@ -85,11 +87,14 @@ function parcelsOf<T extends Item>(
     const outcome = entry.outcome!;
     switch (outcome.kind) {
       case "forward":
-        group(forwards, route).push(itemOf(entry, context)!);
+        group(forwards, entry.onward === undefined ? route : { ...route, traceparent: entry.onward }).push(
+          itemOf(entry, context)!,
+        );
         break;
       case "complete":
       case "merge":
       case "reject":
+      case "drop":
         break;
       case "wait":
       case "retry": {

@@ -4,6 +4,7 @@ import { ensureDue, ensureLane } from "../jetstream.ts";
 import { errorOf } from "./dead-letter.ts";
 import { type EnvelopeItem, maxLeads, type Route, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
+import { stepClock } from "./meter.ts";
 import { Mover, parkEnvelopes } from "./mover.ts";
 import { OutageGate, type OutageState, sleep } from "./outage.ts";
 import { type Item, retry, type Work } from "./outcome.ts";
@@ -11,6 +12,7 @@ import { ackBody, type Delivery, Puller } from "./puller.ts";
 import { crashLoop } from "./settle.ts";
 import { newStats } from "./stats.ts";
 import { Steps, Stopped, type WorkerOptions } from "./steps.ts";
+import { Trail } from "./trail.ts";
 
 /** An envelope delivered more often than this may have killed its worker: it is handled alone from now on. */
 const suspectAfter = 5;
@@ -49,6 +51,7 @@ export class Worker<T extends Item> {
       signal: this.#abort.signal,
       probe: options.probe,
       onChange: (state) => {
+        options.meter.outage(state);
         log("warn", state ? "outage: the stage waits" : "the outage is over", { stage: stage.name, ...state });
         options.onChange();
       },
@@ -94,6 +97,11 @@ export class Worker<T extends Item> {
     let leads = 0;
     for (const delivery of this.#hand) leads += delivery.count;
     return leads;
+  }
+
+  /** Places that batches take now. */
+  get #places(): number {
+    return this.#running.live + this.#running.bulk;
   }
 
   get pulling(): boolean {
@@ -153,7 +161,7 @@ export class Worker<T extends Item> {
   #pump(): void {
     if (this.#alone || this.#abort.signal.aborted) return;
     if (this.#suspects.length > 0) {
-      if (this.#running.live + this.#running.bulk === 0) void this.#isolate(this.#suspects.shift()!);
+      if (this.#places === 0) void this.#isolate(this.#suspects.shift()!);
       return;
     }
     for (;;) {
@@ -169,17 +177,26 @@ export class Worker<T extends Item> {
   }
 
   async #run(lane: Lane, deliveries: Delivery[]): Promise<void> {
+    const { meter, stage, tracing } = this.#o;
     this.#running[lane]++;
+    meter.taken(lane, deliveries, this.#places);
+    let completed = 0;
     try {
-      const entries = await this.#steps.decode(deliveries);
-      await this.#steps.handle(entries);
-      await this.#steps.checkpoint(entries);
-      await this.#steps.publish(entries);
+      const { times, timed } = stepClock();
+      const entries = await timed("decode", this.#steps.decode(deliveries));
+      const dead = await new Trail(tracing, stage.name, entries).run(async () => {
+        await timed("handle", this.#steps.handle(entries));
+        await timed("checkpoint", this.#steps.checkpoint(entries));
+        return timed("publish", this.#steps.publish(entries));
+      });
       for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
+      completed = entries.length;
+      meter.done(lane, entries, dead, times);
     } catch (error) {
       await this.#giveUp(deliveries, error);
     } finally {
       this.#running[lane]--;
+      meter.ended(this.#places, completed);
       this.#pump();
       if (this.#hand.size === 0) this.#idle?.();
     }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Meter } from "../metrics.ts";
 import type { RateVerdict } from "../rate-limit.ts";
 
 export interface Answer {
@@ -7,7 +8,8 @@ export interface Answer {
   headers?: Record<string, string>;
   json?: unknown;
   html?: string;
-  /** Content type of `json`, when it is not application/json. */
+  bytes?: Uint8Array;
+  /** Content type of `bytes`, and of `json` when it is not application/json. */
   type?: string;
 }
 
@@ -17,9 +19,9 @@ const lingerMs = 2_000;
 /** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  const { status = 200, headers = {}, json, html, type = "application/json" } = answer;
-  const body = html ?? (json === undefined ? "" : JSON.stringify(json));
-  if (body !== "") res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
+  const { status = 200, headers = {}, json, html, bytes, type = "application/json" } = answer;
+  const body = bytes ?? html ?? (json === undefined ? "" : JSON.stringify(json));
+  if (body.length > 0) res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   if (closing) res.setHeader("Connection", "close");
@@ -31,6 +33,18 @@ export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, 
   const { socket } = req;
   const timer = setTimeout(() => req.complete || socket.destroy(), lingerMs);
   req.once("close", () => clearTimeout(timer));
+}
+
+/** Counts the answer once it was sent, or its caller has gone. `operationOf` is asked then. */
+export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () => string): void {
+  if (!meter.isOn) return;
+  const since = performance.now();
+  res.once("close", () => {
+    const operation = operationOf();
+    const code = res.headersSent ? `${Math.floor(res.statusCode / 100)}xx` : "gone";
+    meter.add("leads_http_requests_total", { operation, code });
+    meter.observe("leads_http_duration_seconds", { operation }, (performance.now() - since) / 1_000);
+  });
 }
 
 /**

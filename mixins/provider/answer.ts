@@ -12,8 +12,9 @@ export interface Request {
 export interface Answer {
   status: number;
   headers: Headers;
-  text: string;
+  body: Buffer;
 }
+export const textOf = ({ body }: Answer): string => body.toString("utf8");
 
 /**
  * How an answer is taken:
@@ -77,7 +78,7 @@ export async function send(
       if (bytes > maxBytes) throw new NoAnswer(`answers with more than ${maxBytes} bytes`, false);
       chunks.push(chunk);
     }
-    return { status: response.status, headers: response.headers, text: Buffer.concat(chunks).toString("utf8") };
+    return { status: response.status, headers: response.headers, body: Buffer.concat(chunks) };
   } catch (error) {
     if (error instanceof NoAnswer) throw error;
     const { name, cause } = error as Error & { cause?: { code?: string } };
@@ -91,7 +92,7 @@ export async function send(
 }
 
 /** The common reading of HTTP's status codes, for a provider that says nothing else of its own. */
-export function sortStatus(status: number, headers: Headers, now: number): Sorted {
+export function sortStatus({ status, headers }: Pick<Answer, "status" | "headers">, now: number): Sorted {
   if (status >= 200 && status < 300) return { kind: "good" };
   const waitMs = retryAfterMs(headers.get("retry-after"), now);
   // A key that is refused is no lead's fault: somebody must mend it, and the leads wait.

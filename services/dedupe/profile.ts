@@ -1,5 +1,5 @@
+import { isSharedDomain } from "../intake/shared-domains.ts";
 import type { Lead, LeadFields } from "../leads/lead.ts";
-import { isSharedDomain } from "./shared-domains.ts";
 import { nameWords, readStreet } from "./words.ts";
 
 /**

@@ -1,5 +1,5 @@
+import { isSharedDomain } from "../intake/shared-domains.ts";
 import { type Lead, type LeadFields, trustLevels } from "../leads/lead.ts";
-import { isSharedDomain } from "./shared-domains.ts";
 
 /** Where a value comes from. */
 export interface Origin {

@@ -1,11 +1,14 @@
 import type { ServiceBroker } from "moleculer";
+import { ensureUnsubscribed } from "../../mixins/jetstream.ts";
 import type { Fate, Message } from "../../mixins/mail.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import type { Handed } from "./claims.sql.ts";
 import { quietHoursOf } from "./quiet-hours.ts";
 import { Sender } from "./sender.ts";
 import { sendingOf } from "./sending.ts";
+import { writeSetAside } from "./set-aside.ts";
 
 interface Vars {
   senders: Sender[];
@@ -40,8 +43,10 @@ export default defineService({
     },
   },
   created() {
-    const { settings, databases, onDrain } = resourcesOf(this.broker);
+    const { settings, databases, nats, names, onDrain } = resourcesOf(this.broker);
     const { leaseMs, pollMs } = this.settings;
+    const { broker } = this;
+    const meter = meterOf(broker);
     this.senders = databases.all().map(
       ({ knex }) =>
         new Sender({
@@ -56,15 +61,22 @@ export default defineService({
           timeZone: settings.timeZone,
           probeMinMs: settings.probeMinMs,
           probeMaxMs: settings.probeMaxMs,
-          send: (mail) => handOver(this.broker, mail),
+          listed: async () => writeSetAside({ nc: await nats(), names }, databases),
+          async send(mail) {
+            const fate = await handOver(broker, mail);
+            meter.add("leads_mail_total", { result: fate.kind });
+            return fate;
+          },
         }),
     );
     onDrain(async () => {
       await Promise.all(this.senders.map((sender) => sender.stop()));
     });
   },
-  started() {
-    const sending = sendingOf(resourcesOf(this.broker).settings);
+  async started() {
+    const { settings, nats, names } = resourcesOf(this.broker);
+    await ensureUnsubscribed(await nats(), names);
+    const sending = sendingOf(settings);
     if (sending.on) for (const sender of this.senders) sender.start();
     else this.logger.info(`e-mails are written and not sent: ${sending.missing.join(", ")} missing`);
   },

@@ -1,55 +1,57 @@
 import type { Service } from "moleculer";
 import { isOutage } from "../../mixins/actor/outage.ts";
-import { forward, type Outcome, retry, type Work } from "../../mixins/actor/outcome.ts";
+import { forward, type Outcome, retry } from "../../mixins/actor/outcome.ts";
 import { actor } from "../../mixins/actor.ts";
 import { outage } from "../../mixins/errors.ts";
 import { outcomeOf } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
-import type { Lead, PageSpeedFacts, SiteFacts } from "../leads/lead.ts";
+import { onBehalfOf } from "../../mixins/trace/scope.ts";
+import type { Lead, SiteFacts } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
+import { tierOf } from "../leads/tiers.ts";
+import { type Looked, lookAt, notLooked } from "./ask.ts";
 import { chooseEmail } from "./choose-email.ts";
 import { inTurns } from "./in-turns.ts";
 
 /** A call may queue behind this many others' full time at a loaded site service before it counts as lost. */
 const patience = 6;
-/** Sites of a batch that are measured at once: a measurement takes 10 to 30 s, and live leads want theirs too. */
-const measuredAtOnce = 4;
+/** Sites of a batch that are looked at at once: a measurement takes 10 to 30 s, and live leads want theirs too. */
+const lookedAtAtOnce = 4;
 
 /**
- * Looks at each lead's web site, and has it measured. A site that is down is a fact about the lead; a service of ours, or a
- * provider, that is down is an outage.
+ * Looks at each lead's web site, and has others look at it as the lead's tier says. A site that is down is a fact about the
+ * lead; a service of ours, or a provider, that is down is an outage.
  */
 export default defineService({
   name: "enrich",
   mixins: [
     actor<Lead>({
       stage: "enrich",
-      async handle(batch) {
-        const { fetch, fetchTimeoutMs, pagespeedKey } = resourcesOf(this.broker).settings;
+      async handle(told) {
+        // The first stage resolves it, so that all of them do as much for the lead.
+        const batch = await Promise.all(
+          told.map(async (work) => ({ ...work, lead: { ...work.lead, tier: await tierOf(this.broker, work.lead) } })),
+        );
+        const { fetch, fetchTimeoutMs } = resourcesOf(this.broker).settings;
         // No call a lead for an answer that is known.
-        if (fetch === "off")
-          return batch.map(({ lead }) =>
-            forward(enriched(lead, notFetched(lead), { status: "off", reason: "fetch_off" })),
-          );
+        if (fetch === "off") return batch.map(({ lead }) => forward(enriched(lead, notFetched(lead), notLooked(lead))));
         const timeout = fetchTimeoutMs * patience;
         const sites = await Promise.allSettled(
-          batch.map(({ lead, requestId }) => factsOf(this, lead, { timeout, requestID: requestId })),
+          batch.map((work) => onBehalfOf(work, () => factsOf(this, work.lead, timeout))),
         );
         // What the others found is in the cache: when the batch comes again it costs them nothing.
         throwOutage(sites, "site");
-        const speeds = await inTurns(batch, measuredAtOnce, async (work, i) => {
+        const looks = await inTurns(batch, lookedAtAtOnce, async (work, i) => {
           const site = sites[i]!;
-          if (site.status === "rejected") return undefined;
-          if (pagespeedKey === "") return { status: "off", reason: "no_key" } as const;
-          return speedOf(this, work, site.value);
+          return site.status === "rejected" ? undefined : onBehalfOf(work, () => lookAt(this, work.lead, site.value));
         });
-        throwOutage(speeds, "pagespeed");
+        throwOutage(looks, "providers");
         return batch.map(({ lead }, i): Outcome<Lead> => {
-          const [site, speed] = [sites[i]!, speeds[i]!];
+          const [site, look] = [sites[i]!, looks[i]!];
           if (site.status === "rejected") return retry(site.reason);
-          if (speed.status === "rejected") return outcomeOf(speed.reason, lead) ?? retry(speed.reason);
-          return forward(enriched(lead, site.value, speed.value!));
+          if (look.status === "rejected") return outcomeOf(look.reason, lead) ?? retry(look.reason);
+          return forward(enriched(lead, site.value, look.value!));
         });
       },
       checkpoint: recordEnds,
@@ -76,33 +78,14 @@ function notFetched({ fields }: Lead): SiteFacts {
   return { status: "not_fetched", reason: fields.website === undefined ? "no_website" : "off" };
 }
 
-async function factsOf(
-  service: Service,
-  lead: Lead,
-  options: { timeout: number; requestID: string },
-): Promise<SiteFacts> {
+async function factsOf({ broker }: Service, lead: Lead, timeout: number): Promise<SiteFacts> {
   const { website } = lead.fields;
   if (website === undefined) return notFetched(lead);
-  return service.broker.call("site.facts", { url: website }, options);
+  return broker.call("site.facts", { url: website }, { timeout });
 }
 
-/** The site's measurement. A site that we could not read ourselves is not measured: neither can PageSpeed. */
-async function speedOf({ broker }: Service, { lead, requestId }: Work<Lead>, site: SiteFacts): Promise<PageSpeedFacts> {
-  const { tenant, leadId, revision } = lead;
-  if (site.status !== "ok") return { status: "not_measured", reason: site.reason ?? site.status };
-  try {
-    const order = { tenant, leadId, effect: `${leadId} ${revision}`, url: lead.fields.website };
-    return await broker.call<PageSpeedFacts, object>("pagespeed.facts", order, { requestID: requestId });
-  } catch (error) {
-    const { type, data } = error as { type?: string; data?: { reason?: string } };
-    if (type === "PROVIDER_OFF") return { status: "off", reason: "no_key" };
-    if (type === "PROVIDER_REFUSED") return { status: "failed", reason: data?.reason ?? "refused" };
-    throw error;
-  }
-}
-
-/** The lead with its site's facts. Handled again it comes out the same. */
-function enriched(lead: Lead, site: SiteFacts, pagespeed: PageSpeedFacts): Lead {
+/** The lead with its site's facts, and what others say. Handled again it comes out the same. */
+function enriched(lead: Lead, site: SiteFacts, looked: Looked): Lead {
   const fields = { ...lead.fields, ...chooseEmail(lead.fields, site) };
-  return { ...lead, fields, facts: { ...lead.facts, site, pagespeed } };
+  return { ...lead, fields, facts: { ...lead.facts, site, ...looked } };
 }

@@ -1,5 +1,5 @@
 import { LeadsError } from "../../mixins/errors.ts";
-import type { Call } from "../../mixins/http.ts";
+import type { Call } from "../../mixins/http/call.ts";
 
 /** What several handlers need. */
 
@@ -12,13 +12,13 @@ const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** The lead's id in the path, lower case. Throws `NOT_FOUND` for what is none. */
 export const leadIdOf = (call: Call): string => idOf(call, "lead");
 
-/** The id in the path, lower case. Throws `NOT_FOUND` for what is none. */
-export function idOf({ params }: Call, what: string): string {
-  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", `there is no such ${what}`);
+/** The id in the path of a `thing`, lower case. Throws `NOT_FOUND` for what is none. */
+export function idOf({ params }: Call, thing: string): string {
+  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", `there is no such ${thing}`);
   return params["id"]!.toLowerCase();
 }
 
-/** The body's own fields: whose a thing is comes from the key, and which from the path. Throws `VALIDATION`. */
+/** The body's own fields: whose it is comes from the key, and which from the path. Throws `VALIDATION`. */
 export function told({ json }: Call): object {
   const faults = ["tenant", "id"]
     .filter((field) => field in json)

@@ -1,17 +1,21 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Context, Service } from "moleculer";
 import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
+import type { Erased } from "../../mixins/erased.ts";
 import { LeadsError } from "../../mixins/errors.ts";
+import type { Call, Handlers } from "../../mixins/http/call.ts";
 import { openapi } from "../../mixins/http/openapi.ts";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
-import { type Call, type Edge, type Handlers, http } from "../../mixins/http.ts";
+import { type Edge, http } from "../../mixins/http.ts";
 import { type Claim, fingerprint, IdempotencyKeys } from "../../mixins/idempotency.ts";
 import { ensureStreams } from "../../mixins/jetstream.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
 import { parseMap, RowsError } from "../intake/columns.ts";
 import { importIdOf } from "../intake/ids.ts";
+import { erasedFault, marksOf } from "../intake/marks.ts";
 import { normalise } from "../intake/normalise.ts";
 import type { IntakeContext } from "../intake/raw.ts";
 import { Revisions } from "../intake/revisions.ts";
@@ -24,12 +28,16 @@ import { mailHandlers } from "./mail-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
 import { reviewHandlers } from "./review-handlers.ts";
+import { rightsHandlers } from "./rights-handlers.ts";
 import { schemas } from "./schemas.ts";
+import { tierHandlers } from "./tier-handlers.ts";
 import { Upload } from "./upload.ts";
 
 interface Vars {
   acceptor: Acceptor;
   idempotency: IdempotencyKeys;
+  /** Who was erased lately; undefined until NATS has told. */
+  erased: Erased | undefined;
   /** `node stage` -> what it last said. */
   news: Map<string, StageNews>;
   /** The last look at what the mesh stands on: anybody may ask, nobody makes us look more than once a second. */
@@ -53,6 +61,8 @@ const handlers: Handlers<OperationId, Gateway> = {
     const result = normalise(call.json, contextOf(this, call, { source: "api", idempotencyKey: key }));
     if ("faults" in result) throw new LeadsError("VALIDATION", "this is no lead", { faults: result.faults });
     const { lead } = result;
+    if (this.erased?.hasAny(tenant, () => marksOf(lead)))
+      throw new LeadsError("ERASED", "the person asked to be erased");
     if (key === undefined) {
       await this.acceptor.one(lead, originOf(call));
       return accepted(lead.leadId);
@@ -93,7 +103,10 @@ const handlers: Handlers<OperationId, Gateway> = {
             now: Date.now(),
             ...(key === undefined ? {} : { idempotencyKey: `${key} ${line}` }),
           });
-          if ("lead" in read) read.lead.revision = revisions.next(read.lead.leadId, read.lead.revision);
+          if (!("lead" in read)) return read;
+          const { lead } = read;
+          if (this.erased?.hasAny(tenant, () => marksOf(lead))) return { faults: [erasedFault] };
+          lead.revision = revisions.next(lead.leadId, lead.revision);
           return read;
         },
         call.leaving,
@@ -161,6 +174,8 @@ const handlers: Handlers<OperationId, Gateway> = {
   },
   ...mailHandlers,
   ...reviewHandlers,
+  ...rightsHandlers,
+  ...tierHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 
@@ -189,12 +204,13 @@ export default defineService({
   methods: {
     /** Makes what a gateway needs of NATS, however long NATS takes to come. */
     async prepare(): Promise<void> {
-      const { nats, names, settings, flow, side } = resourcesOf(this.broker);
+      const { nats, names, settings, flow, side, erased } = resourcesOf(this.broker);
       const nc = await nats();
       for (let waitMs = settings.probeMinMs; ; waitMs = Math.min(waitMs * 2, settings.probeMaxMs)) {
         try {
           await ensureStreams(nc, names, settings, flow, side);
           void this.keys.run(nc);
+          this.erased = await erased();
           return await this.keys.ready;
         } catch (error) {
           if (errorTypeOf(error) !== "OUTAGE") throw error;
@@ -217,7 +233,8 @@ export default defineService({
   },
   created() {
     const resources = resourcesOf(this.broker);
-    this.acceptor = acceptor(resources);
+    const meter = meterOf(this.broker);
+    this.acceptor = acceptor(resources, (lane, leads) => meter.add("leads_accepted_total", { lane }, leads));
     this.idempotency = new IdempotencyKeys(resources.nats, resources.names);
     this.news = new Map();
   },

@@ -1,6 +1,6 @@
 import type { Service } from "moleculer";
+import type { Call, Handlers } from "../../mixins/http/call.ts";
 import type { Answer } from "../../mixins/http/send.ts";
-import type { Call, Handlers } from "../../mixins/http.ts";
 import { leadIdOf, mockupPolicy, told } from "./calls.ts";
 import type { mailOperations } from "./mail-operations.ts";
 

@@ -2,7 +2,9 @@ import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { reviewOperations } from "./review-operations.ts";
+import { rightsOperations } from "./rights-operations.ts";
 import { leadStates, page, paging, ref, text } from "./schemas.ts";
+import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
 
@@ -34,7 +36,7 @@ export const operations = [
         headers: { Location: "Where the lead can be read." },
       },
     },
-    errors: ["VALIDATION", "CONFLICT", "MAILBOX_FULL"],
+    errors: ["VALIDATION", "CONFLICT", "ERASED", "MAILBOX_FULL"],
   },
   {
     id: "createLeads",
@@ -150,6 +152,8 @@ export const operations = [
   },
   ...reviewOperations,
   ...mailOperations,
+  ...rightsOperations,
+  ...tierOperations,
   {
     id: "getBudget",
     method: "GET",

@@ -1,5 +1,5 @@
 import type { Service } from "moleculer";
-import type { Handlers } from "../../mixins/http.ts";
+import type { Handlers } from "../../mixins/http/call.ts";
 import { idOf, told } from "./calls.ts";
 import type { reviewOperations } from "./review-operations.ts";
 

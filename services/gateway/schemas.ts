@@ -1,5 +1,5 @@
 import { rawFields } from "../intake/raw.ts";
-import { leadStates, trustLevels } from "../leads/lead.ts";
+import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
 
 /** The JSON Schemas (2020-12) of what the API takes and answers, by their names in openapi.json. */
 
@@ -236,6 +236,29 @@ export const schemas = {
     id: uuid,
     status: { enum: leadStates },
     from: { ...uuid, description: "Whom it was merged into." },
+  }),
+  Erasure: object(
+    {
+      id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },
+      leads: { ...list(uuid), description: "The lead that was named, and those merged with it." },
+      state: { enum: ["sweeping", "done"], description: "`sweeping`: it is looked everywhere once more." },
+      askedAt: time,
+      "finishedAt?": time,
+      did: {
+        type: "object",
+        additionalProperties: whole,
+        description: "How many things were erased, by the place where they lay.",
+      },
+    },
+    "A person who was erased.",
+  ),
+  Lifted: object({ id: uuid, lifted: { ...whole, description: "Tombstones that stood." } }),
+  Settings: object({
+    tier: {
+      enum: tiers,
+      description:
+        "How much is done for a lead that is told without a tier: 1, its site is read and measured; 2, also a picture and a mock-up by the language model; 3, also what SEMrush says of its domain.",
+    },
   }),
   Health: object({ status: { const: "ok" } }),
   Readiness: {

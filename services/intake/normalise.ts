@@ -1,4 +1,4 @@
-import { type Lead, type LeadFields, type Trust, trustLevels } from "../leads/lead.ts";
+import { type Lead, type LeadFields, type Tier, type Trust, trustLevels } from "../leads/lead.ts";
 import { readAddress } from "./address.ts";
 import { readEmail } from "./email.ts";
 import { leadIdOf, leadIdOfKey } from "./ids.ts";
@@ -30,7 +30,7 @@ export function normalise(raw: unknown, context: IntakeContext): { lead: Lead } 
   });
   const fields = readFields(told, context, findings);
   const trust = readTrust(told.trust, findings) ?? context.trust;
-  const tier = readNumber(told.tier, "tier", findings) as 1 | 2 | 3 | undefined;
+  const tier = readNumber(told.tier, "tier", findings) as Tier | undefined;
   if (!fields.phone && !fields.email && !fields.website && !fields.address)
     findings.refuse("lead", "needs a phone number, an e-mail address, a web site or an address");
   if (findings.fatal.length > 0) return { faults: [...findings.fatal, ...findings.notes] };
@@ -46,7 +46,7 @@ export function normalise(raw: unknown, context: IntakeContext): { lead: Lead } 
     revision: context.now,
     source,
     trust,
-    tier: tier ?? 1,
+    ...(tier === undefined ? {} : { tier }),
     fields,
     facts: {},
     timeline: [],

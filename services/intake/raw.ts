@@ -28,7 +28,7 @@ export const rawFields = {
   source: { type: "text", text: "Where the lead comes from." },
   sourceId: { type: "text", text: "The source's own id: the same source and id again is the same lead." },
   trust: { type: "word", text: "How far the source is believed: manual, verified, google, yelp, scraped or imported." },
-  tier: { type: "number", text: "Importance, 1 to 3." },
+  tier: { type: "number", text: "How much is done for it, 1 to 3; absent: as its tenant has chosen, else 1." },
 } as const;
 export type RawField = keyof typeof rawFields;
 

@@ -4,11 +4,11 @@ import { type Names, tenantPattern } from "../../config/names.ts";
 import { pipeline } from "../../config/pipeline.ts";
 import type { Settings } from "../../config/settings.ts";
 import { Databases } from "../../mixins/knex.ts";
+import { fingerprint, type Stored, scan, streamNames } from "../../mixins/scan.ts";
 import { AuditTables, type Found, type PlaceFound, type Term, type terms } from "./audit.sql.ts";
 import { deadLead, holdsLeads } from "./dead-letter.ts";
 import { readAccepted } from "./recorder.ts";
 import { isUuid } from "./row.ts";
-import { fingerprint, type Stored, scan, streamNames } from "./scan.ts";
 
 export type Tally = Record<(typeof terms)[number] | "accepted", number> & {
   /** No lead is broken, so the terms add up to what was accepted. */
@@ -104,7 +104,7 @@ async function streamsInOrder(nats: NatsConnection, names: Names): Promise<strin
   };
   const found = await streamNames(nats, names.streams);
   return found
-    .filter((stream) => holdsLeads(stream.slice(names.prefix.length + 1)))
+    .filter((stream) => stream !== names.unsubscribed.stream && holdsLeads(stream.slice(names.prefix.length + 1)))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
@@ -135,7 +135,7 @@ async function takeAccepted({ accepted = [], tenant }: AuditOptions, sink: Sink)
 }
 
 /** What the messages of a stream say of leads; of a message that is none of ours, nothing. */
-function readerOf(stream: string, names: Names): (message: Stored) => Found[] {
+function readerOf(stream: string, names: Names): (message: Pick<Stored, "subject" | "data">) => Found[] {
   if (stream === names.accepted.stream) {
     return ({ subject, data }) =>
       (readAccepted({ subject, data, headers: undefined, storedAt: 0 }) ?? []).map(({ tenant, leadId }) => ({

@@ -7,6 +7,15 @@
 export const trustLevels = { manual: 100, verified: 90, google: 80, yelp: 70, scraped: 60, imported: 50 } as const;
 export type Trust = keyof typeof trustLevels;
 
+/**
+ * How much is done for a lead. 1: its site is read and measured. 2: also a picture of it, and a mock-up by the language
+ * model. 3: also what SEMrush says of its domain.
+ */
+export const tiers = [1, 2, 3] as const;
+export type Tier = (typeof tiers)[number];
+export const lowestTier: Tier = 1;
+export const isTier = (value: unknown): value is Tier => tiers.some((tier) => tier === value);
+
 export interface Address {
   street?: string;
   unit?: string;
@@ -108,15 +117,64 @@ export interface PageSpeedFacts {
   tapTargets?: number;
 }
 
+/** What SEMrush knows of the lead's domain. What it does not tell is absent. */
 export interface SemrushFacts {
+  /** `off`: no key, or sites are not fetched. `not_asked`: there is no domain of the lead's own, or no budget. `failed`: SEMrush refused. */
+  status?: "ok" | "failed" | "not_asked" | "off";
+  /** Why it is not `ok`. */
+  reason?: string;
+  /** Milliseconds since 1970. */
+  askedAt?: number;
+  /** Place among all domains by visits from searches; 1 has the most. */
+  rank?: number;
+  /** Searches that show the domain among their first hundred results, and visits a month that come of them. */
+  organicKeywords?: number;
+  organicTraffic?: number;
+  /** What these visits would cost as advertisements, USD a month. */
+  organicCostUsd?: number;
+  /** Searches that it buys advertisements for. */
+  adwordsKeywords?: number;
+  /** Authority score, 0 to 100. */
   score?: number;
+  /** Links to it, and domains that they stand on. */
+  backlinks?: number;
+  referringDomains?: number;
+  /** Errors that a site audit counted: not told by what is asked, for facts that come another way. */
   errors?: number;
+}
+
+/** The picture of the lead's web site, in the object store under `screenshotKey(tenant, leadId)`. */
+export interface ScreenshotFacts {
+  /** `off`: no key, or sites are not fetched. `not_taken`: there is no site to be seen, or no budget. `failed`: the site, or the API's word. */
+  status: "ok" | "failed" | "not_taken" | "off";
+  /** Why it is not `ok`. */
+  reason?: string;
+  /** When it was taken, milliseconds since 1970. */
+  at?: number;
+}
+
+/** Who drafted the mock-up. */
+export interface MockupFacts {
+  by: "template" | "llm";
+  /**
+   * Why it was the template: `tier_1`, `no_key`, `over_budget`, `later` (a language model that answers no more today),
+   * `refused`, or `bad_answer` (with what was wrong in it).
+   */
+  reason?: string;
+  /** The model that answered last, as it names itself. */
+  model?: string;
+  /** What its answers did cost, micro-USD; those that were no good, too. */
+  costMicro?: number;
 }
 
 export interface Facts {
   site?: SiteFacts;
   pagespeed?: PageSpeedFacts;
+  /** From tier 2 on. */
+  screenshot?: ScreenshotFacts;
+  /** From tier 3 on. */
   semrush?: SemrushFacts;
+  mockup?: MockupFacts;
 }
 
 export interface Score {
@@ -127,13 +185,16 @@ export interface Score {
   fired: { name: string; points?: number; multiplier?: number }[];
 }
 
+export type SectionLook = "cards" | "steps" | "about";
+
 /** A one-page site, drafted; the page is rendered from it when it is read. */
 export interface MockupDraft {
   /** Which template renders it. */
   template: string;
   headline: string;
   tagline: string;
-  sections: { title: string; body: string; items?: string[] }[];
+  /** `look`: how its items are shown; absent in drafts of the first kind, where it goes by the section's place. */
+  sections: { title: string; body: string; items?: string[]; look?: SectionLook }[];
   callToAction: string;
   palette: string;
   /** What the present site lacks, from the rules that fired. */
@@ -163,7 +224,8 @@ export interface Lead {
   source: string;
   sourceId?: string;
   trust: Trust;
-  tier: 1 | 2 | 3;
+  /** Absent while it was not told and no stage has asked for it yet: services/leads/tiers.ts resolves it. */
+  tier?: Tier;
   fields: LeadFields;
   warnings?: Warning[];
   facts: Facts;

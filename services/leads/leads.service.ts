@@ -7,11 +7,12 @@ import { isDatabaseOutage, statement } from "../../mixins/knex.ts";
 import { knexAdapter, type PageParams } from "../../mixins/knex-adapter.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
-import { leadStates } from "./lead.ts";
+import { isTier, leadStates, lowestTier, type Tier, tiers } from "./lead.ts";
 import { leadsTable, searchFilter, shownFields } from "./leads-table.ts";
 import { pendingMigrations } from "./migrations/migrate.ts";
 import { acceptedAt, mockupOf, sourcesOf } from "./read.sql.ts";
 import { Recorder } from "./recorder.ts";
+import { chosenTier, writeTier } from "./tenants.sql.ts";
 
 const tenant = { type: "string", pattern: tenantPattern } as const;
 const id = { type: "uuid" } as const;
@@ -144,6 +145,24 @@ export default defineService({
         return { leadId, ...found };
       },
     },
+    /** What a tenant has chosen for its leads: `{ tier }`. */
+    settings: {
+      cache: false,
+      params: { tenant, ...strict },
+      async handler(ctx: Context<{ tenant: string }>) {
+        const { tenant } = ctx.params;
+        return settingsOf(await chosenTier(resourcesOf(this.broker).databases.of(tenant), tenant));
+      },
+    },
+    /** Changes it; the stages see it within ten seconds. */
+    choose: {
+      params: { tenant, tier: { type: "enum", values: [...tiers] }, ...strict },
+      async handler(ctx: Context<{ tenant: string; tier: Tier }>) {
+        const { tenant, tier } = ctx.params;
+        await writeTier(resourcesOf(this.broker).databases.of(tenant), tenant, tier);
+        return settingsOf(tier);
+      },
+    },
     /** What the booking of acceptances and dead letters does on this node: `reading`, or `waiting` for the database. */
     recorder: {
       cache: false,
@@ -178,6 +197,8 @@ export default defineService({
 });
 
 const isOutage = (error: unknown): boolean => (error as { type?: string }).type === "OUTAGE" || isDatabaseOutage(error);
+
+const settingsOf = (tier: unknown): { tier: Tier } => ({ tier: isTier(tier) ? tier : lowestTier });
 
 function filtersOf({ q, ...others }: Filters): PageParams["filters"] {
   return q === undefined ? others : { ...others, ...searchFilter(q) };

@@ -1,5 +1,6 @@
 import type { Knex } from "knex";
-import { type LeadRow, toJsonb } from "./row.ts";
+import { endOf, keyOf, type LeadRow, toJsonb } from "./row.ts";
+import { isWelcome } from "./tombstones.sql.ts";
 
 /**
  * The statements that write the record. A row's life:
@@ -8,7 +9,8 @@ import { type LeadRow, toJsonb } from "./row.ts";
  *      \-- end (a stage before dedupe) --> completed | rejected
  *   in_progress | (none) -- dead letter --> dead -- redriven: arrival --> in_progress, end --> completed …
  *   completed | rejected | dead -- a later telling arrives --> in_progress
- *   merged stays merged; discarded and erased are left by nothing here.
+ *   merged stays merged; discarded is left by nothing here, erased only once its tombstones are lifted.
+ *   (none) -- whoever comes, of a person who was erased --> erased, and nothing of what was told is stored.
  *
  * (revision, step) orders the tellings of a lead. Every statement locks its rows in (lead_id, tenant) order, so that two
  * batches that share leads wait for each other instead of deadlocking; the primary key serves all of them.
@@ -18,16 +20,33 @@ const recordset = `tenant text, lead_id uuid, revision bigint, step smallint, st
   merged_into uuid, source text, source_id text, trust smallint, tier smallint, name text, email text, phone text,
   website text, domain text, city text, region text, zip text, country text, vertical text, fields jsonb,
   warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
-const columns = recordset.replace(/(\w+) (text|uuid|bigint|smallint|jsonb)/g, "$1");
-const insertInto = (
-  more = { columns: "", recordset: "" },
-) => `insert into leads (${columns}${more.columns}, accepted_at)
-  select ${columns}${more.columns}, to_timestamp(revision / 1000.0)
-  from jsonb_to_recordset(?::jsonb) as given(${recordset}${more.recordset})
+const namesIn = (given: string) => given.replace(/(\w+) (text|uuid|bigint\[\]|bigint|smallint|jsonb)/g, "$1");
+/** What is stored of a lead whose person was erased: that there was one, for the count. The columns not named are null. */
+const stub: Record<string, string> = {
+  ...Object.fromEntries(["tenant", "lead_id", "revision", "step", "stage", "trust", "tier"].map((c) => [c, c])),
+  state: "'erased'",
+  reason: "'tombstone'",
+  source: "''",
+  name: "''",
+  fields: "'{}'",
+  facts: "'{}'",
+  timeline: "'[]'",
+};
+const insertOf = (given: string) => {
+  const columns = namesIn(given);
+  const told = columns
+    .split(/,\s+/)
+    .map((c) => (stub[c] === c ? c : `case when welcome then ${c} else ${stub[c] ?? "null"} end`));
+  return `insert into leads (${columns}, accepted_at)
+  select ${told.join(", ")}, to_timestamp(revision / 1000.0)
+  from (
+    select given.*, ${isWelcome("given")} as welcome from jsonb_to_recordset(?::jsonb) as given(${given}) offset 0
+  ) given
   order by lead_id, tenant
   on conflict (lead_id, tenant) do update set`;
-const insert = insertInto();
-const insertWithKeys = insertInto({ columns: ", keys", recordset: ", keys bigint[]" });
+};
+const insert = insertOf(recordset);
+const insertWithKeys = insertOf(`${recordset}, keys bigint[]`);
 const later = "(excluded.revision, excluded.step) > (leads.revision, leads.step)";
 
 export interface ArrivalRow {
@@ -62,7 +81,7 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
        keys = leads.keys || array(select k from unnest(excluded.keys) k where k <> all(coalesce(leads.keys, '{}'))),
        accepted_at = least(leads.accepted_at, excluded.accepted_at), updated_at = now()
-     where leads.state not in ('discarded', 'erased')
+     where leads.state <> 'discarded' and excluded.state <> 'erased'
        and (${later} or (leads.state = 'dead' and excluded.revision = leads.revision))
      returning new.tenant, new.lead_id, old.lead_id is null as inserted, new.state, new.merged_into,
        case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before,
@@ -72,14 +91,7 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
   return written;
 }
 
-/**
- * End: writes terminal states. Touches what the pipeline found out (facts, score, mock-up, timeline), never who the lead
- * is: its copy may be older than a merge that the row has seen. A merged row keeps its state and winner. A repeat has no
- * larger (revision, step) and changes nothing. Returns how many rows were written.
- */
-export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
-  const { rowCount } = await trx.raw<{ rowCount: number }>(
-    `${insert}
+const setEnd = `
        revision = excluded.revision, step = excluded.step, stage = excluded.stage,
        state = case leads.state when 'merged' then 'merged' else excluded.state end,
        reason = case leads.state when 'merged' then leads.reason else excluded.reason end,
@@ -87,10 +99,36 @@ export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
        warnings = excluded.warnings, facts = leads.facts || excluded.facts, score = excluded.score,
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
        updated_at = now()
-     where leads.state not in ('discarded', 'erased') and ${later}`,
-    [toJsonb(rows)],
+     where leads.state not in ('discarded', 'erased') and ${later}`;
+const endRecordset = `tenant text, lead_id uuid, revision bigint, step smallint, state text, reason text, stage text,
+  merged_into uuid, warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
+
+/**
+ * End: writes terminal states. Touches what the pipeline found out (facts, score, mock-up, timeline), never who the lead
+ * is: its copy may be older than a merge that the row has seen. A merged row keeps its state and winner. A repeat has no
+ * larger (revision, step) and changes nothing. Returns how many rows were written.
+ *
+ * Most rows are there since their arrival. For those the half of the columns that does not change is not sent: whole rows
+ * took 1.3 times the database's time and 1.5 times the caller's. What stands in their place is never stored, as no row is
+ * ever taken away; an update joined with the rows given would be quicker still (0.8 of this), but locks them in whatever
+ * order its plan has, and twenty writers of the same leads then wait for each other. Leads that were not written, as they
+ * are not there (a stage before dedupe ended them) or newer, go the longer way.
+ */
+export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
+  const { rows: written } = await trx.raw<{ rows: { tenant: string; lead_id: string }[] }>(
+    `insert into leads (${namesIn(endRecordset)}, source, trust, tier, name, fields, accepted_at)
+     select given.*, '', 0, 1, '', '{}', 'epoch' from jsonb_to_recordset(?::jsonb) as given(${endRecordset})
+     where exists (select from leads l where l.lead_id = given.lead_id and l.tenant = given.tenant offset 0)
+     order by lead_id, tenant
+     on conflict (lead_id, tenant) do update set ${setEnd}
+     returning tenant, lead_id`,
+    [toJsonb(rows.map(endOf))],
   );
-  return rowCount;
+  if (written.length === rows.length) return written.length;
+  const done = new Set(written.map(keyOf));
+  const rest = rows.filter((row) => !done.has(keyOf(row)));
+  const { rowCount } = await trx.raw<{ rowCount: number }>(`${insert} ${setEnd}`, [toJsonb(rest)]);
+  return written.length + rowCount;
 }
 
 /**

@@ -5,7 +5,7 @@ import { statement } from "../../mixins/knex.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import type { Lead } from "./lead.ts";
 import { type ArrivalRow, statesOf, upsertArrivals, upsertDead, upsertEnds } from "./leads.sql.ts";
-import { type LeadRow, rowOf } from "./row.ts";
+import { keyOf, type LeadRow, rowOf } from "./row.ts";
 
 export interface Checkpoint {
   lead: Lead;
@@ -87,8 +87,6 @@ export async function writeEnds(knex: Knex, ends: Checkpoint[]): Promise<void> {
 export async function writeDead(knex: Knex, rows: LeadRow[]): Promise<void> {
   for (const chunk of chunks(latest(rows))) await statement(() => upsertDead(knex, chunk));
 }
-
-const keyOf = (row: { lead_id: string; tenant: string }) => `${row.lead_id} ${row.tenant}`;
 
 function arrival(row: ArrivalRow, change: Arrival["change"]): Arrival {
   const { tenant, lead_id: leadId, state, merged_into: mergedInto, before, fresh_keys } = row;

@@ -1,4 +1,4 @@
-import { type Lead, trustLevels } from "./lead.ts";
+import { type Lead, lowestTier, trustLevels } from "./lead.ts";
 
 /** One lead as the statements of leads.sql.ts take it, in a JSON array. Scalars that are searched stand apart from `fields`. */
 export interface LeadRow {
@@ -35,6 +35,30 @@ export interface LeadRow {
   keys?: readonly string[];
 }
 
+export const keyOf = (row: Pick<LeadRow, "lead_id" | "tenant">) => `${row.lead_id} ${row.tenant}`;
+
+/** What an end writes of a row that is there already. */
+export function endOf(row: LeadRow) {
+  const { tenant, lead_id, revision, step, state, reason, stage, merged_into } = row;
+  const { warnings, facts, score, score_detail, mockup, timeline } = row;
+  return {
+    tenant,
+    lead_id,
+    revision,
+    step,
+    state,
+    reason,
+    stage,
+    merged_into,
+    warnings,
+    facts,
+    score,
+    score_detail,
+    mockup,
+    timeline,
+  };
+}
+
 export interface RowState {
   stage: string;
   state: string;
@@ -57,7 +81,7 @@ export function rowOf(lead: Lead, { stage, state, reason, into }: RowState): Lea
     source: lead.source,
     source_id: lead.sourceId ?? null,
     trust: trustLevels[lead.trust],
-    tier: lead.tier,
+    tier: lead.tier ?? lowestTier,
     name: fields.name,
     email: fields.email ?? null,
     phone: fields.phone ?? null,
@@ -111,7 +135,7 @@ export function rowOfDead(lead: unknown, stage: string, reason: string): LeadRow
     source: text(given["source"]) ?? "",
     source_id: text(given["sourceId"]) ?? null,
     trust: trustLevels[text(given["trust"]) as keyof typeof trustLevels] ?? trustLevels.imported,
-    tier: whole(given["tier"], 3) || 3,
+    tier: whole(given["tier"], 3) || lowestTier,
     name: text(fields["name"]) ?? "",
     email: text(fields["email"]) ?? null,
     phone: text(fields["phone"]) ?? null,

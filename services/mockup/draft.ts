@@ -1,5 +1,6 @@
 import type { Lead, MockupDraft } from "../leads/lead.ts";
 import { improvementsOf } from "./improvements.ts";
+import { siteText } from "./site-text.ts";
 import { clean } from "./text.ts";
 import { anyTrade, type Trade, trades } from "./trades.ts";
 
@@ -40,10 +41,11 @@ export function tradeOf({ fields }: Lead): Trade {
   return trades.find((trade) => trade.words.test(name)) ?? anyTrade;
 }
 
-function about({ fields, facts }: Lead, trade: Trade, city: string): MockupDraft["sections"][number] {
+function about(lead: Lead, trade: Trade, city: string): MockupDraft["sections"][number] {
+  const { fields } = lead;
   const name = clean(fields.name, 60) || "Us";
   const where = city ? `${name} is in ${city}.` : "";
-  const own = ownWords(facts.site?.description);
+  const own = ownWords(siteText(lead).description);
   const sentences = own ? [own] : [where, `${waysTo(fields)}: we are glad to hear from you.`];
   const known = [since(fields.foundedYear), rating(fields.rating, fields.reviewCount)].filter(
     (text) => text !== undefined,
@@ -63,7 +65,7 @@ function waysTo({ phone, email, address }: Lead["fields"]): string {
 }
 
 /** The site's own description, where it reads like one: two words are no text, and "Home | Wix" is nobody's words. */
-function ownWords(description: string | undefined): string | undefined {
+function ownWords(description: string): string | undefined {
   const text = clean(description, 320);
   if (text.length < 50 || text.split(" ").length < 8 || /https?:|lorem ipsum|just another wordpress/i.test(text))
     return undefined;

@@ -27,7 +27,8 @@ const sentences: Readonly<Record<string, string>> = {
   jumping_layout: "The page jumps while it loads, so that visitors tap the wrong thing.",
   hard_to_find: "Search engines find it hard to understand what your site is about.",
   hard_to_use: "Your site is hard to use for people who see, hear or move less well.",
-  many_site_errors: "A check of your site found many errors, such as links that lead nowhere.",
+  hardly_found: "Hardly anybody finds your site through search engines yet.",
+  hardly_linked: "Hardly any other web site points to yours yet.",
 };
 
 /** Rules about the web address that prove nothing an owner should be told. */

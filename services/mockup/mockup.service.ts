@@ -1,13 +1,16 @@
 import { join, resolve } from "node:path";
 import type { Context, Service } from "moleculer";
-import { forward } from "../../mixins/actor/outcome.ts";
+import { isOutage } from "../../mixins/actor/outage.ts";
+import { forward, type Outcome, retry, type Work, wait } from "../../mixins/actor/outcome.ts";
 import { actor } from "../../mixins/actor.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { WatchedFile } from "../../mixins/watched-file.ts";
-import type { Lead, MockupDraft } from "../leads/lead.ts";
+import { type Lead, lowestTier, type MockupDraft, type MockupFacts } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
-import { draft as draftOf } from "./draft.ts";
+import { draft as draftOf, tradeOf } from "./draft.ts";
+import { type Answer, draftByModel } from "./drafter.ts";
+import { type Failed, reasonOf, waitOf } from "./patience.ts";
 import { render, type Shown } from "./render.ts";
 import { siteRules } from "./site-rules.ts";
 
@@ -30,7 +33,10 @@ const ruleTexts = defineMixin<WithRuleTexts>()({
   },
 });
 
-/** Drafts a one-page site for leads at or above the audit threshold; the others go on without. */
+/**
+ * Drafts a one-page site for leads at or above the audit threshold; the others go on without. The template drafts those of
+ * tier 1; a language model writes the words for the others, where there is one. docs/mockup.md
+ */
 export default defineService({
   name: "mockup",
   // `started` runs from the last mixin to the first: the texts are there before the mailbox is read.
@@ -39,11 +45,11 @@ export default defineService({
       stage: "mockup",
       handle(batch) {
         const { auditThreshold } = resourcesOf(this.broker).settings;
-        const texts = (this as Service & WithRuleTexts).ruleTexts.value;
-        return batch.map(({ lead }) =>
-          (lead.score?.value ?? 0) >= auditThreshold
-            ? forward({ ...lead, mockup: draftOf(lead, texts) })
-            : forward(lead),
+        // All at once: the leads that need no model are not held longer than by its slowest call.
+        return Promise.all(
+          batch.map((work) =>
+            (work.lead.score?.value ?? 0) >= auditThreshold ? drafted(this, work) : forward(work.lead),
+          ),
         );
       },
       // Nothing ends here unless the flow ends here.
@@ -67,3 +73,39 @@ export default defineService({
     },
   },
 });
+
+/** The lead with its mock-up; or a wait, where the language model is down, limited or busy. */
+async function drafted(service: Service, work: Work<Lead>): Promise<Outcome<Lead>> {
+  const { broker } = service;
+  const { lead } = work;
+  const { llmKey, anthropicKey } = resourcesOf(broker).settings;
+  const base = draftOf(lead, (service as Service & WithRuleTexts).ruleTexts.value);
+  const byTemplate = (reason: string) => withMockup(lead, base, { by: "template", reason });
+  if ((lead.tier ?? lowestTier) < 2) return byTemplate("tier_1");
+  if (llmKey === "" && anthropicKey === "") return byTemplate("no_key");
+  try {
+    const { draft, told } = await draftByModel(lead, {
+      base,
+      trade: tradeOf(lead),
+      ask: (question) =>
+        broker.call<Answer, object>(
+          work.lane === "live" ? "llm.completeNow" : "llm.complete",
+          { ...question, tenant: lead.tenant, leadId: lead.leadId },
+          { requestID: work.requestId },
+        ),
+    });
+    return withMockup(lead, draft, told);
+  } catch (error) {
+    const failed = error as Error & Failed;
+    const now = Date.now();
+    const since = lead.timeline.at(-1)?.at ?? now;
+    const until = waitOf(failed, { now, since, chance: Math.random(), isDown: isOutage(failed) });
+    if (until !== null) return wait(until, failed.message);
+    const reason = reasonOf(failed);
+    return reason === null ? retry(failed) : byTemplate(reason);
+  }
+}
+
+function withMockup(lead: Lead, mockup: MockupDraft, told: MockupFacts): Outcome<Lead> {
+  return forward({ ...lead, mockup, facts: { ...lead.facts, mockup: told } });
+}

@@ -1,5 +1,5 @@
-import type { Address, Lead, MockupDraft } from "../leads/lead.ts";
-import { mailHref, mapHref, phoneHref, phoneText, webHref } from "./links.ts";
+import type { Address, Lead, MockupDraft, SectionLook } from "../leads/lead.ts";
+import { mailHref, phoneHref, phoneText } from "./links.ts";
 import { paletteOf } from "./palettes.ts";
 import { picture } from "./pictures.ts";
 import { style } from "./style.ts";
@@ -13,10 +13,15 @@ export type Shown = Pick<Lead, "fields" | "facts">;
 interface Way {
   label: string;
   text: string;
-  href: string;
+  /** Calls or writes to it; an address has none: nothing on the page leads to somebody else's. */
+  href?: string;
   /** What a button says. */
   action: string;
 }
+interface Link extends Way {
+  href: string;
+}
+type Section = MockupDraft["sections"][number];
 
 const networks: Readonly<Record<string, string>> = {
   facebook: "Facebook",
@@ -32,12 +37,16 @@ const networks: Readonly<Record<string, string>> = {
 
 /**
  * The page of a draft: a whole HTML document of about 15 kB, without scripts and without anything that is loaded from
- * elsewhere. Everything from outside is cleaned and escaped; links are http(s), tel and mailto alone.
+ * elsewhere. Everything from outside is cleaned and escaped. It leads nowhere but to its own parts and to the business: links
+ * are its telephone number and its e-mail address alone.
  */
 export function render(draft: MockupDraft, { fields, facts }: Shown): string {
   const name = clean(fields.name, 120) || "Your business";
   const ways = waysTo(fields);
-  const [services, steps, about] = [draft.sections[0], draft.sections[1], draft.sections[2]];
+  const links = ways.filter((way): way is Link => way.href !== undefined);
+  const sections = draft.sections.map((section, n) => ({ ...section, look: lookOf(section, n), id: `part-${n + 1}` }));
+  const first = sections[0];
+  const about = sections.findLast(({ look }) => look === "about");
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -54,8 +63,8 @@ export function render(draft: MockupDraft, { fields, facts }: Shown): string {
 <a class="skip" href="#main">Skip to the content</a>
 <header><div class="wrap">
 <a class="brand" href="#main"><span class="sign" aria-hidden="true">${text(initials(name), 8)}</span><span dir="auto">${escapeHtml(name)}</span></a>
-<nav aria-label="This page"><ul><li><a href="#help">${text(services?.title, 40)}</a></li><li><a href="#about">About</a></li><li><a href="#contact">Contact</a></li></ul></nav>
-${ways[0] ? button(ways[0], ways[0].action) : ""}
+<nav aria-label="This page"><ul>${first && first !== about ? `<li><a href="#${first.id}">${text(first.title, 40)}</a></li>` : ""}${about ? `<li><a href="#${about.id}">About</a></li>` : ""}<li><a href="#contact">Contact</a></li></ul></nav>
+${links[0] ? button(links[0], links[0].action) : ""}
 </div></header>
 <main id="main">
 <section class="hero"><div class="wrap">
@@ -63,13 +72,11 @@ ${ways[0] ? button(ways[0], ways[0].action) : ""}
 <p class="eyebrow" dir="auto">${escapeHtml([kindOf(draft), placeOf(fields.address)].filter((part) => part !== "").join(" · "))}</p>
 <h1>${text(draft.headline, 120)}</h1>
 <p class="lead" dir="auto">${text(draft.tagline, 300)}</p>
-<div class="actions">${actions(draft, ways)}</div>
+<div class="actions">${actions(draft, links, first?.id ?? "contact")}</div>
 </div>
 ${picture(draft.template, paletteOf(draft.palette))}
 </div></section>
-${services ? band("help", "tint", services, cards(services.items)) : ""}
-${steps ? band("steps", "", steps, numbered(steps.items)) : ""}
-${about ? band("about", "tint", about, known(about.items)) : ""}
+${sections.map((section, n) => band(section, n % 2 === 0 ? "tint" : "")).join("\n")}
 ${contact(draft, ways)}
 </main>
 <footer><div class="wrap"><p dir="auto">${escapeHtml(name)}</p>${social(facts.site?.social)}</div></footer>
@@ -88,7 +95,7 @@ function waysTo(fields: Lead["fields"]): Way[] {
   const mail = mailHref(fields.email);
   if (mail) ways.push({ label: "E-mail", text: clean(fields.email, 254), href: mail, action: "Write to us" });
   const address = addressOf(fields.address);
-  if (address) ways.push({ label: "Address", text: address, href: mapHref(address), action: "Find the way" });
+  if (address) ways.push({ label: "Address", text: address, action: "Find the way" });
   return ways;
 }
 
@@ -109,19 +116,24 @@ function kindOf({ template }: MockupDraft): string {
   return (trades.find((trade) => trade.template === template) ?? anyTrade).kind;
 }
 
-function button({ href }: Way, label: string, plain = false): string {
+function button({ href }: Pick<Link, "href">, label: string, plain = false): string {
   return `<a class="button${plain ? " plain" : ""}" href="${escapeHtml(href)}">${text(label, 60)}</a>`;
 }
 
-function actions(draft: MockupDraft, [first, second]: Way[]): string {
-  if (!first) return `<a class="button" href="#about">${text("Read more", 60)}</a>`;
+function actions(draft: MockupDraft, [first, second]: Link[], start: string): string {
+  if (!first) return button({ href: `#${start}` }, "Read more");
   return button(first, draft.callToAction) + (second ? button(second, second.action, true) : "");
 }
 
-function band(id: string, tone: string, { title, body }: MockupDraft["sections"][number], inside: string): string {
-  return `<section class="band ${tone}" id="${id}" aria-labelledby="${id}-title"><div class="wrap">
+/** Drafts of the first kind do not say it. */
+function lookOf({ look }: Section, place: number): SectionLook {
+  return look ?? (["cards", "steps", "about"] as const)[place] ?? "cards";
+}
+
+function band({ id, look, title, body, items }: Section & { id: string }, tone: string): string {
+  return `<section class="band ${tone} ${look}" id="${id}" aria-labelledby="${id}-title"><div class="wrap">
 <div class="head"><h2 id="${id}-title" dir="auto">${text(title, 120)}</h2><p dir="auto">${text(body, 600)}</p></div>
-${inside}</div></section>`;
+${look === "cards" ? cards(items) : look === "steps" ? numbered(items) : known(items)}</div></section>`;
 }
 
 /** "Title: a sentence" */
@@ -142,23 +154,25 @@ function known(items: string[] = []): string {
 }
 
 function contact(draft: MockupDraft, ways: Way[]): string {
-  const rows = ways.map(
-    (way) =>
-      `<div><dt>${way.label}</dt><dd><a href="${escapeHtml(way.href)}" dir="auto">${escapeHtml(way.text)}</a></dd></div>`,
-  );
+  const rows = ways.map(({ label, href, text: shown }) => {
+    const value = href
+      ? `<a href="${escapeHtml(href)}" dir="auto">${escapeHtml(shown)}</a>`
+      : `<span dir="auto">${escapeHtml(shown)}</span>`;
+    return `<div><dt>${label}</dt><dd>${value}</dd></div>`;
+  });
+  const first = ways.find((way): way is Link => way.href !== undefined);
   const body = ways.length > 0 ? "Whichever way suits you best." : "The ways to reach you go here.";
   return `<section class="band contact" id="contact" aria-labelledby="contact-title"><div class="wrap">
-<div class="head"><h2 id="contact-title">${text(draft.callToAction, 80)}</h2><p>${body}</p>${ways[0] ? `<div class="actions">${button(ways[0], ways[0].action)}</div>` : ""}</div>
+<div class="head"><h2 id="contact-title">${text(draft.callToAction, 80)}</h2><p>${body}</p>${first ? `<div class="actions">${button(first, first.action)}</div>` : ""}</div>
 ${rows.length > 0 ? `<dl>${rows.join("")}</dl>` : ""}</div></section>`;
 }
 
+/** Where else the business is, by name: a link would lead to somebody else's page. */
 function social(profiles: Record<string, string> | undefined): string {
-  const links = Object.entries(profiles ?? {}).flatMap(([network, url]) => {
-    const href = webHref(url);
-    const label = Object.hasOwn(networks, network) ? networks[network]! : undefined;
-    return href && label ? `<li><a href="${escapeHtml(href)}" rel="noopener nofollow">${label}</a></li>` : [];
-  });
-  return links.length > 0 ? `<ul>${links.join("")}</ul>` : "";
+  const names = Object.keys(profiles ?? {}).flatMap((network) =>
+    Object.hasOwn(networks, network) ? `<li>${networks[network]!}</li>` : [],
+  );
+  return names.length > 0 ? `<ul aria-label="Elsewhere">${names.join("")}</ul>` : "";
 }
 
 /** What this page is, for the owner: a draft, and what it would mend. */

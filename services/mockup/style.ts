@@ -18,7 +18,7 @@ header .wrap{display:flex;align-items:center;gap:1.75rem;min-height:4.75rem;padd
 .brand{display:flex;align-items:center;gap:.8rem;margin-inline-end:auto;font-weight:700;line-height:1.25;color:var(--ink);text-decoration:none;min-width:0}
 .brand span:last-child{display:-webkit-box;-webkit-line-clamp:2;-webkit-box-orient:vertical;overflow:hidden}
 .sign{flex:none;display:grid;place-items:center;width:2.75rem;height:2.75rem;border-radius:.8rem;background:var(--brand);color:#fff;letter-spacing:.02em}
-nav ul{display:flex;gap:1.5rem}nav a{color:var(--muted);text-decoration:none;padding-block:.5rem}nav a:hover{color:var(--ink);text-decoration:underline}
+nav{flex:none}nav ul{display:flex;gap:1.5rem;white-space:nowrap}nav a{color:var(--muted);text-decoration:none;padding-block:.5rem}nav a:hover{color:var(--ink);text-decoration:underline}
 .button{display:inline-flex;align-items:center;justify-content:center;min-height:3.1rem;padding:.7rem 1.5rem;border-radius:.8rem;background:var(--brand);border:2px solid var(--brand);color:#fff;font-weight:650;text-decoration:none;line-height:1.2;text-align:center}
 .button:hover{background:var(--deep);border-color:var(--deep)}
 .button.plain{background:transparent;color:var(--brand);border-color:color-mix(in srgb,var(--brand) 35%,transparent)}.button.plain:hover{background:var(--tint)}
@@ -31,13 +31,14 @@ header .button{min-height:2.75rem;padding:.5rem 1.15rem;white-space:nowrap}
 .known{display:flex;flex-wrap:wrap;gap:.6rem;margin-top:1.5rem}.known li{background:var(--paper);border:1px solid color-mix(in srgb,var(--brand) 28%,transparent);border-radius:2rem;padding:.35rem 1rem;font-size:.97rem;font-weight:600}
 .band{padding-block:clamp(3.25rem,7vw,6rem)}.tint{background:var(--tint)}
 .head{max-width:42rem;margin-bottom:2.25rem}.head p{color:var(--muted);margin-top:.9rem;font-size:1.1rem}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:1.1rem}
-.cards li{background:var(--paper);border:1px solid color-mix(in srgb,var(--ink) 9%,transparent);border-top:4px solid var(--brand);border-radius:1rem;padding:1.5rem}
-.cards p,.steps p{color:var(--muted);margin-top:.45rem}
-.steps{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:2rem;counter-reset:step}
-.steps li{counter-increment:step}
-.steps li::before{content:counter(step);display:grid;place-items:center;width:2.75rem;height:2.75rem;margin-bottom:1rem;border-radius:50%;background:var(--tint);border:2px solid var(--brand);color:var(--brand);font-weight:700}
-#about .wrap{display:grid;grid-template-columns:1fr 1fr;gap:1rem clamp(2rem,5vw,4.5rem)}#about .head{display:contents}#about .head p{margin:0;font-size:1.3rem;line-height:1.55;color:var(--ink)}#about .known{grid-column:2;margin-top:.5rem}
+ul.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:1.1rem}
+ul.cards li{background:var(--paper);border:1px solid color-mix(in srgb,var(--ink) 9%,transparent);border-top:4px solid var(--brand);border-radius:1rem;padding:1.5rem}
+ul.cards p,ol.steps p{color:var(--muted);margin-top:.45rem}
+ol.steps{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:2rem;counter-reset:step}
+ul.cards:has(li:nth-child(5)),ol.steps:has(li:nth-child(5)){grid-template-columns:repeat(auto-fit,minmax(min(20rem,100%),1fr))}
+ol.steps li{counter-increment:step}
+ol.steps li::before{content:counter(step);display:grid;place-items:center;width:2.75rem;height:2.75rem;margin-bottom:1rem;border-radius:50%;background:var(--tint);border:2px solid var(--brand);color:var(--brand);font-weight:700}
+section.about .wrap{display:grid;grid-template-columns:1fr 1fr;gap:1rem clamp(2rem,5vw,4.5rem)}section.about .head{display:contents}section.about .head p{margin:0;font-size:1.3rem;line-height:1.55;color:var(--ink)}section.about .known{grid-column:2;margin-top:.5rem}
 .contact .wrap{display:grid;grid-template-columns:1fr 1fr;gap:clamp(2rem,5vw,4.5rem);align-items:center}
 .contact{background:var(--deep);color:#fff}.contact .head{margin:0}.contact .head p{color:#fff;opacity:.86}
 .contact .button{background:#fff;border-color:#fff;color:var(--deep)}.contact .button:hover{background:var(--tint)}
@@ -48,8 +49,8 @@ dt{font-size:.9rem;color:var(--muted)}dd{margin:.15rem 0 0;font-weight:600}dd a{
 .notes ul{margin-top:1.1rem;display:grid;grid-template-columns:repeat(auto-fit,minmax(19rem,1fr));gap:.7rem 2.25rem}.notes li{padding-inline-start:1.7rem;position:relative}
 .notes li::before{content:"→";position:absolute;inset-inline-start:0;font-weight:700}.notes p{margin-top:1rem;max-width:46rem}
 footer{padding-block:2rem;color:var(--muted);font-size:.95rem}footer .wrap{display:flex;flex-wrap:wrap;gap:.5rem 2rem;justify-content:space-between}footer ul{display:flex;flex-wrap:wrap;gap:1.25rem}
-@media(max-width:56rem){nav{display:none}.hero .wrap,.contact .wrap,#about .wrap{grid-template-columns:1fr}#about .known{grid-column:1}.picture{aspect-ratio:16/10}.button{flex:1 1 auto}header .button{flex:none}header .wrap{gap:1rem;min-height:4.25rem}}
-@media(max-width:40rem){.steps{gap:1.4rem}.steps li{display:grid;grid-template-columns:2.75rem 1fr;column-gap:1.1rem;align-items:center}.steps li::before{margin:0;grid-row:1/3}.steps p{margin-top:.15rem}}
+@media(max-width:56rem){nav{display:none}.hero .wrap,.contact .wrap,section.about .wrap{grid-template-columns:1fr}section.about .known{grid-column:1}.picture{aspect-ratio:16/10}.button{flex:1 1 auto}header .button{flex:none}header .wrap{gap:1rem;min-height:4.25rem}}
+@media(max-width:40rem){ol.steps{gap:1.4rem}ol.steps li{display:grid;grid-template-columns:2.75rem 1fr;column-gap:1.1rem;align-items:center}ol.steps li::before{margin:0;grid-row:1/3}ol.steps p{margin-top:.15rem}}
 @media(max-width:30rem){.brand{font-size:.98rem}.sign{width:2.4rem;height:2.4rem}}
 @media print{header{position:static}.notes{display:none}}`;
 }

@@ -1,5 +1,7 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
+import { type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
+import { sortGoogle } from "../../mixins/provider/google.ts";
 import { provider } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
@@ -27,11 +29,22 @@ export default defineService({
       baseUrl: (settings) => settings.pagespeedUrl,
       dailyCalls: (settings) => settings.pagespeedDaily,
       schema,
-      sort: (_answer, body) => sortError(body),
+      sort: (_answer, body) => sortError(body) ?? sortGoogle(body),
       maxBytes,
     }),
   ] as const,
   actions: {
+    /** Forgets what is kept of these sites; returns how many were. Throws `OUTAGE` when that cannot be said. */
+    forget: {
+      params: forgetParams,
+      handler(ctx: Context<ForgetParams>): Promise<number> {
+        // As Moleculer's cacher names them: the action and the one parameter that `cache.keys` gives it.
+        return forget(
+          this.broker,
+          ctx.params.websites.map((url) => `${this.name}.facts:${url}`),
+        );
+      },
+    },
     /**
      * The site's {@link PageSpeedFacts}, kept for seven days by its URL, whoever asks. Throws `PROVIDER_OFF` without a
      * key, `PROVIDER_LATER`, `OVER_BUDGET`, `PROVIDER_REFUSED` for a page that cannot be measured, `OUTAGE`.

@@ -94,20 +94,13 @@ function known(facts: { [K in keyof PageSpeedFacts]: PageSpeedFacts[K] | undefin
 
 /**
  * Google's errors in its own terms. Lighthouse that could not load the page (400 `lighthouseUserError`, 500
- * `lighthouseError`: https://github.com/GoogleChrome/lighthouse/issues/16900, …/9893) speaks of the page; a key that is
- * not valid is told by 400, too. null: the HTTP status says enough.
+ * `lighthouseError`: https://github.com/GoogleChrome/lighthouse/issues/16900, …/9893) speaks of the page. null: it is
+ * none of these.
  */
-export function sortError(body: unknown): { kind: "never" | "down"; reason: string } | null {
-  const { error } = (body ?? {}) as {
-    error?: { message?: string; errors?: { domain?: string; reason?: string }[]; details?: { reason?: string }[] };
-  };
-  if (!error) return null;
-  const told = error.errors?.[0];
-  if (told?.domain === "lighthouse" || /^lighthouse/.test(told?.reason ?? "")) {
-    const code = /Lighthouse returned error: ([A-Z_]+)/.exec(error.message ?? "")?.[1];
-    return { kind: "never", reason: code ?? "LIGHTHOUSE_ERROR" };
-  }
-  const isKey =
-    error.details?.some(({ reason }) => reason === "API_KEY_INVALID") || /API key not valid/i.test(error.message ?? "");
-  return isKey ? { kind: "down", reason: "refuses the key (API_KEY_INVALID)" } : null;
+export function sortError(body: unknown): { kind: "never"; reason: string } | null {
+  const { error } = (body ?? {}) as { error?: { message?: string; errors?: { domain?: string; reason?: string }[] } };
+  const told = error?.errors?.[0];
+  if (told?.domain !== "lighthouse" && !/^lighthouse/.test(told?.reason ?? "")) return null;
+  const code = /Lighthouse returned error: ([A-Z_]+)/.exec(error?.message ?? "")?.[1];
+  return { kind: "never", reason: code ?? "LIGHTHOUSE_ERROR" };
 }

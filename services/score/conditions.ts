@@ -39,6 +39,8 @@ export const conditions: Readonly<Record<string, Condition>> = {
   accessibility_score_lt: below((s) => s.lead.facts.pagespeed?.accessibility),
   semrush_errors_gt: above((s) => s.lead.facts.semrush?.errors),
   semrush_score_lt: below((s) => s.lead.facts.semrush?.score),
+  semrush_traffic_lt: below((s) => s.lead.facts.semrush?.organicTraffic),
+  semrush_keywords_lt: below((s) => s.lead.facts.semrush?.organicKeywords),
 
   category_contains_any: {
     argument: "texts",

@@ -1,20 +1,25 @@
 import { derivedId } from "../intake/ids.ts";
+import { marksOf } from "../intake/marks.ts";
 import { normalise } from "../intake/normalise.ts";
 import type { Lead } from "../leads/lead.ts";
+import type { RawAnswer } from "../leads/raw.sql.ts";
 import { belongs, type ListingPage, type WorkItem } from "./work.ts";
 
 /**
- * The leads of a page that belong to the item. A listing without an id of its own gets one from its content, so that
- * the same page read twice gives the same leads. `now`: ms since 1970.
+ * The leads of a page that belong to the item, and what was told of each. A listing without an id of its own gets one
+ * from its content, so that the same page read twice gives the same leads. `now`: ms since 1970. `isErased`: its person
+ * asked to be forgotten.
  */
 export function leadsOf(
   item: WorkItem,
   page: Pick<ListingPage, "rows">,
   now: number,
-): { leads: Lead[]; refused: number } {
+  isErased: (lead: Lead) => boolean = () => false,
+): { leads: Lead[]; raw: RawAnswer[]; refused: number } {
   const leads: Lead[] = [];
+  const kept: RawAnswer[] = [];
   let refused = 0;
-  for (const { raw } of page.rows) {
+  for (const { raw, answer = raw } of page.rows) {
     const read = normalise(raw, {
       tenant: item.tenant,
       source: item.provider,
@@ -25,8 +30,12 @@ export function leadsOf(
       now,
       newId: () => derivedId("listing", item.tenant, item.provider, item.listing, JSON.stringify(raw)),
     });
-    if ("faults" in read) refused++;
-    else if (belongs(read.lead, item)) leads.push(read.lead);
+    if ("faults" in read || isErased(read.lead)) refused++;
+    else if (belongs(read.lead, item)) {
+      const { tenant, source, sourceId, leadId } = read.lead;
+      leads.push(read.lead);
+      kept.push({ tenant, source, sourceId: sourceId ?? leadId, leadId, marks: marksOf(read.lead), answer });
+    }
   }
-  return { leads, refused };
+  return { leads, raw: kept, refused };
 }

@@ -1,15 +1,17 @@
-import { randomBytes } from "node:crypto";
 import type { Context, Service } from "moleculer";
 import { headers, tenantPattern } from "../../config/names.ts";
 import { type Acceptor, acceptor } from "../../mixins/accept.ts";
 import { pack } from "../../mixins/actor/envelope.ts";
 import { Publisher } from "../../mixins/actor/publisher.ts";
 import { actor } from "../../mixins/actor.ts";
+import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
-import { trustLevels } from "../leads/lead.ts";
+import { writeTraceparent } from "../../mixins/trace/ids.ts";
+import { type Trust, trustLevels } from "../leads/lead.ts";
+import { RawSweeper } from "./raw-sweeper.ts";
 import { openWork, workState } from "./source.sql.ts";
-import { itemsOf, type WorkItem, type WorkOrder } from "./work.ts";
+import { itemsOf, pageEffect, providerTrust, type WorkItem, type WorkOrder } from "./work.ts";
 import { SourceWorker } from "./worker.ts";
 
 const stage = "source";
@@ -20,6 +22,7 @@ interface Vars {
   edge: Acceptor;
   publisher: Publisher;
   worker: SourceWorker;
+  raw: RawSweeper;
 }
 const vars = defineMixin<Vars>()({});
 
@@ -30,7 +33,7 @@ const vars = defineMixin<Vars>()({});
 export default defineService({
   name: stage,
   // A lease outlives the longest that a provider may take for a page (LEADS_PROVIDER_TIMEOUT_MS).
-  settings: { leaseMs: 60_000, patienceMs: 30_000 },
+  settings: { leaseMs: 60_000, patienceMs: 30_000, sweepMs: 600_000 },
   mixins: [
     vars,
     actor<WorkItem>({
@@ -53,17 +56,18 @@ export default defineService({
         listing: { type: "string", min: 1, max: 2_000 },
         zips: { type: "array", min: 1, max: 10_000, items: { type: "string", pattern: /^[0-9A-Za-z -]{2,10}$/ } },
         verticals: { type: "array", min: 1, max: 200, items: { type: "string", min: 1, max: 64 } },
-        trust: { type: "enum", values: Object.keys(trustLevels), default: "scraped" },
+        trust: { type: "enum", values: Object.keys(trustLevels), optional: true },
         region: { type: "string", pattern: /^[A-Z]{2}$/, optional: true },
         areaCode: { type: "string", pattern: /^\d{2,5}$/, optional: true },
       },
-      async handler(ctx: Context<Omit<WorkOrder, "region"> & { region?: string }>) {
+      async handler(ctx: Context<Omit<WorkOrder, "region" | "trust"> & { region?: string; trust?: Trust }>) {
         const { settings, databases, names } = resourcesOf(this.broker);
-        const order: WorkOrder = { ...ctx.params, region: ctx.params.region ?? settings.defaultRegion };
+        const { region = settings.defaultRegion, trust = providerTrust[ctx.params.provider] ?? "scraped" } = ctx.params;
+        const order: WorkOrder = { ...ctx.params, region, trust };
         const items = new Map(itemsOf(order, Date.now()).map((item) => [item.leadId, item]));
         const open = await openWork(databases.of(order.tenant), [...items.values()], againAfterMs);
-        const requestId = randomBytes(16).toString("hex");
-        const traceparent = `00-${requestId}-${randomBytes(8).toString("hex")}-01`;
+        const requestId = ctx.requestID!;
+        const traceparent = writeTraceparent(requestId, ctx.id, ctx.tracing === true);
         const route = { tenant: order.tenant, lane: "bulk" as const, requestId, traceparent };
         await Promise.all(
           open.map(async ({ workId, round }) => {
@@ -89,23 +93,34 @@ export default defineService({
     },
   },
   created() {
-    const { databases, onDrain } = resourcesOf(this.broker);
-    this.edge = acceptor(resourcesOf(this.broker));
+    const { databases, erased, settings, onDrain } = resourcesOf(this.broker);
+    const meter = meterOf(this.broker);
+    this.edge = acceptor(resourcesOf(this.broker), (lane, leads) => meter.add("leads_accepted_total", { lane }, leads));
     this.worker = new SourceWorker({
-      ...this.settings,
+      leaseMs: this.settings.leaseMs,
+      patienceMs: this.settings.patienceMs,
+      rawDays: settings.rawDays,
       databases,
-      page: ({ provider, listing, zip, vertical, tenant, leadId, revision }, cursor) =>
+      erased,
+      page: ({ provider, listing, zip, vertical, region, tenant, leadId, revision }, cursor) =>
         this.broker.call(`listing-${provider}.page`, {
           listing,
           zip,
           vertical,
+          region,
           cursor,
           // Who pays, and for what: a page read again is the same effect.
           tenant,
-          effect: `${leadId} ${revision} ${cursor ?? ""}`,
+          effect: pageEffect({ leadId, revision }, cursor),
         }),
       // A full intake is waited for in the mailbox, with the lease given back.
       bulk: (origin) => this.edge.bulk(origin, { fullForMs: 5_000 }),
+    });
+    this.raw = new RawSweeper({
+      databases,
+      days: settings.rawDays,
+      everyMs: this.settings.sweepMs,
+      onFault: (error) => this.logger.warn("cannot sweep old listings", error.message),
     });
     onDrain(async () => {
       this.worker.stopping = true;
@@ -113,8 +128,10 @@ export default defineService({
   },
   async started() {
     this.publisher = new Publisher(await resourcesOf(this.broker).nats());
+    this.raw.start();
   },
-  stopped() {
+  async stopped() {
+    await this.raw?.stop();
     this.edge.close();
     this.publisher?.close();
   },

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { derivedId } from "../intake/ids.ts";
 import { slug } from "../intake/text.ts";
 import type { Lead, TimelineEntry, Trust } from "../leads/lead.ts";
@@ -35,12 +36,21 @@ export interface WorkOrder {
 
 /** What a provider's `page` action answers. */
 export interface ListingPage {
-  /** Listings as told, in the provider's own words mapped to the fields of a lead. */
-  rows: { raw: unknown }[];
+  /** Listings in the fields of a lead; `answer` is what of the provider's own words may be kept, where these are not them. */
+  rows: { raw: unknown; answer?: unknown }[];
   /** Rows of it that could not be read. */
   unreadable: number;
   /** Where the next page begins; null after the last. */
   cursor: string | null;
+}
+
+/** How far a provider is believed where the order does not say; any other is `scraped`. */
+export const providerTrust: Readonly<Record<string, Trust>> = { places: "google", yelp: "yelp" };
+
+/** Names the effect of reading a page, for ever. A long cursor (a token) is shortened to its hash. */
+export function pageEffect({ leadId, revision }: Pick<WorkItem, "leadId" | "revision">, cursor: string | null): string {
+  const page = cursor ?? "";
+  return `${leadId} ${revision} ${page.length > 32 ? createHash("sha256").update(page).digest("hex") : page}`;
 }
 
 /** The items of an order, each once. `now`: ms since 1970. */

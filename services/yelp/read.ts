@@ -64,7 +64,7 @@ export interface SearchAnswer {
 }
 
 export interface YelpPage {
-  rows: { raw: unknown }[];
+  rows: { raw: unknown; answer: unknown }[];
   unreadable: number;
   cursor: string | null;
 }
@@ -75,7 +75,9 @@ export function pageOf({ total, businesses }: SearchAnswer, offset: number): Yel
   const isLast = businesses.length === 0 || next >= Math.min(total, maxResults);
   return {
     // One that has closed for good is no lead.
-    rows: businesses.filter(({ is_closed: isClosed }) => isClosed !== true).map((one) => ({ raw: rawOf(one) })),
+    rows: businesses
+      .filter(({ is_closed: isClosed }) => isClosed !== true)
+      .map((one) => ({ raw: rawOf(one), answer: one })),
     unreadable: 0,
     cursor: isLast ? null : String(next),
   };

@@ -142,7 +142,7 @@ describe("the audit", function () {
       const [later] = pack({ ...origin(), lane: "live" }, [{ lead: parked }]);
       later!.headers.set("Nats-Schedule", `@at ${new Date(Date.now() + 3_600_000).toISOString()}`);
       later!.headers.set("Nats-Schedule-Target", names.park.due("score", "live"));
-      await js.publish(names.park.schedule("score", "x"), later!.data, { headers: later!.headers });
+      await js.publish(names.park.schedule("score", "live", "x"), later!.data, { headers: later!.headers });
       const [now] = pack({ ...origin(), lane: "live" }, [{ lead: due }]);
       await js.publish(names.park.due("score", "live"), now!.data, { headers: now!.headers });
       const [item] = pack({ ...origin(), lane: "live" }, [{ lead: work }]);

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { screenshotKey } from "../../config/names.ts";
+import { ObjectStore } from "../../mixins/object-store.ts";
 import { signLink } from "../../services/email/links.ts";
 import { addressHash } from "../../services/email/recipient.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   generous,
   postBulk,
@@ -22,6 +25,8 @@ const lead = {
   phone: "773 555 0101",
   foundedYear: "soon",
 };
+
+const forgotten = { name: "Gone Bakery", email: "owner@gone.example", source: "crm", sourceId: "gone" };
 
 const linkSecret = "a-secret-of-this-test-that-signs-links";
 const eventSecret = "a-secret-of-this-test-that-signs-events";
@@ -44,8 +49,13 @@ describe("GET /openapi.json", () => {
   before(async function () {
     this.timeout(60_000);
     gateway = await startGateway({
-      services: [...stages, "services/budget/budget.service.ts"],
-      env: { ...generous, LEADS_LINK_SECRETS: linkSecret, LEADS_MAIL_EVENT_SECRETS: eventSecret },
+      services: [...stages, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      env: {
+        ...generous,
+        LEADS_ERASE_AGAIN_MS: "200",
+        LEADS_LINK_SECRETS: linkSecret,
+        LEADS_MAIL_EVENT_SECRETS: eventSecret,
+      },
     });
     ({ secret } = await gateway.key("acme", "ingest", "read", "operate"));
     description = await (await fetch(`${gateway.url}/openapi.json`)).json();
@@ -77,12 +87,12 @@ describe("GET /openapi.json", () => {
     }
   }
   const read = (path: string) => told(gateway.call(secret, path));
-  const send = (method: string, path: string, body: object | string, headers: Record<string, string> = {}) =>
+  const send = (method: string, path: string, body?: object | string, headers: Record<string, string> = {}) =>
     told(
       gateway.call(secret, path, {
         method,
-        headers: { "content-type": "application/json", ...headers },
-        body: typeof body === "string" ? body : JSON.stringify(body),
+        headers: { ...(body && { "content-type": "application/json" }), ...headers },
+        ...(body && { body: typeof body === "string" ? body : JSON.stringify(body) }),
       }),
     );
   const told = async (answered: Promise<Response>) => {
@@ -176,6 +186,21 @@ describe("GET /openapi.json", () => {
       await send("PUT", "/v1/mail", { timeZone: "America/Nowhere" }),
       await send("PUT", "/v1/mail", { daylimit: 10 }),
     ],
+    getScreenshot: async () => {
+      const store = new ObjectStore(gateway.resources.nats, gateway.names.objects.screenshots);
+      await store.put(screenshotKey("acme", passed.id), Buffer.from("a picture"));
+      return [
+        await read(`/v1/leads/${passed.id}/screenshot`),
+        await read(`/v1/leads/${randomUUID()}/screenshot`),
+        await read("/v1/leads/none/screenshot"),
+      ];
+    },
+    getSettings: async () => [await read("/v1/settings")],
+    changeSettings: async () => [
+      await send("PUT", "/v1/settings", { tier: 2 }),
+      await send("PUT", "/v1/settings", { tier: 4 }),
+      await send("PUT", "/v1/settings", { tier: 2, day: 1 }),
+    ],
     resumeMail: async () => [await send("POST", "/v1/mail/resume", {})],
     mailEvents: async () => {
       const body = JSON.stringify({ events: [] });
@@ -198,6 +223,27 @@ describe("GET /openapi.json", () => {
       await read(`/m/${mockupToken(randomUUID())}`),
       await read("/m/none"),
     ],
+    eraseLead: async () => {
+      const { body } = await postLead(gateway, secret, forgotten);
+      return [
+        await send("DELETE", `/v1/leads/${body.id}`),
+        await send("DELETE", `/v1/leads/${randomUUID()}`),
+        await send("DELETE", "/v1/leads/none"),
+      ];
+    },
+    listTombstones: async () => [await read("/v1/tombstones?limit=1"), await read("/v1/tombstones?cursor=none")],
+    liftTombstone: async () => {
+      const { body } = await read("/v1/tombstones");
+      const { id } = body.items[0];
+      const lift = () => send("DELETE", `/v1/tombstones/${id}`);
+      const refused = await postLead(gateway, secret, forgotten);
+      await check("createLead", refused);
+      assert.equal(refused.status, 409);
+      await eventually("the erasure is finished", async () => (await read("/v1/tombstones")).body.items[0].finishedAt);
+      const lifted = [await lift(), await lift()];
+      await eventually("it may come again", async () => (await postLead(gateway, secret, forgotten)).status === 202);
+      return lifted;
+    },
     healthz: async () => [await read("/healthz")],
     readyz: async () => [await read("/readyz")],
     openapi: async () => [await read("/openapi.json")],
@@ -251,7 +297,7 @@ describe("GET /openapi.json", () => {
     for (const [path, methods, allow] of [
       ["/v1/leads", ["PUT", "DELETE", "PATCH", "OPTIONS"], "POST, GET, HEAD"],
       ["/v1/leads/bulk", ["GET", "PUT"], "POST"],
-      [`/v1/leads/${passed.id}`, ["POST", "DELETE"], "GET, HEAD"],
+      [`/v1/leads/${passed.id}`, ["POST", "PUT"], "GET, HEAD, DELETE"],
       ["/healthz", ["POST"], "GET, HEAD"],
     ] as const)
       for (const method of methods) {

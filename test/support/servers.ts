@@ -11,6 +11,7 @@ import { findNatsServer, natsServer } from "../../bin/stack/nats.ts";
 import { createDatabase, dropDatabase, postgresHome, postgresServer } from "../../bin/stack/postgres.ts";
 import { findRedisServer, redisServer } from "../../bin/stack/redis.ts";
 import { Server, type ServerKind } from "../../bin/stack/server.ts";
+import { findZipkin, zipkinServer } from "../../bin/stack/zipkin.ts";
 import { type Names, namesFor } from "../../config/names.ts";
 import { environmentOf, loadSettings, type Settings } from "../../config/settings.ts";
 import { openDatabase } from "../../mixins/knex.ts";
@@ -76,6 +77,12 @@ export const ownPostgres = async ({ durable = false } = {}): Promise<OwnServer> 
 export const ownRedis = async (): Promise<OwnServer | null> => {
   const binary = await redisBinary();
   return binary ? own(redisServer(binary)) : null;
+};
+
+/** A Zipkin of this test's own, up in five seconds; null where there is no Java for it, or no jar. */
+export const ownZipkin = async (): Promise<OwnServer | null> => {
+  const zipkin = await findZipkin(stackDir, log);
+  return zipkin ? own(zipkinServer(zipkin)) : null;
 };
 
 export interface Servers {

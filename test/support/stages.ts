@@ -34,6 +34,12 @@ export const quick: Omit<StageConfig, "name"> = {
   retry: { retries: 3, baseMs: 200, maxMs: 1_000 },
 };
 
+/** The stage mockup between nothing and an end. */
+export const draftingFlow: StageConfig[] = [
+  { name: "mockup", ...quick },
+  { name: "end", ...quick },
+];
+
 export const origin = (tenant = "acme") => ({
   tenant,
   requestId: randomBytes(16).toString("hex"),

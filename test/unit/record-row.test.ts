@@ -42,7 +42,7 @@ describe("a lead as a row of the record", () => {
     );
     assert.deepEqual(
       [row?.revision, row?.step, row?.name, row?.trust, row?.tier, row?.score, row?.state, row?.reason],
-      [0, 0, "", 50, 3, 32_767, "dead", "TypeError"],
+      [0, 0, "", 50, 1, 32_767, "dead", "TypeError"],
     );
     for (const nobody of [null, 7, "x", [], {}, { leadId: "no-uuid", tenant: "acme" }, { leadId: lead.leadId }])
       assert.equal(rowOfDead(nobody, "score", "x"), null);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { settingsMarkdown, withSettingsTable } from "../../bin/docs.ts";
+import { settingsMarkdown, upToDate } from "../../bin/docs.ts";
 import { environmentOf, loadSettings, SettingsError, settingsTable, shieldEnvironment } from "../../config/settings.ts";
 
 function faultsOf(env: Record<string, string>): string[] {
@@ -95,7 +95,7 @@ describe("the settings", () => {
     const file = join(import.meta.dirname, "..", "..", "README.md");
     const readme = readFileSync(file, "utf8");
     assert.ok(readme.includes(settingsMarkdown()), "the table is out of date: node bin/docs.ts writes it anew");
-    assert.equal(withSettingsTable(readme), readme);
+    assert.equal(upToDate("README.md", readme), readme);
   });
 });
 

@@ -4,8 +4,10 @@ import * as source from "./002-source.ts";
 import * as blocking from "./010-blocking.ts";
 import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
+import * as listings from "./040-listings.ts";
 import * as narrowKeys from "./050-narrow-keys.ts";
 import * as reviews from "./051-reviews.ts";
+import * as erasure from "./060-erasure.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -13,8 +15,10 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "010-blocking": blocking,
   "020-budget": budget,
   "030-mail": mail,
+  "040-listings": listings,
   "050-narrow-keys": narrowKeys,
   "051-reviews": reviews,
+  "060-erasure": erasure,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

@@ -31,13 +31,19 @@ export type Words = Partial<Record<"401" | "402" | "429" | "500", object>>;
 /** A server on a free port that fails as told, and else answers by `answer` (which refuses what the real one would). */
 export async function httpStub(
   words: Words,
-  answer: (url: URL, request: IncomingMessage) => { status: number; body: unknown; headers?: Record<string, string> },
+  answer: (
+    url: URL,
+    request: IncomingMessage,
+    sent: string,
+  ) => { status: number; body: unknown; headers?: Record<string, string> },
 ): Promise<HttpStub> {
   const stub = { failure: "none" as Failure, requests: [] as string[], served: 0 };
   const json = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) =>
     response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
-  const server = createServer((request, response) => {
+  const server = createServer(async (request, response) => {
     stub.requests.push(request.url!);
+    let sent = "";
+    for await (const part of request.setEncoding("utf8")) sent += part;
     const url = new URL(request.url!, "http://stub");
     switch (stub.failure) {
       case "401":
@@ -50,7 +56,7 @@ export async function httpStub(
       case "slow":
         return;
       case "cut": {
-        const whole = JSON.stringify(answer(url, request).body);
+        const whole = JSON.stringify(answer(url, request, sent).body);
         response.writeHead(200, { "content-type": "application/json", "content-length": String(whole.length) });
         response.write(whole.slice(0, whole.length / 2), () => response.destroy());
         return;
@@ -60,7 +66,7 @@ export async function httpStub(
       case "not JSON":
         return response.writeHead(200, { "content-type": "text/html" }).end("<html>maintenance</html>");
       case "none": {
-        const { status, body, headers } = answer(url, request);
+        const { status, body, headers } = answer(url, request, sent);
         if (status === 200) stub.served++;
         return json(response, status, body, headers);
       }

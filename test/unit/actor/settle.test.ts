@@ -86,7 +86,7 @@ describe("settling a batch", () => {
   it("parks a failure until its backoff is over, with its tries", () => {
     const { parcels, dead } = settle([entry(() => retry(new TypeError("oops")))], context);
     assert.equal(dead.length, 0);
-    assert.match(parcels[0]!.subject, /^t\.park\.wait\.one\.[\w-]+$/);
+    assert.match(parcels[0]!.subject, /^t\.park\.wait\.one\.bulk\.[\w-]+$/);
     assert.equal(parcels[0]!.envelope.headers.get(headers.scheduleTarget), "t.park.due.one.bulk");
     assert.ok(schedule(parcels[0]!) >= now + 500 && schedule(parcels[0]!) <= now + 750);
     assert.deepEqual(itemsOf(parcels[0]!)[0]!.tries, {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { keysOf } from "../../../services/dedupe/keys.ts";
 import { profileOf } from "../../../services/dedupe/profile.ts";
-import { isSharedDomain } from "../../../services/dedupe/shared-domains.ts";
 import { nameWords, readStreet } from "../../../services/dedupe/words.ts";
+import { isSharedDomain } from "../../../services/intake/shared-domains.ts";
 import type { Lead, LeadFields } from "../../../services/leads/lead.ts";
 import { aLead } from "../../support/leads.ts";
 

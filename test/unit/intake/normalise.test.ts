@@ -72,7 +72,7 @@ describe("intake: a lead as a whole", () => {
       "website",
     ]);
     assert.deepEqual(lead.fields, { name: "Hayes Center", address: { street: "4859 S. Wabash", country: "US" } });
-    assert.equal(lead.tier, 1);
+    assert.equal(lead.tier, undefined);
     assert.equal(lead.trust, "imported");
   });
 

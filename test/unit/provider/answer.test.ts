@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { retryAfterMs, sortStatus } from "../../../mixins/provider/answer.ts";
+import { sortGoogle } from "../../../mixins/provider/google.ts";
 import { factsOf, query, sortError } from "../../../services/pagespeed/read.ts";
 import { measurement } from "../../support/providers/pagespeed.ts";
 
 const now = Date.UTC(2026, 10, 23, 12);
 const sorted = (status: number, headers: Record<string, string> = {}) => {
-  const { kind, ...more } = sortStatus(status, new Headers(headers), now) as { kind: string; waitMs?: number | null };
+  const { kind, ...more } = sortStatus({ status, headers: new Headers(headers) }, now) as {
+    kind: string;
+    waitMs?: number | null;
+  };
   return "waitMs" in more ? [kind, more.waitMs] : [kind];
 };
 
@@ -95,8 +99,9 @@ describe("an answer of PageSpeed", () => {
     const key = {
       error: { message: "API key not valid. Please pass a valid API key.", details: [{ reason: "API_KEY_INVALID" }] },
     };
-    assert.equal(sortError(key)?.kind, "down");
-    assert.equal(sortError({ error: { message: "Internal error encountered." } }), null);
+    assert.equal(sortError(key), null);
+    assert.equal(sortGoogle(key)?.kind, "down");
+    assert.equal(sortGoogle(page), null);
     assert.equal(sortError(undefined), null);
   });
 });

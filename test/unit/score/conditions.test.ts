@@ -97,6 +97,18 @@ const cases: Record<string, Case> = {
     fails: [withFacts({ semrush: { errors: 100 } })],
     unknown: [nothing, withFacts({ semrush: {} })],
   },
+  semrush_traffic_lt: {
+    condition: "50",
+    holds: [withFacts({ semrush: { organicTraffic: 0 } })],
+    fails: [withFacts({ semrush: { organicTraffic: 50 } })],
+    unknown: [nothing, withFacts({ semrush: { status: "failed" } })],
+  },
+  semrush_keywords_lt: {
+    condition: "10",
+    holds: [withFacts({ semrush: { organicKeywords: 9 } })],
+    fails: [withFacts({ semrush: { organicKeywords: 10 } })],
+    unknown: [nothing, withFacts({ semrush: {} })],
+  },
   semrush_score_lt: {
     condition: "60",
     holds: [withFacts({ semrush: { score: 59 } })],

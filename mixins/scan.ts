@@ -1,12 +1,15 @@
-import { createInbox, type NatsConnection } from "nats";
-import { inboxPrefix } from "../../mixins/actor/publisher.ts";
-import { outage } from "../../mixins/errors.ts";
-import { jsApi } from "../../mixins/jetstream.ts";
+import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from "nats";
+import { inboxPrefix } from "./actor/publisher.ts";
+import { outage } from "./errors.ts";
+import { jsApi } from "./jetstream.ts";
 
 /** A message as it stands in a stream. */
 export interface Stored {
   subject: string;
   seq: number;
+  /** When the stream stored it, ms since 1970. */
+  storedAt: number;
+  headers: MsgHdrs | undefined;
   data: Uint8Array;
 }
 
@@ -21,9 +24,13 @@ const silenceMs = 10_000;
  * consumer: a work queue admits no second one, and reading must take nothing from the mesh. Messages that leave while it
  * reads may be missing, those that come may be there. The stream must have `allow_direct`.
  */
-export async function* scan(nc: NatsConnection, stream: string): AsyncGenerator<Stored[]> {
-  for (let seq = 1; ; ) {
-    const batch = await getBatch(nc, stream, seq);
+export async function* scan(
+  nc: NatsConnection,
+  stream: string,
+  { subject = ">", from = 1, messages = batchMessages }: { subject?: string; from?: number; messages?: number } = {},
+): AsyncGenerator<Stored[]> {
+  for (let seq = from; ; ) {
+    const batch = await getBatch(nc, stream, { seq, next_by_subj: subject, batch: messages, max_bytes: batchBytes });
     if (batch.length === 0) return;
     yield batch;
     seq = batch.at(-1)!.seq + 1;
@@ -31,7 +38,7 @@ export async function* scan(nc: NatsConnection, stream: string): AsyncGenerator<
 }
 
 /** Batched direct get, https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-31.md (the client has none by sequence). */
-function getBatch(nc: NatsConnection, stream: string, seq: number): Promise<Stored[]> {
+function getBatch(nc: NatsConnection, stream: string, request: object): Promise<Stored[]> {
   return new Promise((resolve, reject) => {
     const batch: Stored[] = [];
     const inbox = createInbox(inboxPrefix(nc));
@@ -50,16 +57,40 @@ function getBatch(nc: NatsConnection, stream: string, seq: number): Promise<Stor
         if (code === 204 || code === 404) return end();
         if (code >= 400) return end(outage("nats", new Error(`reading ${stream}: ${code} ${description}`)));
         timer.refresh();
-        batch.push({
-          subject: message.headers?.get("Nats-Subject") ?? "",
-          seq: Number(message.headers?.get("Nats-Sequence")),
-          data: message.data,
-        });
+        batch.push(stored(message));
       },
     });
-    const request = { batch: batchMessages, max_bytes: batchBytes, seq, next_by_subj: ">" };
     nc.publish(`$JS.API.DIRECT.GET.${stream}`, JSON.stringify(request), { reply: inbox });
   });
+}
+
+/** The message of this sequence, or the first one on `subject` from there on; null where there is none. */
+export async function getMessage(
+  nc: NatsConnection,
+  stream: string,
+  { seq, subject }: { seq: number; subject?: string },
+): Promise<Stored | null> {
+  const request = JSON.stringify(subject === undefined ? { seq } : { seq, next_by_subj: subject });
+  let message: Msg;
+  try {
+    message = await nc.request(`$JS.API.DIRECT.GET.${stream}`, request, { timeout: 5_000 });
+  } catch (error) {
+    throw outage("nats", error);
+  }
+  const { code = 0, description = "" } = message.headers ?? {};
+  if (code === 404) return null;
+  if (code >= 400) throw outage("nats", new Error(`reading ${stream}: ${code} ${description}`));
+  return stored(message);
+}
+
+function stored({ headers, data }: Msg): Stored {
+  return {
+    subject: headers?.get("Nats-Subject") ?? "",
+    seq: Number(headers?.get("Nats-Sequence")),
+    storedAt: Date.parse(headers?.get("Nats-Time-Stamp") ?? ""),
+    headers,
+    data,
+  };
 }
 
 /** Names of all streams that begin with `prefix`. */

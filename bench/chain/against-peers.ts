@@ -1,0 +1,111 @@
+import { loadSettings } from "../../config/settings.ts";
+import { openDatabase } from "../../mixins/knex.ts";
+import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
+import { aLead } from "../load.ts";
+import { atLeast, type BenchOptions, figure, median, type Row } from "../row.ts";
+import { createTable, truncate, upsert } from "./checkpoint.sql.ts";
+import { type Comparison, meshChain } from "./compare.ts";
+import { gathering, loadPeer, type PeerName, peerNames } from "./peer.ts";
+
+type Chain = Pick<Comparison, "stages" | "checkpoints">;
+
+/** Leads a job, with what is tried for each and what the mesh must reach: so many times the better peer's rate. */
+const sizes = [
+  {
+    perJob: 1,
+    goal: 9,
+    leads: { mesh: 40_000, peer: 8_000 },
+    concurrency: { bullmq: [100, 500], channels: [100, 500] },
+  },
+  {
+    perJob: 50,
+    goal: 1.5,
+    leads: { mesh: 40_000, peer: 20_000 },
+    concurrency: { bullmq: [10, 50], channels: [10, 50] },
+  },
+] as const;
+/** What a peer's jobs write together in one statement: as much as a batch of the mesh. */
+const statementLeads = 250;
+
+/**
+ * The same chain on other libraries, in one run and by turns with the mesh's: each has the settings that its documentation
+ * gives for throughput (bench/README.md) and the best of two concurrencies; its concurrent jobs share their statements.
+ */
+export async function againstPeers({ stages, checkpoints }: Chain, { short, log }: BenchOptions): Promise<Row[]> {
+  await using nats = await ownNats();
+  await using redis = await ownRedis();
+  if (redis === null) {
+    log("no redis-server: BullMQ is left out, and with it the comparison");
+    return [];
+  }
+  await using postgres = await ownPostgres({ durable: true });
+  const knex = openDatabase({ databaseUrl: postgres.url, databasePool: 8, statementTimeoutMs: 60_000 });
+  await createTable(knex);
+  const scale = short ? 4 : 1;
+  let serial = 0;
+
+  const mesh = async (perEnvelope: number, count: number) => {
+    await truncate(knex);
+    const settings = loadSettings({
+      LEADS_PREFIX: `p${serial++}`,
+      LEADS_NATS_URL: nats.url,
+      LEADS_DATABASE_URL: postgres.url,
+      LEADS_LOG_LEVEL: "error",
+      LEADS_MAILBOX_ENVELOPES: "1000000",
+    });
+    const shape = { batchLeads: 250, perEnvelope, concurrency: 2 };
+    const plan = { settings, shape, count, stages, checkpoints };
+    return count / ((await meshChain(plan, (batch, step) => upsert(knex, batch, step))) / 1_000);
+  };
+  const peer = async (name: PeerName, perJob: number, concurrency: number, count: number) => {
+    await truncate(knex);
+    const run = await loadPeer(name);
+    const writers = stages.map((_, n) => gathering((leads) => upsert(knex, leads, n + 1), statementLeads));
+    const tookMs = await run({
+      prefix: `p${serial++}`,
+      natsUrl: nats.url,
+      redisUrl: redis.url,
+      stages,
+      count,
+      perJob,
+      concurrency,
+      lead: aLead,
+      checkpoint: async (n, leads) => {
+        if (checkpoints.has(n)) await writers[n]!(leads);
+      },
+    });
+    return count / (tookMs / 1_000);
+  };
+
+  const rows: Row[] = [];
+  try {
+    // The first run of a process is its slowest: it is not counted.
+    await mesh(50, sizes[0].leads.mesh / 4);
+    for (const { perJob, goal, leads, concurrency } of sizes) {
+      const rates = new Map<string, number[]>();
+      const note = (who: string, rate: number) => {
+        log(`${who}, ${perJob} a job: ${Math.round(rate)} leads/s`);
+        rates.set(who, [...(rates.get(who) ?? []), rate]);
+      };
+      for (let turn = 0; turn < (short ? 1 : 3); turn++) {
+        note("mesh", await mesh(perJob, leads.mesh / scale));
+        for (const name of peerNames) {
+          for (const atOnce of concurrency[name])
+            note(`${name}, ${atOnce} at once`, await peer(name, perJob, atOnce, leads.peer / scale));
+        }
+      }
+      const of = (who: string) =>
+        Math.max(...[...rates].filter(([key]) => key.startsWith(who)).map(([, r]) => median(r)));
+      const best = Math.max(...peerNames.map(of));
+      rows.push(
+        figure("chain", `mesh beside its peers, ${perJob} a job`, "leads/s", of("mesh")),
+        figure("chain", `BullMQ, ${perJob} a job`, "leads/s", of("bullmq")),
+        figure("chain", `@moleculer/channels, ${perJob} a job`, "leads/s", of("channels")),
+        atLeast("chain", `mesh / better peer, ${perJob} a job`, "ratio", of("mesh") / best, goal),
+      );
+    }
+    return rows;
+  } finally {
+    await knex.destroy();
+  }
+}

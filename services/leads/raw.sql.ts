@@ -1,0 +1,77 @@
+import type { Knex } from "knex";
+import { statement } from "../../mixins/knex.ts";
+import { toJsonb } from "./row.ts";
+
+/** A listing: whose, of which source, and its own id there (its lead's id where it has none). */
+export interface ListingKey {
+  tenant: string;
+  source: string;
+  sourceId: string;
+}
+/** What a provider told of it, as it came. */
+export interface RawAnswer extends ListingKey {
+  leadId: string;
+  /** What its person is known again by, where it was erased. */
+  marks: string[];
+  answer: unknown;
+}
+
+/**
+ * Keeps what was told of listings, over what was told of them before; nothing of a lead that was erased, which its own
+ * primary key says, or of a person who was. Locks its rows in the order of theirs; a repeat writes the same and counts its days anew. Of several
+ * tellings of one listing the last counts.
+ */
+export async function keepRaw(knex: Knex, answers: readonly RawAnswer[]): Promise<void> {
+  if (answers.length === 0) return;
+  const last = new Map(answers.map((one) => [JSON.stringify([one.tenant, one.source, one.sourceId]), one]));
+  const rows = [...last.values()].map(({ tenant, source, sourceId, leadId, marks, answer }) => ({
+    tenant,
+    source,
+    source_id: sourceId,
+    lead_id: leadId,
+    marks,
+    answer,
+  }));
+  await statement(() =>
+    knex.raw(
+      `insert into listing_raw (tenant, source, source_id, answer)
+       select tenant, source, source_id, answer
+       from jsonb_to_recordset(?::jsonb) as t(tenant text, source text, source_id text, lead_id uuid, marks uuid[], answer jsonb)
+       where not exists (
+         select from leads l where l.lead_id = t.lead_id and l.tenant = t.tenant and l.state = 'erased' offset 0
+       ) and not exists (select from tombstones s where s.tenant = t.tenant and s.mark = any(t.marks) offset 0)
+       order by source_id, tenant, source
+       on conflict (source_id, tenant, source) do update set answer = excluded.answer, received_at = now()`,
+      [toJsonb(rows)],
+    ),
+  );
+}
+
+/**
+ * Takes away at most `limit` answers that are older than so many days; answers how many. Found by listing_raw_by_time;
+ * rows that another sweeper has in hand are passed over.
+ */
+export async function sweepRaw(knex: Knex, days: number, limit: number): Promise<number> {
+  const { rowCount } = await statement(() =>
+    knex.raw(
+      `delete from listing_raw using (
+         select source_id, tenant, source from listing_raw where received_at < now() - make_interval(days => ?)
+         order by received_at limit ? for update skip locked
+       ) old
+       where listing_raw.source_id = old.source_id and listing_raw.tenant = old.tenant and listing_raw.source = old.source`,
+      [days, limit],
+    ),
+  );
+  return rowCount;
+}
+
+/** Takes away what is kept of a listing, by primary key: for whoever erases its lead. */
+export async function eraseRaw(knex: Knex, key: ListingKey): Promise<void> {
+  await statement(() =>
+    knex.raw("delete from listing_raw where source_id = ? and tenant = ? and source = ?", [
+      key.sourceId,
+      key.tenant,
+      key.source,
+    ]),
+  );
+}

@@ -1,0 +1,49 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+import { environmentOf, type Settings } from "../../config/settings.ts";
+import { trackLeak } from "./leaks.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** A process of the mesh, run as `npm start` runs it. */
+export interface NodeProcess extends AsyncDisposable {
+  process: ChildProcess;
+  /** All that it wrote so far, to both of its outputs. */
+  output(): string;
+  /** SIGTERM; resolves with its exit code, or the signal that ended it. */
+  stop(): Promise<number | NodeJS.Signals>;
+}
+
+/** Starts these service files in one process. `env` are settings by their `LEADS_` names. Wait for the services by a broker. */
+export function startNode(settings: Settings, files: string[], env: Record<string, string> = {}): NodeProcess {
+  const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
+  const child = spawn(process.execPath, [runner, "--config", "moleculer.config.ts", ...files], {
+    cwd: root,
+    env: { PATH: process.env.PATH, ...environmentOf(settings), ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const untrack = trackLeak("a process of the mesh");
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  const exited = new Promise<number | NodeJS.Signals>((resolve) =>
+    child.once("close", (code, signal) => {
+      untrack();
+      resolve(signal ?? code!);
+    }),
+  );
+  return {
+    process: child,
+    output: () => output,
+    stop() {
+      child.kill("SIGTERM");
+      return exited;
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}

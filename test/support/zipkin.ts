@@ -1,0 +1,17 @@
+import type { ZipkinSpan } from "../../mixins/trace/zipkin.ts";
+
+/** What a Zipkin has of a trace, by its API, the earliest first; none where it knows no such trace. */
+export async function traceIn(url: string, traceId: string): Promise<ZipkinSpan[]> {
+  const answer = await fetch(`${url}/api/v2/trace/${traceId}`);
+  if (answer.status === 404) return [];
+  if (!answer.ok) throw new Error(`Zipkin answers ${answer.status}: ${await answer.text()}`);
+  return ((await answer.json()) as ZipkinSpan[]).toSorted((a, b) => a.timestamp - b.timestamp);
+}
+
+/** The one span of this name. */
+export function spanNamed(spans: readonly ZipkinSpan[], name: string): ZipkinSpan {
+  const found = spans.filter((span) => span.name === name);
+  if (found.length !== 1)
+    throw new Error(`${found.length} spans are called "${name}"; there are ${spans.map((s) => s.name).join(", ")}`);
+  return found[0]!;
+}
