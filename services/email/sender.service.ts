@@ -1,5 +1,4 @@
 import type { ServiceBroker } from "moleculer";
-import { ensureUnsubscribed } from "../../mixins/jetstream.ts";
 import type { Fate, Message } from "../../mixins/mail.ts";
 import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -8,7 +7,7 @@ import type { Handed } from "./claims.sql.ts";
 import { quietHoursOf } from "./quiet-hours.ts";
 import { Sender } from "./sender.ts";
 import { sendingOf } from "./sending.ts";
-import { writeSetAside } from "./set-aside.ts";
+import { ensureSetAside, writeSetAside } from "./set-aside.ts";
 
 interface Vars {
   senders: Sender[];
@@ -75,7 +74,7 @@ export default defineService({
   },
   async started() {
     const { settings, nats, names } = resourcesOf(this.broker);
-    await ensureUnsubscribed(await nats(), names);
+    await ensureSetAside({ nc: await nats(), names });
     const sending = sendingOf(settings);
     if (sending.on) for (const sender of this.senders) sender.start();
     else this.logger.info(`e-mails are written and not sent: ${sending.missing.join(", ")} missing`);

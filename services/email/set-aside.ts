@@ -1,7 +1,7 @@
 import type { JsMsg, NatsConnection } from "nats";
 import type { Names } from "../../config/names.ts";
 import { outage } from "../../mixins/errors.ts";
-import { jsApi } from "../../mixins/jetstream.ts";
+import { ensureConsumer, ensureStream, jsApi } from "../../mixins/jetstream.ts";
 import { type Databases, statement } from "../../mixins/knex.ts";
 import { suppress } from "./suppressions.sql.ts";
 
@@ -16,8 +16,25 @@ export interface Place {
 
 /** Taken from the stream in one go. */
 const most = 500;
+/** What a process that died had taken comes back after this, ns. */
+const ackWaitNs = 10e9;
 /** The shortest time that the client allows for that, ms. */
 const fetchMs = 1_000;
+
+/** Makes the stream and its reader, or brings them up to date. */
+export async function ensureSetAside({ nc, names }: Place): Promise<void> {
+  const { stream, all, consumer } = names.unsubscribed;
+  await ensureStream(nc, {
+    name: stream,
+    subjects: [all],
+    storage: "file",
+    allow_direct: true,
+    discard: "new",
+    retention: "workqueue",
+    max_bytes: 67_108_864,
+  });
+  await ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: ackWaitNs });
+}
 
 /** Keeps one; resolves when JetStream has it. A repeat is harmless. */
 export async function setAside({ nc, names }: Place, { tenant, address }: { tenant: string; address: Buffer }) {

@@ -1,9 +1,11 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
+import { leadStates } from "../leads/lead.ts";
 import { mailOperations } from "./mail-operations.ts";
+import { operateOperations } from "./operate-operations.ts";
 import { reviewOperations } from "./review-operations.ts";
 import { rightsOperations } from "./rights-operations.ts";
-import { leadStates, page, paging, ref, text } from "./schemas.ts";
+import { page, paging, ref, text } from "./schema-words.ts";
 import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
@@ -153,6 +155,7 @@ export const operations = [
   ...reviewOperations,
   ...mailOperations,
   ...rightsOperations,
+  ...operateOperations,
   ...tierOperations,
   {
     id: "getBudget",

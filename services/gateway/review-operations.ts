@@ -1,5 +1,5 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
-import { page, paging, ref } from "./schemas.ts";
+import { page, paging, ref } from "./schema-words.ts";
 
 /** The part of the table that is about doubles: what people are asked, and what they undo. */
 

@@ -1,43 +1,10 @@
 import { rawFields } from "../intake/raw.ts";
 import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
+import { operateSchemas } from "./operate-schemas.ts";
+import { reviewSchemas } from "./review-schemas.ts";
+import { list, object, text, time, uuid, whole } from "./schema-words.ts";
 
 /** The JSON Schemas (2020-12) of what the API takes and answers, by their names in openapi.json. */
-
-const text = { type: "string" } as const;
-const whole = { type: "integer" } as const;
-const time = { type: "integer", description: "Milliseconds since 1970." } as const;
-const uuid = {
-  type: "string",
-  pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
-} as const;
-const cursor = { type: ["string", "null"], description: "Give it as `cursor` for the next page; null after the last." };
-
-/** An object of exactly these properties; those with a `?` may be absent. */
-function object(properties: Record<string, object>, description?: string) {
-  const entries = Object.entries(properties).map(([name, schema]) => [name.replace("?", ""), schema] as const);
-  return {
-    type: "object",
-    ...(description === undefined ? {} : { description }),
-    properties: Object.fromEntries(entries),
-    required: Object.keys(properties).filter((name) => !name.endsWith("?")),
-    additionalProperties: false,
-  };
-}
-const list = (items: object) => ({ type: "array", items });
-export const page = (item: object) => object({ items: list(item), next: cursor });
-export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
-
-/** Parameters of a list that is read a page at a time. */
-export const paging = {
-  limit: {
-    description: "Items of a page at the most.",
-    schema: { type: "integer", minimum: 1, maximum: 200, default: 50 },
-  },
-  cursor: {
-    description: "`next` of the page before.",
-    schema: { type: "string", maxLength: 500, pattern: "^[A-Za-z0-9_-]+$" },
-  },
-} as const;
 
 const across = {
   type: "boolean",
@@ -204,39 +171,7 @@ export const schemas = {
     },
     "Money in micro-USD (a millionth of a USD).",
   ),
-  Review: object(
-    {
-      id: uuid,
-      state: { enum: ["open", "merged", "apart"] },
-      ground: {
-        enum: ["doubt", "conflict", "unmerge"],
-        description:
-          "`doubt`: the evidence does not decide. `conflict`: they are the same, but one of them is one lead with another that the other is kept apart from. `unmerge`: their merge was undone.",
-      },
-      weight: { type: ["number", "null"], description: "Bits for (or against) their being one, when it was opened." },
-      evidence: {
-        ...list(object({ level: text, weight: { type: "number" } })),
-        description: "How each field that both tell agrees, and what that weighs. docs/dedupe.md",
-      },
-      openedAt: time,
-      "decidedAt?": time,
-      leads: list(
-        object({ id: uuid, status: { enum: leadStates }, source: text, fields: { type: "object" }, acceptedAt: time }),
-      ),
-    },
-    "Two leads side by side, with what each tells itself.",
-  ),
-  Decision: object({ decision: { enum: ["merge", "keep_apart"] } }),
-  Decided: object({
-    id: uuid,
-    state: { enum: ["merged", "apart"] },
-    "winner?": { ...uuid, description: "Who stays." },
-  }),
-  Unmerged: object({
-    id: uuid,
-    status: { enum: leadStates },
-    from: { ...uuid, description: "Whom it was merged into." },
-  }),
+  ...reviewSchemas,
   Erasure: object(
     {
       id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },
@@ -260,6 +195,7 @@ export const schemas = {
         "How much is done for a lead that is told without a tier: 1, its site is read and measured; 2, also a picture and a mock-up by the language model; 3, also what SEMrush says of its domain.",
     },
   }),
+  ...operateSchemas,
   Health: object({ status: { const: "ok" } }),
   Readiness: {
     type: "object",
@@ -278,5 +214,3 @@ export const schemas = {
     additionalProperties: false,
   },
 } as const satisfies Record<string, object>;
-
-export { cursor, leadStates, list, object, text, time, trustLevels, uuid, whole };

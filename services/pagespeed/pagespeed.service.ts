@@ -1,6 +1,6 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
-import { type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
+import { cacheKeyOf, type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
 import { sortGoogle } from "../../mixins/provider/google.ts";
 import { provider } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -38,10 +38,9 @@ export default defineService({
     forget: {
       params: forgetParams,
       handler(ctx: Context<ForgetParams>): Promise<number> {
-        // As Moleculer's cacher names them: the action and the one parameter that `cache.keys` gives it.
         return forget(
           this.broker,
-          ctx.params.websites.map((url) => `${this.name}.facts:${url}`),
+          ctx.params.websites.map((url) => cacheKeyOf(this.broker, `${this.name}.facts`, { url })),
         );
       },
     },

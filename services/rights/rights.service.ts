@@ -105,6 +105,7 @@ export default defineService({
       const { databases, settings } = resourcesOf(this.broker);
       const { signal } = this.stopping;
       const restMs = Math.min(10_000, settings.eraseAgainMs / 4);
+      let waits = "";
       while (!signal.aborted) {
         for (const { knex } of databases.all()) {
           try {
@@ -112,9 +113,13 @@ export default defineService({
               if (signal.aborted) return;
               await this.tryPass(erasure);
             }
+            waits = "";
           } catch (error) {
             const { message } = error as Error;
-            this.logger[isOutage(error as Error) ? "warn" : "error"]("an erasure waits", { error: message });
+            // Told once, not with every look.
+            if (message !== waits)
+              this.logger[isOutage(error as Error) ? "warn" : "error"]("erasures wait", { error: message });
+            waits = message;
           }
         }
         await delay(restMs, undefined, { signal }).catch(() => {});

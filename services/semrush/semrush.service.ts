@@ -1,7 +1,7 @@
 import type { Context } from "moleculer";
 import { getDomain } from "tldts";
 import { tenantPattern } from "../../config/names.ts";
-import { type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
+import { cacheKeyOf, type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
 import { textOf } from "../../mixins/provider/answer.ts";
 import { provider } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -56,8 +56,9 @@ export default defineService({
       params: forgetParams,
       handler(ctx: Context<ForgetParams>): Promise<number> {
         const domains = ctx.params.websites.flatMap((url) => getDomain(url, { allowPrivateDomains: true }) ?? []);
-        // As Moleculer's cacher names them: the action, and the parameters that `cache.keys` gives it.
-        const keys = domains.flatMap((domain) => countries.map((country) => `${this.name}.facts:${domain}|${country}`));
+        const keys = domains.flatMap((domain) =>
+          countries.map((country) => cacheKeyOf(this.broker, `${this.name}.facts`, { domain, country })),
+        );
         return forget(this.broker, keys);
       },
     },

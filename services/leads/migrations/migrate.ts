@@ -8,6 +8,7 @@ import * as listings from "./040-listings.ts";
 import * as narrowKeys from "./050-narrow-keys.ts";
 import * as reviews from "./051-reviews.ts";
 import * as erasure from "./060-erasure.ts";
+import * as operate from "./070-operate.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -19,6 +20,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "050-narrow-keys": narrowKeys,
   "051-reviews": reviews,
   "060-erasure": erasure,
+  "070-operate": operate,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

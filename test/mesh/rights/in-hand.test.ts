@@ -21,7 +21,8 @@ interface Plan {
 
 const onward = (batch: Work<Lead>[]) => batch.map(({ lead }) => forward(lead));
 
-describe("erasing a lead that a stage has in hand", () => {
+describe("erasing a lead that a stage has in hand", function () {
+  this.timeout(60_000);
   let mesh: TestMesh;
   let plan: Plan = {};
   let reached = Promise.withResolvers<void>();

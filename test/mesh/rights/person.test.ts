@@ -3,10 +3,13 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { screenshotKey } from "../../../config/names.ts";
 import { forget } from "../../../mixins/forget.ts";
+import { ObjectStore } from "../../../mixins/object-store.ts";
 import { addressHash } from "../../../services/email/recipient.ts";
 import { marksOf } from "../../../services/intake/marks.ts";
 import { audit } from "../../../services/leads/audit.ts";
+import { keepRaw } from "../../../services/leads/raw.sql.ts";
 import { put } from "../../support/actor.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
@@ -29,7 +32,7 @@ interface Erasure {
 }
 
 describe("erasing a person", function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let sites: Server;
   let gateway: TestGateway;
   let secret: string;
@@ -48,7 +51,10 @@ describe("erasing a person", function () {
     await once(sites, "listening");
     Object.assign(log, recordConsole());
     gateway = await startGateway({
-      services: [...stages, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      services: [
+        ...stages,
+        ...["budget", "rights", "pagespeed", "semrush"].map((name) => `services/${name}/${name}.service.ts`),
+      ],
       env: {
         ...generous,
         LEADS_FETCH: "generator",
@@ -67,6 +73,7 @@ describe("erasing a person", function () {
   });
 
   const knex = () => gateway.resources.databases.of("acme");
+  const pictures = () => new ObjectStore(gateway.resources.nats, gateway.names.objects.screenshots);
   const newMark = () => `mark${randomUUID().slice(0, 8)}`;
   const phoneOf = (mark: string) => `+1312${String((Number.parseInt(mark.slice(4), 16) % 8_000_000) + 2_000_000)}`;
   const told = (mark: string, given: object = {}) => ({
@@ -122,12 +129,29 @@ describe("erasing a person", function () {
       reservation: reserved.reservation,
       answer: { page: `https://${mark}.example/` },
     });
-    const before = await tracesOf(gateway, mark);
-    for (const place of ["leads", "outbox", "budget_entries", "redis"])
-      assert.ok(
-        before.some((trace) => trace.includes(place) || (place === "redis" && !gateway.settings.redisUrl)),
-        `${place}: ${before}`,
-      );
+    await keepRaw(knex(), [
+      { tenant: "acme", source: "crm", sourceId: `id of ${mark}`, leadId: id, marks: [], answer: { name: mark } },
+    ]);
+    await pictures().put(screenshotKey("acme", id), Buffer.from(`a picture of ${mark}`));
+    const { cacher } = gateway.broker;
+    const keyOf = (action: string, keys: string[], params: object) =>
+      cacher!.getCacheKey({ name: action } as never, { keys } as never, { params } as never);
+    // As the two services' answers would be kept.
+    const kept = [
+      keyOf("pagespeed.facts", ["url"], { url: `https://${mark}.example/` }),
+      keyOf("semrush.facts", ["domain", "country"], { domain: `${mark}.example`, country: "US" }),
+    ];
+    for (const key of kept) await cacher!.set(key, { about: mark });
+    const before = String(await tracesOf(gateway, mark));
+    for (const place of [
+      "leads",
+      "outbox",
+      "budget_entries",
+      "listing_raw",
+      "OBJ_",
+      gateway.settings.redisUrl && "redis",
+    ])
+      assert.ok(before.includes(place), `${place}: ${before}`);
 
     const { id: erasureId, did } = await erase(id);
     // Its web site is known until the caches have been looked through a second time.
@@ -136,7 +160,9 @@ describe("erasing a person", function () {
     assert.equal(did.mails, 1);
     assert.equal(did.answers, 1);
     assert.equal(did.idempotency, 1);
-    assert.ok(did.cached! > 0);
+    assert.deepEqual([did.listings, did.pictures], [1, 1]);
+    assert.equal(did.cached, 3, "the site, PageSpeed's and SEMrush's facts");
+    for (const key of kept) assert.equal((await cacher!.get(key)) ?? null, null);
     assert.ok(did.keys! > 0);
     assert.doesNotMatch(log.text(), new RegExp(mark, "i"));
     assert.ok(log.text().includes(erasureId), "the log is listened to");

@@ -30,7 +30,8 @@ function marked(mark: string, given: Partial<Lead> = {}): Lead {
   });
 }
 
-describe("erasing a lead that is on its way", () => {
+describe("erasing a lead that is on its way", function () {
+  this.timeout(60_000);
   let mesh: TestMesh;
   before(async () => {
     mesh = await startMesh({
