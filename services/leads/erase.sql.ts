@@ -132,7 +132,7 @@ const leads: Run = (knex, { tenant, leadIds }) =>
        revision = greatest(leads.revision, excluded.revision), step = 0,
        source = '', source_id = null, name = '', email = null, phone = null, website = null, domain = null, city = null,
        region = null, zip = null, country = null, vertical = null, fields = '{}', own = null, provenance = '{}',
-       warnings = null, facts = '{}', score = null, score_detail = null, mockup = null, timeline = '[]', updated_at = now()
+       keys = null, warnings = null, facts = '{}', score = null, score_detail = null, mockup = null, timeline = '[]', updated_at = now()
      where leads.state <> 'erased'`,
     [tenant, leadIds],
   );
@@ -156,14 +156,28 @@ const acceptances: Run = (knex, { tenant, leadIds }) =>
     [tenant, leadIds],
   );
 
-/** What merges would restore, of both leads: the other one's is the person's too. By merges_by_winner and merges_by_loser. */
-const merges: Run = (knex, { tenant, leadIds }) =>
+/** Its blocking keys, before its row, which says which they are. By lead_keys_by_key. */
+const keys: Run = (knex, { tenant, leadIds }) =>
   count(
     knex,
-    `update merges set winner_before = '{}', loser_before = '{}'
-     where tenant = ? and (winner = any(?::uuid[]) or loser = any(?::uuid[])) and (winner_before, loser_before) <> ('{}', '{}')`,
-    [tenant, leadIds, leadIds],
+    `delete from lead_keys k using (
+       select lead_id, unnest(keys) as key from leads where tenant = ? and lead_id = any(?::uuid[])
+     ) l
+     where k.key = l.key and k.lead_id = l.lead_id`,
+    [tenant, leadIds],
   );
+
+/** What people were asked about it and another, and what they said. By primary key and reviews_by_high. */
+const reviews: Run = (knex, { tenant, leadIds }) =>
+  count(knex, "delete from reviews where tenant = ? and (low = any(?::uuid[]) or high = any(?::uuid[]))", [
+    tenant,
+    leadIds,
+    leadIds,
+  ]);
+
+/** It is not put back on its way. By primary key. */
+const resumes: Run = (knex, { tenant, leadIds }) =>
+  count(knex, "delete from resumes where tenant = ? and lead_id = any(?::uuid[])", [tenant, leadIds]);
 
 /**
  * The text and address of e-mails. One that waits is cancelled; one that was sent, or may have been, stays as counted.
@@ -194,7 +208,7 @@ const suppressions: Run = (knex, { tenant, leadIds, erasureId }) =>
   );
 
 /** The tables of the record, each by its name in the answer. Another table is one line more. */
-const tables: Record<string, Run> = { listings, leads, acceptances, merges, mails, suppressions };
+const tables: Record<string, Run> = { listings, keys, leads, acceptances, reviews, resumes, mails, suppressions };
 
 /** Empties the record of these leads, in the caller's transaction. */
 export async function eraseRecord(trx: Knex.Transaction, erasure: Whose): Promise<Counts> {
@@ -235,32 +249,6 @@ async function eraseByPages(
 }
 
 const inPages = "p.ctid >= cast(:from as tid) and p.ctid < cast(:to as tid) and p.tenant = :tenant";
-
-/** Takes the leads out of the blocking keys; a key that nobody else has goes. Locks few rows, in the order of pages. */
-export function eraseKeys(knex: Knex, whose: Whose): Promise<number> {
-  return eraseByPages(
-    knex,
-    "lead_keys",
-    (partition) => `with asked as materialized (select cast(:leadIds as uuid[]) as ids),
-     theirs as materialized (
-       select value, kind, array(
-         select x from unnest(lead_id || others) with ordinality u(x, n) where x <> all(asked.ids) order by n
-       ) as rest
-       from ${partition} p cross join asked
-       where ${inPages} and (lead_id = any(asked.ids) or others && asked.ids)
-     ), gone as (
-       delete from ${partition} k using theirs t
-       where t.rest = '{}' and k.value = t.value and k.tenant = :tenant and k.kind = t.kind
-       returning 1
-     ), kept as (
-       update ${partition} k set lead_id = t.rest[1], others = t.rest[2:] from theirs t
-       where t.rest <> '{}' and k.value = t.value and k.tenant = :tenant and k.kind = t.kind
-       returning 1
-     )
-     select 1 from gone union all select 1 from kept`,
-    whose,
-  );
-}
 
 /** What was bought about the leads and kept in the ledger, so that a repeat need not buy it again. The sums stay. */
 export function eraseAnswers(knex: Knex, whose: Whose): Promise<number> {

@@ -87,9 +87,9 @@ describe("the record", function () {
       assert.equal((await row(lead)).name, "Later");
     });
 
-    it("leaves merged, discarded and erased leads as they are, but brings a merged one's fields up to date", async () => {
+    it("leaves merged and discarded leads as they are, but brings a merged one's fields up to date", async () => {
       const winner = randomUUID();
-      for (const state of ["merged", "discarded", "erased"]) {
+      for (const state of ["merged", "discarded"]) {
         const lead = aLead();
         await arrive(lead);
         await knex("leads")
@@ -217,7 +217,7 @@ describe("the record", function () {
     });
 
     it("never takes back a merge, a discard or an erasure", async () => {
-      for (const state of ["merged", "discarded", "erased"]) {
+      for (const state of ["merged", "discarded"]) {
         const lead = aLead();
         await arrive(lead);
         await knex("leads").where({ lead_id: lead.leadId }).update({ state });
