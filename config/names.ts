@@ -45,6 +45,12 @@ export function namesFor(prefix: string) {
       stream: `${prefix}-${stage}`,
       subject: (lane: Lane) => `${prefix}.${stage}.${lane}`,
       consumer: (lane: Lane): string => lane,
+      /** Stored together with a redriven envelope, and refused a second time: the proof that a letter was put back once. */
+      redriven: (job: string, claim: number, letter: string) => `${prefix}.${stage}.redriven.${job}.${claim}.${letter}`,
+      /** All of a job's, or of one of its claims. */
+      redrivenBy: (job: string, claim?: number) => `${prefix}.${stage}.redriven.${job}.${claim ?? "*"}.*`,
+      /** All of them. */
+      markers: `${prefix}.${stage}.redriven.>`,
     }),
     /** Bulk envelopes rest here, a subject a tenant, until the admitter moves them on. */
     intake: {
@@ -77,6 +83,20 @@ export function namesFor(prefix: string) {
       stream: `${prefix}-dead`,
       subject: (stage: string, tenant: string) => `${prefix}.dead.${stage}.${tenant}`,
       all: `${prefix}.dead.>`,
+      consumer: "record",
+    },
+    /** Addresses (their hashes) that asked for no more e-mail while the database was away. */
+    unsubscribed: {
+      stream: `${prefix}-unsubscribed`,
+      subject: (tenant: string) => `${prefix}.unsubscribed.${tenant}`,
+      all: `${prefix}.unsubscribed.>`,
+      consumer: "record",
+    },
+    /** What operators do, until the record has it. */
+    operations: {
+      stream: `${prefix}-operations`,
+      subject: (tenant: string) => `${prefix}.operations.${tenant === "" ? "_" : tenant}`,
+      all: `${prefix}.operations.*`,
       consumer: "record",
     },
     /** Buckets of JetStream key-value. */

@@ -170,9 +170,12 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
           });
         },
       },
-      async resume() {
-        const { nats, names } = resourcesOf(this.broker);
-        await resumeStage(await nats(), names, stage);
+      resume: {
+        params: { by: { type: "string", min: 1, max: 100, optional: true } },
+        async handler(ctx) {
+          const { nats, names } = resourcesOf(this.broker);
+          await resumeStage(await nats(), names, stage, ctx.params?.by ?? `node ${ctx.nodeID}`);
+        },
       },
     },
     created() {

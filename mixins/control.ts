@@ -1,6 +1,7 @@
 import type { KV, KvEntry, NatsConnection, QueuedIterator } from "nats";
 import type { Names } from "../config/names.ts";
 import { jsApi } from "./jetstream.ts";
+import { operated } from "./operation-log.ts";
 
 /** Why a stage stands still. */
 export interface Pause {
@@ -10,13 +11,18 @@ export interface Pause {
   at: number;
 }
 
-/** Pauses and resumes a stage for all its instances; survives restarts: it stands in a JetStream bucket. */
+/** Pauses a stage for all its instances, with its line in the log; survives restarts: it stands in a JetStream bucket. */
 export async function pauseStage(nc: NatsConnection, names: Names, stage: string, pause: Pause): Promise<void> {
-  await (await bucket(nc, names)).put(`pause.${stage}`, JSON.stringify(pause));
+  const { by, reason } = pause;
+  await operated(nc, names, { tenant: "", by, what: "stage.pause", target: stage, detail: { reason } }, async () => {
+    await (await bucket(nc, names)).put(`pause.${stage}`, JSON.stringify(pause));
+  });
 }
 
-export async function resumeStage(nc: NatsConnection, names: Names, stage: string): Promise<void> {
-  await (await bucket(nc, names)).delete(`pause.${stage}`);
+export async function resumeStage(nc: NatsConnection, names: Names, stage: string, by: string): Promise<void> {
+  await operated(nc, names, { tenant: "", by, what: "stage.resume", target: stage }, async () => {
+    await (await bucket(nc, names)).delete(`pause.${stage}`);
+  });
 }
 
 /** The stages that are paused now. */

@@ -155,6 +155,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
 
       /** Checks what the operation declares, and reads the body. */
       async admit(req: IncomingMessage & { $ctx?: Context }): Promise<Call> {
+        const secret = secretOf(req.headers) ?? "";
         const { operation, requestId, trace, params, key } = states.get(req)!;
         const { settings } = resourcesOf(this.broker);
         const { values, faults } = readQuery(operation.query ?? {}, new URLSearchParams(req.url!.split("?", 2)[1]));
@@ -167,6 +168,8 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           ctx: req.$ctx!,
           operation,
           tenant: key?.tenant ?? "",
+          key: key ?? null,
+          isValid: () => this.keys.find(secret) !== undefined,
           requestId,
           traceparent: writeTraceparent(trace.traceId, req.$ctx!.id, req.$ctx!.tracing === true),
           params,

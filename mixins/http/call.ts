@@ -1,4 +1,5 @@
 import type { Context } from "moleculer";
+import type { ApiKey } from "../keys.ts";
 import type { Operation } from "./operation.ts";
 import type { Value } from "./query.ts";
 import type { Answer } from "./send.ts";
@@ -9,6 +10,10 @@ export interface Call {
   operation: Operation;
   /** The key's tenant: it comes from nowhere else. "" where the operation needs no key. */
   tenant: string;
+  /** null where the operation needs none. */
+  key: ApiKey | null;
+  /** Is the request's key still good? */
+  isValid(): boolean;
   requestId: string;
   /** What comes of the request is a part of its span. */
   traceparent: string;

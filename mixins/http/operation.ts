@@ -21,7 +21,7 @@ export interface Parameter {
 export interface AnswerDoc {
   description: string;
   /** Absent: the answer has no body. */
-  type?: "application/json" | "text/html" | "image/jpeg";
+  type?: "application/json" | "text/html" | "text/event-stream" | "image/jpeg";
   schema?: JsonSchema;
   headers?: Record<string, string>;
 }

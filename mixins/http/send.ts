@@ -11,6 +11,8 @@ export interface Answer {
   bytes?: Uint8Array;
   /** Content type of `bytes`, and of `json` when it is not application/json. */
   type?: string;
+  /** Takes the answer over, once its head is written: server-sent events. */
+  events?(res: ServerResponse): void;
 }
 
 /** How long what is left of a body is read and thrown away after an early answer, ms. Closed at once, the caller would see a reset instead. */
@@ -19,7 +21,12 @@ const lingerMs = 2_000;
 /** Answers a request once; an answer for a caller that has gone is dropped. `closing`: the server leaves, the connection is not kept. */
 export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, closing: boolean): void {
   if (res.headersSent || res.destroyed) return;
-  const { status = 200, headers = {}, json, html, bytes, type = "application/json" } = answer;
+  const { status = 200, headers = {}, json, html, bytes, type = "application/json", events } = answer;
+  if (events) {
+    res.writeHead(status, { ...headers, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" });
+    events(res);
+    return;
+  }
   const body = bytes ?? html ?? (json === undefined ? "" : JSON.stringify(json));
   if (body.length > 0) res.setHeader("Content-Type", html === undefined ? type : "text/html; charset=utf-8");
   res.setHeader("Content-Length", Buffer.byteLength(body));
@@ -43,6 +50,8 @@ export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () =
     const operation = operationOf();
     const code = res.headersSent ? `${Math.floor(res.statusCode / 100)}xx` : "gone";
     meter.add("leads_http_requests_total", { operation, code });
+    // Events are told for hours.
+    if (res.getHeader("Content-Type") === "text/event-stream") return;
     meter.observe("leads_http_duration_seconds", { operation }, (performance.now() - since) / 1_000);
   });
 }

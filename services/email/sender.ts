@@ -26,6 +26,11 @@ export interface SenderOptions extends Omit<ClaimOptions, "holder" | "hands"> {
   /** First and longest wait while the other side, or the database, is away, ms. */
   probeMinMs: number;
   probeMaxMs: number;
+  /**
+   * Writes down who unsubscribed while the database was away. False, or an error: some of them are not on the list yet,
+   * and nothing is begun.
+   */
+  listed(): Promise<boolean>;
   /** Hands one over, once. */
   send(mail: Handed): Promise<Fate>;
 }
@@ -102,6 +107,7 @@ export class Sender {
       await Promise.race(this.#inHand);
       return true;
     }
+    if (!(await this.#options.listed())) return false;
     const { claimed, looked } = await claimDue(knex, { ...options, holder: this.#holder, hands });
     if (claimed === 0) return looked && this.#failures === 0;
     for (const mail of await markSending(knex, this.#holder, options.leaseMs)) this.#begin(mail);

@@ -1,5 +1,9 @@
+import type { ServiceBroker } from "moleculer";
 import { LeadsError } from "../../mixins/errors.ts";
 import type { Call } from "../../mixins/http/call.ts";
+import type { Answer } from "../../mixins/http/send.ts";
+import { operated } from "../../mixins/operation-log.ts";
+import { resourcesOf } from "../../mixins/resources.ts";
 
 /** What several handlers need. */
 
@@ -18,6 +22,23 @@ export function idOf({ params }: Call, thing: string): string {
   return params["id"]!.toLowerCase();
 }
 
+/** Who asks, as the log of operations says it. */
+export const whoOf = ({ key }: Pick<Call, "key">): string =>
+  `key ${key!.id}${key!.label ? ` (${key!.label})` : ""}`.slice(0, 100);
+
+/** Does what an operator asks of a service that keeps no log itself, with its line in the log. */
+export async function logged(
+  broker: ServiceBroker,
+  call: Call,
+  what: string,
+  act: () => Promise<Answer>,
+): Promise<Answer> {
+  const { nats, names } = resourcesOf(broker);
+  const { tenant, params, json } = call;
+  const operation = { tenant, by: whoOf(call), what, target: Object.values(params).join(" "), detail: json };
+  return operated(await nats(), names, operation, act);
+}
+
 /** The body's own fields: whose it is comes from the key, and which from the path. Throws `VALIDATION`. */
 export function told({ json }: Call): object {
   const faults = ["tenant", "id"]
@@ -25,4 +46,11 @@ export function told({ json }: Call): object {
     .map((field) => ({ field, message: "is no field here" }));
   if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
   return json;
+}
+
+/** 1 to 255 printable ASCII characters, or none. */
+export function idempotencyKeyOf(call: Call): string | undefined {
+  const key = call.header("Idempotency-Key");
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new LeadsError("MALFORMED", "an Idempotency-Key is 1 to 255 printable ASCII characters");
 }

@@ -22,13 +22,15 @@ import { Revisions } from "../intake/revisions.ts";
 import { readRows } from "../intake/rows.ts";
 import { uuidv7 } from "../intake/uuidv7.ts";
 import type { Lead } from "../leads/lead.ts";
-import { leadIdOf, mockupPolicy } from "./calls.ts";
+import { idempotencyKeyOf, leadIdOf, mockupPolicy } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
 import { mailHandlers } from "./mail-handlers.ts";
+import { operateHandlers } from "./operate-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
 import { rightsHandlers } from "./rights-handlers.ts";
 import { schemas } from "./schemas.ts";
+import { type Tells, tellers } from "./tellers.ts";
 import { tierHandlers } from "./tier-handlers.ts";
 import { Upload } from "./upload.ts";
 
@@ -42,7 +44,7 @@ interface Vars {
   /** The last look at what the mesh stands on: anybody may ask, nobody makes us look more than once a second. */
   lastLook: { at: number; looks: Promise<Looks> } | undefined;
 }
-type Gateway = Service & Vars & Edge;
+type Gateway = Service & Vars & Edge & Tells;
 
 const description = openapi(operations, {
   title: "LeadFactory Mesh",
@@ -88,6 +90,7 @@ const handlers: Handlers<OperationId, Gateway> = {
     const upload = new Upload(importId, this.acceptor.bulk<Lead>(origin, { fullForMs: settings.uploadWaitMs }));
     const context = contextOf(this, call, { source, ...pick(query, "areaCode", "vertical") });
     const revisions = new Revisions();
+    const told = this.tellImport({ tenant, importId }, () => upload.counts);
     try {
       const rows = readRows(call.chunks(), {
         format: call.mediaType === "text/csv" ? "csv" : "ndjson",
@@ -122,6 +125,8 @@ const handlers: Handlers<OperationId, Gateway> = {
         accepted: counts.accepted,
       });
       throw early(error, counts);
+    } finally {
+      told.end();
     }
   },
 
@@ -174,6 +179,7 @@ const handlers: Handlers<OperationId, Gateway> = {
   ...mailHandlers,
   ...rightsHandlers,
   ...tierHandlers,
+  ...operateHandlers,
 
   healthz: () => ({ json: { status: "ok" } }),
 
@@ -198,7 +204,7 @@ const handlers: Handlers<OperationId, Gateway> = {
 /** The edge of the mesh: HTTP in, NATS behind. Keeps no state: any number of them, any one killed. docs/api.md */
 export default defineService({
   name: "gateway",
-  mixins: [http({ operations, handlers }), defineMixin<Vars>()({})] as const,
+  mixins: [http({ operations, handlers }), tellers, defineMixin<Vars>()({})] as const,
   methods: {
     /** Makes what a gateway needs of NATS, however long NATS takes to come. */
     async prepare(): Promise<void> {
@@ -271,13 +277,6 @@ function contextOf(
     ...rest,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
-}
-
-/** 1 to 255 printable ASCII characters, or none. */
-function idempotencyKeyOf(call: Call): string | undefined {
-  const key = call.header("Idempotency-Key");
-  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
-  throw new LeadsError("MALFORMED", "an Idempotency-Key is 1 to 255 printable ASCII characters");
 }
 
 /** A lead as the API shows it. */

@@ -1,7 +1,7 @@
 import type { Service } from "moleculer";
 import type { Call, Handlers } from "../../mixins/http/call.ts";
 import type { Answer } from "../../mixins/http/send.ts";
-import { leadIdOf, mockupPolicy, told } from "./calls.ts";
+import { leadIdOf, logged, mockupPolicy, told } from "./calls.ts";
 import type { mailOperations } from "./mail-operations.ts";
 
 /** A page of ours with one form that posts to its own address. */
@@ -10,17 +10,22 @@ const formPolicy =
 
 /** What answers the operations about e-mails: the `email` and `mail` services do, this passes on. */
 export const mailHandlers: Handlers<(typeof mailOperations)[number]["id"], Service> = {
-  async settleMail(call) {
-    return { json: await call.ctx.call("email.settle", { ...told(call), tenant: call.tenant, id: leadIdOf(call) }) };
+  settleMail(call) {
+    return logged(this.broker, call, "mail.settle", async () => ({
+      json: await call.ctx.call("email.settle", { ...told(call), tenant: call.tenant, id: leadIdOf(call) }),
+    }));
   },
   async getMail({ ctx, tenant }) {
     return { json: await ctx.call("mail.settings", { tenant }) };
   },
-  async changeMail(call) {
-    return { json: await call.ctx.call("mail.change", { ...told(call), tenant: call.tenant }) };
+  changeMail(call) {
+    return logged(this.broker, call, "mail.change", async () => ({
+      json: await call.ctx.call("mail.change", { ...told(call), tenant: call.tenant }),
+    }));
   },
-  async resumeMail({ ctx, tenant }) {
-    return { json: await ctx.call("mail.resume", { tenant }) };
+  resumeMail(call) {
+    const { ctx, tenant } = call;
+    return logged(this.broker, call, "mail.resume", async () => ({ json: await ctx.call("mail.resume", { tenant }) }));
   },
   async mailEvents(call) {
     const signed = {

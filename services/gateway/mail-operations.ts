@@ -1,5 +1,5 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
-import { ref, text } from "./schemas.ts";
+import { ref, text } from "./schema-words.ts";
 
 /** The part of the table that is about sending e-mails and what comes of them. */
 

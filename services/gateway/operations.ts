@@ -1,8 +1,10 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
+import { leadStates } from "../leads/lead.ts";
 import { mailOperations } from "./mail-operations.ts";
+import { operateOperations } from "./operate-operations.ts";
 import { rightsOperations } from "./rights-operations.ts";
-import { cursor, leadStates, list, object, ref, text } from "./schemas.ts";
+import { cursor, list, object, ref, text } from "./schema-words.ts";
 import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
@@ -162,6 +164,7 @@ export const operations = [
   },
   ...mailOperations,
   ...rightsOperations,
+  ...operateOperations,
   ...tierOperations,
   {
     id: "getBudget",

@@ -1,5 +1,5 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
-import { cursor, list, object, ref } from "./schemas.ts";
+import { cursor, list, object, ref } from "./schema-words.ts";
 
 /** The part of the table that is about a person's rights. */
 

@@ -1,30 +1,9 @@
 import { rawFields } from "../intake/raw.ts";
 import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
+import { operateSchemas } from "./operate-schemas.ts";
+import { list, object, text, time, uuid, whole } from "./schema-words.ts";
 
 /** The JSON Schemas (2020-12) of what the API takes and answers, by their names in openapi.json. */
-
-const text = { type: "string" } as const;
-const whole = { type: "integer" } as const;
-const time = { type: "integer", description: "Milliseconds since 1970." } as const;
-const uuid = {
-  type: "string",
-  pattern: "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
-} as const;
-const cursor = { type: ["string", "null"], description: "Give it as `cursor` for the next page; null after the last." };
-
-/** An object of exactly these properties; those with a `?` may be absent. */
-function object(properties: Record<string, object>, description?: string) {
-  const entries = Object.entries(properties).map(([name, schema]) => [name.replace("?", ""), schema] as const);
-  return {
-    type: "object",
-    ...(description === undefined ? {} : { description }),
-    properties: Object.fromEntries(entries),
-    required: Object.keys(properties).filter((name) => !name.endsWith("?")),
-    additionalProperties: false,
-  };
-}
-const list = (items: object) => ({ type: "array", items });
-export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
 const across = {
   type: "boolean",
@@ -214,6 +193,7 @@ export const schemas = {
         "How much is done for a lead that is told without a tier: 1, its site is read and measured; 2, also a picture and a mock-up by the language model; 3, also what SEMrush says of its domain.",
     },
   }),
+  ...operateSchemas,
   Health: object({ status: { const: "ok" } }),
   Readiness: {
     type: "object",
@@ -232,5 +212,3 @@ export const schemas = {
     additionalProperties: false,
   },
 } as const satisfies Record<string, object>;
-
-export { cursor, leadStates, list, object, text, time, trustLevels, uuid, whole };

@@ -4,7 +4,7 @@ import { LeadsError } from "../../mixins/errors.ts";
 import type { Handlers } from "../../mixins/http/call.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
-import { leadIdOf, told } from "./calls.ts";
+import { leadIdOf, logged, told } from "./calls.ts";
 import type { tierOperations } from "./tier-operations.ts";
 
 /** What answers the operations about tiers: the record has the choice, the object store the pictures. */
@@ -20,7 +20,9 @@ export const tierHandlers: Handlers<(typeof tierOperations)[number]["id"], Servi
   async getSettings({ ctx, tenant }) {
     return { json: await ctx.call("leads.settings", { tenant }) };
   },
-  async changeSettings(call) {
-    return { json: await call.ctx.call("leads.choose", { ...told(call), tenant: call.tenant }) };
+  changeSettings(call) {
+    return logged(this.broker, call, "settings.change", async () => ({
+      json: await call.ctx.call("leads.choose", { ...told(call), tenant: call.tenant }),
+    }));
   },
 };

@@ -1,5 +1,5 @@
 import type { Operation } from "../../mixins/http/operation.ts";
-import { ref } from "./schemas.ts";
+import { ref } from "./schema-words.ts";
 
 /** The part of the table that is about how much is done for leads, and what comes of it. */
 export const tierOperations = [

@@ -77,7 +77,14 @@ export default defineService({
     record(): void {
       if (this.stopping.signal.aborted) return;
       const { names, settings, databases, nats } = resourcesOf(this.broker);
-      this.recorder = new Recorder({ nats, names, settings, databases, logger: this.logger });
+      this.recorder = new Recorder({
+        nats,
+        names,
+        settings,
+        databases,
+        logger: this.logger,
+        onFiled: (counts) => this.broker.broadcast("dead-letters.filed", { counts }),
+      });
       this.recorder.start();
     },
   },
@@ -170,7 +177,7 @@ export default defineService({
         const { recorder } = this;
         return {
           state: recorder && !recorder.isWaiting ? "reading" : "waiting",
-          foreign: { accepted: 0, dead: 0, ...recorder?.foreign },
+          foreign: { accepted: 0, dead: 0, operations: 0, ...recorder?.foreign },
         };
       },
     },

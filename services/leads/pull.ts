@@ -5,6 +5,8 @@ export interface Pulled {
   subject: string;
   data: Uint8Array;
   headers: MsgHdrs | undefined;
+  /** Its sequence in the stream. */
+  seq: number;
   /** When the stream stored it, ms since 1970. */
   storedAt: number;
   ack(): void;
@@ -78,14 +80,14 @@ function endOf(code: number, description: string): PullEnd {
 }
 
 /**
- * Times stand in the reply subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequences…>.<stored, ns>.<pending>`, in
+ * Sequence and time stand in the reply subject: `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequences…>.<stored, ns>.<pending>`, in
  * its longer form with domain and account before the stream and a token behind.
  * https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-15.md
  */
 function pulled(nc: NatsConnection, message: Msg): Pulled {
   const reply = message.reply ?? "";
   const tokens = reply.split(".");
-  const storedNs = tokens.length > 9 ? tokens[9] : tokens[7];
+  const at = tokens.length > 9 ? 7 : 5;
   const answer = (body: string) => {
     // On a closed connection there is nobody to tell: the message will be delivered again.
     if (!nc.isClosed()) nc.publish(reply, body);
@@ -94,7 +96,9 @@ function pulled(nc: NatsConnection, message: Msg): Pulled {
     subject: message.subject,
     data: message.data,
     headers: message.headers,
-    storedAt: Math.trunc(Number(storedNs) / 1e6),
+    seq: Number(tokens[at]),
+    // Nanoseconds are too many digits for a number: the last six are milliseconds' fraction.
+    storedAt: Number(tokens[at + 2]?.slice(0, -6)),
     ack: () => answer("+ACK"),
     working: () => answer("+WPI"),
     nak: (delayMs) => answer(`-NAK {"delay":${delayMs * 1_000_000}}`),

@@ -51,3 +51,12 @@ export async function acceptedAt(knex: Knex, tenant: string, leadId: string): Pr
   );
   return rows[0]?.accepted_at.getTime();
 }
+
+/** Whose a lead is, by the primary keys, which begin with its id; several where two tenants' leads have one id. */
+export async function tenantsOf(knex: Knex, leadId: string): Promise<string[]> {
+  const { rows } = await knex.raw<{ rows: { tenant: string }[] }>(
+    `select tenant from acceptances where lead_id = ?::uuid union select tenant from leads where lead_id = ?::uuid`,
+    [leadId, leadId],
+  );
+  return rows.map(({ tenant }) => tenant);
+}

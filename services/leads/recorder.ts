@@ -4,8 +4,10 @@ import { headers, type Names, tenantPattern } from "../../config/names.ts";
 import type { Settings } from "../../config/settings.ts";
 import { ensureShared } from "../../mixins/jetstream.ts";
 import { type Databases, statement } from "../../mixins/knex.ts";
-import { deadLead } from "./dead-letter.ts";
+import { deadLead, filedLetter } from "./dead-letter.ts";
+import { dealtWith, type FiledLetter, fileLetters, type LetterCount } from "./dead-letters.sql.ts";
 import { type Acceptance, insertAcceptances } from "./leads.sql.ts";
+import { bookOperations, type OperationRow } from "./operations.sql.ts";
 import type { Pulled } from "./pull.ts";
 import { Reader } from "./reader.ts";
 import { writeDead } from "./record.ts";
@@ -17,6 +19,8 @@ export interface RecorderOptions {
   settings: Settings;
   databases: Databases;
   logger: ServiceBroker["logger"];
+  /** Told of dead letters that are new in the index. */
+  onFiled?(filed: LetterCount[]): void;
 }
 
 /** As {@link ensureShared} makes the consumers. */
@@ -24,13 +28,14 @@ const ackWaitMs = 30_000;
 /** Rows a statement of acceptances takes: two uuids, a time and a tenant each. */
 const acceptanceRows = 5_000;
 
-/** Books what the streams say into the record: acceptances, and dead letters. Any number of instances share the work. */
+/** Books what the streams say into the record: acceptances, dead letters, operations. Any number of instances share the work. */
 export class Recorder {
   readonly #accepted: Reader;
   readonly #dead: Reader;
+  readonly #operations: Reader;
   readonly #options: RecorderOptions;
   /** Messages that were none of ours, by stream. */
-  readonly foreign = { accepted: 0, dead: 0 };
+  readonly foreign = { accepted: 0, dead: 0, operations: 0 };
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -62,20 +67,31 @@ export class Recorder {
       writers: 1,
       write: (messages) => this.#writeDead(messages),
     });
+    this.#operations = new Reader({
+      ...common,
+      stream: names.operations.stream,
+      consumer: names.operations.consumer,
+      batch: 200,
+      writers: 1,
+      write: (messages) => this.#writeOperations(messages),
+    });
+  }
+
+  get #readers(): Reader[] {
+    return [this.#accepted, this.#dead, this.#operations];
   }
 
   start(): void {
-    this.#accepted.start();
-    this.#dead.start();
+    for (const reader of this.#readers) reader.start();
   }
 
   async stop(): Promise<void> {
-    await Promise.all([this.#accepted.stop(), this.#dead.stop()]);
+    await Promise.all(this.#readers.map((reader) => reader.stop()));
   }
 
   /** Does it wait for the database? */
   get isWaiting(): boolean {
-    return this.#accepted.isWaiting || this.#dead.isWaiting;
+    return this.#readers.some(({ isWaiting }) => isWaiting);
   }
 
   async #writeAccepted(messages: Pulled[]): Promise<void> {
@@ -91,21 +107,53 @@ export class Recorder {
     }
   }
 
+  /** The mark on the lead first: a letter in the index can be dealt with, and what is done about it changes the mark. */
   async #writeDead(messages: Pulled[]): Promise<void> {
-    const rows: LeadRow[] = [];
-    for (const message of messages) {
+    const letters: (FiledLetter & { row: LeadRow | null })[] = messages.map((message) => {
       const read = deadLead(message.data);
-      if (read.kind === "lead") rows.push(read.row);
-      else if (read.kind === "foreign") this.#setAside("dead", message);
+      if (read.kind === "foreign") this.#setAside("dead", message);
+      return { ...filedLetter(message), row: read.kind === "lead" ? read.row : null };
+    });
+    for (const { knex, things } of this.#options.databases.group(letters, ({ tenant }) => tenant)) {
+      const filed = things.map(({ row: _row, ...letter }) => letter);
+      // A letter that is told again may have been redriven since.
+      const done = await statement(() => dealtWith(knex, filed));
+      const rows = things.flatMap(({ row, seq }) => (row && !done.has(seq) ? [row] : []));
+      await writeDead(knex, rows);
+      const counts = await statement(() => fileLetters(knex, filed));
+      if (counts.length > 0) this.#options.onFiled?.(counts);
     }
-    for (const { knex, things } of this.#options.databases.group(rows, (row) => row.tenant))
-      await writeDead(knex, things);
+  }
+
+  async #writeOperations(messages: Pulled[]): Promise<void> {
+    const rows = new Map<string, OperationRow>();
+    for (const message of messages) {
+      const row = readOperation(message.data);
+      if (!row) this.#setAside("operations", message);
+      else if (row.result !== null || !rows.has(row.id)) rows.set(row.id, row);
+    }
+    for (const { knex, things } of this.#options.databases.group([...rows.values()], ({ tenant }) => tenant))
+      await statement(() => bookOperations(knex, things));
   }
 
   #setAside(stream: keyof Recorder["foreign"], message: Pulled): void {
     this.foreign[stream]++;
     this.#options.logger.warn(`a message on ${message.subject} names no lead and is none of the record's`);
   }
+}
+
+/** Reads a message of the stream of operations; null for one that is none. */
+export function readOperation(data: Uint8Array): OperationRow | null {
+  let entry: Partial<Record<keyof OperationRow, unknown>> | null;
+  try {
+    entry = JSON.parse(new TextDecoder().decode(data));
+  } catch {
+    return null;
+  }
+  const { id, at, tenant, by, what, target, detail, result = null, endedAt = null } = entry ?? {};
+  const told = [tenant, by, what, target].every((text) => typeof text === "string");
+  if (!told || !isUuid(id) || !Number.isFinite(at)) return null;
+  return { id, at, tenant, by, what, target, detail: detail ?? {}, result, endedAt } as OperationRow;
 }
 
 const uuidBytes = 16;

@@ -5,9 +5,11 @@ import { screenshotKey } from "../../config/names.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import { signLink } from "../../services/email/links.ts";
 import { addressHash } from "../../services/email/recipient.ts";
+import { buried } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import {
   generous,
+  operators,
   postBulk,
   postLead,
   stages,
@@ -48,7 +50,7 @@ describe("GET /openapi.json", () => {
   before(async function () {
     this.timeout(60_000);
     gateway = await startGateway({
-      services: [...stages, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
       env: {
         ...generous,
         LEADS_ERASE_AGAIN_MS: "200",
@@ -56,7 +58,7 @@ describe("GET /openapi.json", () => {
         LEADS_MAIL_EVENT_SECRETS: eventSecret,
       },
     });
-    ({ secret } = await gateway.key("acme", "ingest", "read", "operate"));
+    ({ secret } = await gateway.key("acme", "ingest", "read", "operate", "platform"));
     description = await (await fetch(`${gateway.url}/openapi.json`)).json();
     passed = await throughAllStages(gateway, secret, lead);
     ajv.addSchema({ $id: "api", components: description.components });
@@ -94,6 +96,9 @@ describe("GET /openapi.json", () => {
         ...(body && { body: typeof body === "string" ? body : JSON.stringify(body) }),
       }),
     );
+  /** A job that is over soon. */
+  const job = async () =>
+    (await send("POST", "/v1/dead-letters/redrive", { filter: { stage: "none" } })).body.id as string;
   const told = async (answered: Promise<Response>) => {
     const answer = await answered;
     const text = await answer.text();
@@ -216,6 +221,87 @@ describe("GET /openapi.json", () => {
       const lifted = [await lift(), await lift()];
       await eventually("it may come again", async () => (await postLead(gateway, secret, forgotten)).status === 202);
       return lifted;
+    },
+    listDeadLetters: async () => {
+      await buried(gateway, "acme");
+      return [
+        await read("/v1/dead-letters?limit=1"),
+        await read("/v1/dead-letters?tenant=*&stage=score&error=TypeError&since=0"),
+        await read("/v1/dead-letters?cursor=none"),
+      ];
+    },
+    countDeadLetters: async () => {
+      await buried(gateway, "acme");
+      return [await read("/v1/dead-letters/counts"), await read("/v1/dead-letters/counts?tenant=*")];
+    },
+    getDeadLetter: async () => [
+      await read(`/v1/dead-letters/${await buried(gateway, "acme")}`),
+      await read("/v1/dead-letters/17-none"),
+      await read("/v1/dead-letters/none"),
+    ],
+    redriveDeadLetters: async () => {
+      const ids = [await buried(gateway, "acme")];
+      const redrive = (body: object) => send("POST", "/v1/dead-letters/redrive", body);
+      return [
+        await redrive({ ids, patch: { name: "" }, dryRun: true }),
+        await redrive({ ids, patch: { colour: "red" } }),
+        await redrive({ ids: ["none"] }),
+        await redrive({}),
+        await redrive({ filter: { colour: "red" } }),
+        await redrive({ ids, by: "somebody" }),
+        await redrive({ ids, rate: 100, limit: 1 }),
+      ];
+    },
+    discardDeadLetters: async () => {
+      const ids = [await buried(gateway, "acme")];
+      return [
+        await send("POST", "/v1/dead-letters/discard", { ids, reason: "junk", dryRun: true }),
+        await send("POST", "/v1/dead-letters/discard", { ids }),
+        await send("POST", "/v1/dead-letters/discard", { ids, reason: "junk" }),
+      ];
+    },
+    listDeadLetterJobs: async () => [
+      await read("/v1/dead-letters/jobs"),
+      await read("/v1/dead-letters/jobs?tenant=*&limit=1"),
+    ],
+    getDeadLetterJob: async () => [
+      await read(`/v1/dead-letters/jobs/${await job()}`),
+      await read("/v1/dead-letters/jobs/x"),
+    ],
+    cancelDeadLetterJob: async () => [
+      await send("POST", `/v1/dead-letters/jobs/${await job()}/cancel`, {}),
+      await send("POST", `/v1/dead-letters/jobs/${randomUUID()}/cancel`, {}),
+    ],
+    whyLead: async () => {
+      await buried(gateway, "acme");
+      const { leadId } = (await read("/v1/dead-letters")).body.items[0];
+      return [
+        await read(`/v1/leads/${passed.id}/why`),
+        await read(`/v1/leads/${leadId}/why`),
+        await read(`/v1/leads/${randomUUID()}/why`),
+      ];
+    },
+    listOperations: async () => [
+      await read("/v1/operations?limit=1"),
+      await read("/v1/operations?tenant=*"),
+      await read("/v1/operations?cursor=none"),
+    ],
+    listStages: async () => [await read("/v1/stages")],
+    pauseStage: async () => [
+      await send("POST", "/v1/stages/score/pause", { reason: "a test" }),
+      await send("POST", "/v1/stages/none/pause", { reason: "a test" }),
+      await send("POST", "/v1/stages/score/pause", {}),
+    ],
+    resumeStage: async () => [
+      await send("POST", "/v1/stages/score/resume", {}),
+      await send("POST", "/v1/stages/none/resume", {}),
+    ],
+    listStreams: async () => [await read("/v1/streams")],
+    listNodes: async () => [await read("/v1/nodes")],
+    events: async () => {
+      const answer = await gateway.call(secret, "/v1/events");
+      await answer.body?.cancel();
+      return [{ status: answer.status, headers: answer.headers, body: "" }];
     },
     healthz: async () => [await read("/healthz")],
     readyz: async () => [await read("/readyz")],

@@ -3,9 +3,11 @@ import { randomUUID } from "node:crypto";
 import { screenshotKey } from "../../config/names.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import { operations } from "../../services/gateway/operations.ts";
+import { buried } from "../support/dead-letters.ts";
 import { eventually } from "../support/eventually.ts";
 import {
   generous,
+  operators,
   postBulk,
   postLead,
   stages,
@@ -28,18 +30,24 @@ describe("a tenant", () => {
   let gateway: TestGateway;
   let acme: string;
   let zenith: string;
+  /** A key of a third tenant, with all scopes but platform. */
+  let stranger: string;
+  /** A dead letter of acme's. */
+  let letter: string;
   /** A lead of acme's that has passed all stages. */
   let passed: any;
 
   before(async function () {
     this.timeout(60_000);
     gateway = await startGateway({
-      services: [...stages, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
       env: { ...generous, LEADS_ERASE_AGAIN_MS: "200" },
     });
     acme = (await gateway.key("acme", "ingest", "read")).secret;
     zenith = (await gateway.key("zenith", "ingest", "read", "operate", "platform")).secret;
+    stranger = (await gateway.key("other", "ingest", "read", "operate")).secret;
     passed = await throughAllStages(gateway, acme, lead);
+    letter = await buried(gateway, "acme");
   });
   after(() => gateway?.[Symbol.asyncDispose]());
   const read = async (secret: string, path: string) => {
@@ -175,6 +183,99 @@ describe("a tenant", () => {
       assert.equal((await send(zenith, "POST", "/v1/mail/resume", {})).status, 200);
       assert.equal((await send(acme, "GET", "/v1/mail")).body.stopped.reason, "a test");
     },
+    async listDeadLetters() {
+      assert.ok((await read(acme, "/v1/dead-letters")).text.includes(letter));
+      assert.ok(!(await read(stranger, "/v1/dead-letters")).text.includes(letter));
+      for (const tenant of ["acme", "*"])
+        assert.equal((await read(stranger, `/v1/dead-letters?tenant=${tenant}`)).status, 403);
+      assert.ok((await read(zenith, "/v1/dead-letters?tenant=acme")).text.includes(letter), "but by a platform key");
+    },
+    async countDeadLetters() {
+      assert.equal((await send(acme, "GET", "/v1/dead-letters/counts")).body.total, 1);
+      assert.equal((await send(stranger, "GET", "/v1/dead-letters/counts")).body.total, 0);
+      assert.equal((await read(stranger, "/v1/dead-letters/counts?tenant=*")).status, 403);
+    },
+    async getDeadLetter() {
+      assert.equal((await read(acme, `/v1/dead-letters/${letter}`)).status, 200);
+      assert.equal((await read(stranger, `/v1/dead-letters/${letter}`)).status, 404);
+    },
+    async redriveDeadLetters() {
+      const tried = await send(stranger, "POST", "/v1/dead-letters/redrive", { ids: [letter], dryRun: true });
+      assert.deepEqual([tried.status, tried.body.matched], [200, 0]);
+      const named = { ids: [letter], tenant: "acme" };
+      assert.equal((await send(stranger, "POST", "/v1/dead-letters/redrive", named)).status, 403);
+      assert.equal(
+        (await send(acme, "POST", "/v1/dead-letters/redrive", { ids: [letter] })).status,
+        403,
+        "acme's key may not",
+      );
+    },
+    async discardDeadLetters() {
+      const asked = { ids: [letter], reason: "not theirs", dryRun: true };
+      assert.equal((await send(stranger, "POST", "/v1/dead-letters/discard", asked)).body.matched, 0);
+      assert.equal((await send(stranger, "POST", "/v1/dead-letters/discard", { ...asked, tenant: "*" })).status, 403);
+    },
+    async listDeadLetterJobs() {
+      const { body } = await send(zenith, "POST", "/v1/dead-letters/redrive", {
+        filter: { stage: "none" },
+        tenant: "acme",
+      });
+      assert.ok((await read(acme, "/v1/dead-letters/jobs")).text.includes(body.id));
+      assert.ok(!(await read(stranger, "/v1/dead-letters/jobs")).text.includes(body.id));
+      assert.equal((await read(stranger, `/v1/dead-letters/jobs/${body.id}`)).status, 404);
+    },
+    async getDeadLetterJob() {
+      const { body } = await send(zenith, "POST", "/v1/dead-letters/redrive", { filter: { stage: "none" } });
+      assert.equal((await read(zenith, `/v1/dead-letters/jobs/${body.id}`)).status, 200);
+      assert.equal((await read(acme, `/v1/dead-letters/jobs/${body.id}`)).status, 404);
+    },
+    async cancelDeadLetterJob() {
+      const { body } = await send(zenith, "POST", "/v1/dead-letters/redrive", { filter: { stage: "none" } });
+      assert.equal((await send(stranger, "POST", `/v1/dead-letters/jobs/${body.id}/cancel`, {})).status, 404);
+    },
+    async whyLead() {
+      assert.equal((await read(acme, `/v1/leads/${passed.id}/why`)).status, 200);
+      assert.equal((await read(zenith, `/v1/leads/${passed.id}/why`)).status, 404);
+    },
+    async listOperations() {
+      await send(zenith, "PUT", "/v1/mail", { dayLimit: 5 });
+      await eventually("zenith's act is in its log", async () =>
+        (await read(zenith, "/v1/operations")).text.includes("mail.change"),
+      );
+      assert.ok(!(await read(stranger, "/v1/operations")).text.includes("mail.change"));
+      assert.equal((await read(stranger, "/v1/operations?tenant=zenith")).status, 403);
+    },
+    async events() {
+      const heard = async (secret: string) => {
+        const answer = await gateway.call(secret, "/v1/events");
+        const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+        const until = new Set<string>();
+        void (async () => {
+          for (;;) {
+            const { value, done } = await reader.read().catch(() => ({ value: undefined, done: true }));
+            if (done) return;
+            until.add(value!);
+          }
+        })();
+        return { text: () => [...until].join(""), end: () => reader.cancel() };
+      };
+      const [mine, theirs] = [await heard(acme), await heard(stranger)];
+      await eventually("both listen", () => mine.text().includes("retry") && theirs.text().includes("retry"));
+      await buried(gateway, "acme");
+      await eventually("acme hears of its letter", () => mine.text().includes("event: dead-letters"));
+      assert.doesNotMatch(theirs.text(), /event:/);
+      await Promise.all([mine.end(), theirs.end()]);
+    },
+    ...Object.fromEntries(
+      (["listStages", "pauseStage", "resumeStage", "listStreams", "listNodes"] as const).map((id) => [
+        id,
+        async () => {
+          const { method, path } = operations.find((operation) => operation.id === id)!;
+          const body = method === "POST" ? { reason: "not theirs" } : undefined;
+          assert.equal((await send(stranger, method, path.replace("{name}", "score"), body)).status, 403);
+        },
+      ]),
+    ),
   };
   for (const { id, scope } of operations)
     if (scope !== null) it(`reaches nothing of another's by ${id}`, () => tests[id]!());

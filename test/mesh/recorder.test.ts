@@ -91,7 +91,7 @@ describe("the recorder", function () {
       [other]: second,
     });
     const { state, foreign } = await mesh.broker.call<any>("leads.recorder");
-    assert.deepEqual([state, foreign], ["reading", { accepted: 2, dead: 0 }]);
+    assert.deepEqual([state, foreign], ["reading", { accepted: 2, dead: 0, operations: 0 }]);
   });
 
   it("marks the leads of dead letters, sets apart those of nobody, and leaves the letters where they are", async () => {
@@ -112,7 +112,7 @@ describe("the recorder", function () {
       [[lead.leadId, "dead", "score", "TypeError", lead.fields.name]],
     );
     assert.equal(await waiting(mesh, names.dead.stream), 4);
-    assert.deepEqual((await mesh.broker.call<any>("leads.recorder")).foreign, { accepted: 0, dead: 1 });
+    assert.deepEqual((await mesh.broker.call<any>("leads.recorder")).foreign, { accepted: 0, dead: 1, operations: 0 });
   });
 
   it("starts without its database, waits while it is gone again, and loses and redelivers nothing", async () => {

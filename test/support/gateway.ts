@@ -106,6 +106,8 @@ export const stages = [
   ),
   "services/email/mail.service.ts",
 ];
+/** What answers operators. */
+export const operators = ["services/dead-letters/dead-letters.service.ts", "services/operations/operations.service.ts"];
 /** Settings under which every lead gets a mock-up and an e-mail. */
 export const generous = { LEADS_AUDIT_THRESHOLD: "0", LEADS_EMAIL_THRESHOLD: "0" };
 

@@ -6,6 +6,7 @@ import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
 import * as listings from "./040-listings.ts";
 import * as erasure from "./060-erasure.ts";
+import * as operate from "./070-operate.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -15,6 +16,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "030-mail": mail,
   "040-listings": listings,
   "060-erasure": erasure,
+  "070-operate": operate,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

@@ -1,0 +1,94 @@
+import type { ServiceBroker } from "moleculer";
+import { meshReader } from "../../mixins/mesh-state.ts";
+import { type Resources, resourcesOf } from "../../mixins/resources.ts";
+import { heard, type Instance, type News, type Stage, type Standstill, stagesOf, standstill } from "./stages.ts";
+
+const tickMs = 1_000;
+/** An instance is asked for its state when it has not told it yet. */
+const askMs = 1_000;
+
+/** Keeps what the stages' instances say and how their mailboxes move, for as long as the process lives. */
+export class MeshWatch {
+  readonly #broker: ServiceBroker;
+  readonly #resources: Resources;
+  readonly #onChange: (stage: Stage) => void;
+  readonly #instances = new Map<string, Instance>();
+  readonly #still = new Map<string, Standstill>();
+  /** What was last told of each stage. */
+  readonly #told = new Map<string, string>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(broker: ServiceBroker, onChange: (stage: Stage) => void) {
+    this.#broker = broker;
+    this.#resources = resourcesOf(broker);
+    this.#onChange = onChange;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => void this.#tick(), tickMs);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  hear(news: News): void {
+    const key = `${news.nodeID} ${news.stage}`;
+    this.#instances.set(key, heard(this.#instances.get(key), news, Date.now()));
+  }
+
+  forget(nodeID: string): void {
+    for (const [key, { news }] of this.#instances) if (news.nodeID === nodeID) this.#instances.delete(key);
+  }
+
+  /** All stages, those beside the flow last. Throws an outage when NATS does not answer. */
+  async stages(): Promise<Stage[]> {
+    const { flow, side, settings } = this.#resources;
+    const [{ lanes }] = await Promise.all([meshReader(this.#resources).read(), this.#ask()]);
+    const now = Date.now();
+    const stillSince = new Map<string, number>();
+    for (const lane of lanes) {
+      const key = `${lane.stage} ${lane.lane}`;
+      const state = standstill(this.#still.get(key), lane, now);
+      this.#still.set(key, state);
+      if (state.since !== null) stillSince.set(lane.stage, Math.min(state.since, stillSince.get(lane.stage) ?? now));
+    }
+    const names = [...flow, ...side].map(({ name }) => name);
+    return stagesOf(names, lanes, [...this.#instances.values()], stillSince, settings.watchdogMs, now);
+  }
+
+  /** Asks those instances that the registry knows and that have not been heard: they told before this process came. */
+  async #ask(): Promise<void> {
+    const { flow, side } = this.#resources;
+    const actions = new Set([...flow, ...side].map(({ name }) => `${name}.state`));
+    const list = this.#broker.registry.getActionList({ onlyAvailable: true, withEndpoints: true }) as {
+      name: string;
+      endpoints?: { nodeID: string }[];
+    }[];
+    const unheard = list
+      .filter(({ name }) => actions.has(name))
+      .flatMap(({ name, endpoints = [] }) => endpoints.map(({ nodeID }) => ({ name, nodeID })))
+      .filter(({ name, nodeID }) => !this.#instances.has(`${nodeID} ${name.slice(0, -".state".length)}`));
+    await Promise.all(
+      unheard.map(async ({ name, nodeID }) => {
+        const news = this.#broker.call<News, object>(name, {}, { nodeID, timeout: askMs, retries: 0 });
+        await news.then((told) => this.hear(told)).catch(() => {});
+      }),
+    );
+  }
+
+  async #tick(): Promise<void> {
+    try {
+      for (const stage of await this.stages()) {
+        const { name, state, since, why, by } = stage;
+        const text = JSON.stringify([state, why, by]);
+        const before = this.#told.get(name);
+        this.#told.set(name, text);
+        if (before !== undefined && before !== text) this.#onChange({ ...stage, ...(since && { since }) });
+      }
+    } catch (error) {
+      // Whoever asks is told so.
+      this.#broker.logger.debug("cannot look at the mailboxes", (error as Error).message);
+    }
+  }
+}
