@@ -57,3 +57,10 @@ export function shown({ leadId, state, tenant: _tenant, revision: _revision, ...
 export function pick(query: Call["query"], ...names: string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
 }
+
+/** 1 to 255 printable ASCII characters, or none. */
+export function idempotencyKeyOf(call: Call): string | undefined {
+  const key = call.header("Idempotency-Key");
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new LeadsError("MALFORMED", "an Idempotency-Key is 1 to 255 printable ASCII characters");
+}
