@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { emptyState, enter, writeState } from "../../../bin/stack/state.ts";
@@ -187,6 +187,22 @@ describe("the operators' console", function () {
       "drain",
     ])
       assert.match(await terminal.type(`${command} --help`), new RegExp(`Usage: .*${command}[\\s\\S]*--json`));
+  });
+
+  it("knows every command of docs/operate.md", async () => {
+    const page = readFileSync(join(root, "docs/operate.md"), "utf8");
+    const lines = [...page.matchAll(/```repl\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split("\n"));
+    assert.ok(lines.length > 10);
+    const lead = passed(aLead(), "enrich", "dedupe");
+    await bury(mesh, [lead], { stage: "email" });
+    const [letter] = await mesh.broker.call<any, object>("dead-letters.ofLead", {
+      tenant: "acme",
+      leadId: lead.leadId,
+    });
+    for (const line of lines.filter((l) => !l.startsWith("drain"))) {
+      const own = line.replace("LEAD", lead.leadId).replace("LETTER", letter.id).replace("leads-", mesh.names.streams);
+      assert.doesNotMatch(await terminal.type(own), /^error|Usage:/m, line);
+    }
   });
 
   it("drains a node, which ends in order", async () => {
