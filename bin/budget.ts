@@ -11,7 +11,7 @@ import { dirFlag } from "./stack/flags.ts";
 
 const usage = `npm run budget -- [--tenant T] [--json] [--dir FOLDER]
 npm run budget -- set --tenant T [--day USD] [--month USD] [--cap PROVIDER=USD …] [--over wait|complete]
-  Shows what every tenant (or one) has spent and may spend, today and in this month (UTC). Exit code 0 when every sum is
+  Shows what tenants that spent in this month (or one) have spent and may spend, today and in the month (UTC). Exit code 0 when every sum is
   that of its entries, 1 when not (the windows are printed), 2 when it could not be found out.
   --json   one JSON object: day, ok, drift, tenants
   --dir    the folder of the stack that npm start brought up, instead of .stack

@@ -85,6 +85,20 @@ export function namesFor(prefix: string) {
       all: `${prefix}.dead.>`,
       consumer: "record",
     },
+    /** Lines of the log, by level and by the service that says them; each may be `*`. */
+    logs: {
+      stream: `${prefix}-logs`,
+      subject: (level: string, service: string) =>
+        `${prefix}.logs.${level}.${service.replace(/[^A-Za-z0-9_*-]/g, "_")}`,
+      all: `${prefix}.logs.>`,
+    },
+    /** Addresses (their hashes) that asked for no more e-mail while the database was away. */
+    unsubscribed: {
+      stream: `${prefix}-unsubscribed`,
+      subject: (tenant: string) => `${prefix}.unsubscribed.${tenant}`,
+      all: `${prefix}.unsubscribed.>`,
+      consumer: "record",
+    },
     /** What operators do, until the record has it. */
     operations: {
       stream: `${prefix}-operations`,
@@ -100,6 +114,8 @@ export function namesFor(prefix: string) {
       keys: `${prefix}-keys`,
       /** Idempotency keys of 24 hours. */
       idempotency: `${prefix}-idempotency`,
+      /** `<tenant>.<mark>`: of a person who was erased lately; whoever has such a lead in hand lets it go. */
+      erased: `${prefix}-erased`,
       /** `retry.<provider>`: nobody calls it until then. `quota.<provider>.<day>`: calls that were handed out. */
       providers: `${prefix}-providers`,
     },

@@ -87,8 +87,9 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
         this.broker.broadcast("stage.state", this.$state());
       },
       async $begin() {
-        const { settings, names, flow, side, nats, databases } = resourcesOf(this.broker);
-        const nc = await nats();
+        const resources = resourcesOf(this.broker);
+        const { settings, names, flow, side, databases } = resources;
+        const [nc, erased] = [await resources.nats(), await resources.erased()];
         // Told to stop before it has begun.
         if (this.$draining) return;
         const inFlow = flow.some((line) => line.name === stage);
@@ -107,6 +108,7 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
           next: inFlow ? nextStage(stage, flow) : null,
           handle: (batch) => options.handle.call(this, batch),
           checkpoint: options.checkpoint && ((verdicts) => options.checkpoint!.call(this, stage, verdicts)),
+          isErased: (tenant, leadId) => erased.has(tenant, leadId),
           probe: (dependency) => {
             const probe = options.probes?.[dependency];
             if (probe) return () => probe.call(this);

@@ -1,4 +1,5 @@
 import { Cachers, type ServiceBroker } from "moleculer";
+import { outage } from "./errors.ts";
 import { meterOf } from "./metrics.ts";
 
 const missing = {};
@@ -84,6 +85,15 @@ export class MissingCacher extends Cachers.Redis {
   }
   override async clean(match?: string | string[]): Promise<void> {
     await this.#try(() => super.clean(match), undefined);
+  }
+
+  /** Deletes entries and returns how many there were; a fault is no miss here, but an outage. */
+  async forget(keys: readonly string[]): Promise<number> {
+    try {
+      return await this.client.del(keys.map((key) => this.prefix + key));
+    } catch (error) {
+      throw outage("redis", error);
+    }
   }
 
   async #try<T>(command: () => Promise<T>, missing: T): Promise<T> {

@@ -13,6 +13,11 @@ export const errorTable = {
   NOT_FOUND: { status: 404, retryable: false, text: "There is no such thing." },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, text: "The path exists, the method does not." },
   CONFLICT: { status: 409, retryable: false, text: "It contradicts what was done before." },
+  ERASED: {
+    status: 409,
+    retryable: false,
+    text: "The person asked to be erased; lift the tombstone to take the lead in again.",
+  },
   SLOW_REQUEST: { status: 408, retryable: true, text: "The request did not arrive in time." },
   TOO_LARGE: { status: 413, retryable: false, text: "The body or a row is larger than allowed." },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, retryable: false, text: "The content type is not one that is read." },

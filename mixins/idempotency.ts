@@ -3,6 +3,7 @@ import { type KV, type NatsConnection, NatsError, StringCodec } from "nats";
 import type { Names } from "../config/names.ts";
 import { LeadsError, outage } from "./errors.ts";
 import { errCodes } from "./jetstream.ts";
+import { scan } from "./scan.ts";
 
 /** What an idempotency key stands for, kept for 24 hours in a JetStream bucket: it depends on NATS alone. */
 export interface Claim {
@@ -92,4 +93,30 @@ function down(error: unknown): LeadsError {
   if (error instanceof NatsError && error.api_error?.err_code === storeFull)
     return new LeadsError("MAILBOX_FULL", "the store of idempotency keys is full", { retryAfterMs: 60_000 });
   return outage("nats", error);
+}
+
+/**
+ * Takes the claims for leads of a tenant out of the bucket: they hold a lead's id, and a fingerprint of what was sent.
+ * Returns how many there were.
+ */
+export async function forgetLeads(
+  nc: NatsConnection,
+  names: Names,
+  { tenant, leadIds }: { tenant: string; leadIds: readonly string[] },
+): Promise<number> {
+  const bucket = names.bucket.idempotency;
+  const kv = await nc
+    .jetstream()
+    .views.kv(bucket, { bindOnly: true })
+    .catch((error) => Promise.reject(down(error)));
+  const prefix = `$KV.${bucket}.`;
+  let found = 0;
+  for await (const batch of scan(nc, `KV_${bucket}`, { subject: `${prefix}${tenant}.*` })) {
+    for (const { subject, data } of batch) {
+      if (!leadIds.some((id) => Buffer.from(data).includes(id))) continue;
+      await kv.purge(subject.slice(prefix.length));
+      found++;
+    }
+  }
+  return found;
 }

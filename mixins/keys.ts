@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
-import { type KV, type NatsConnection, type QueuedIterator, StringCodec } from "nats";
+import { type KV, type NatsConnection, StringCodec } from "nats";
 import { type Names, tenantPattern } from "../config/names.ts";
 import { LeadsError } from "./errors.ts";
 import { jsApi } from "./jetstream.ts";
+import { WatchedBucket } from "./watched-bucket.ts";
 
 /**
  * API keys. Only a key's SHA-256 is kept, in a JetStream bucket that every gateway watches: a look-up is a look into
@@ -114,82 +114,38 @@ function parseKey(value: Uint8Array): ApiKey | undefined {
   }
 }
 
-/** All keys in memory, kept up to date by a watch that is begun anew, from a whole snapshot, after every reconnect. */
+/** All keys in memory: a look-up asks nobody. */
 export class KeyRing {
-  readonly #names: Names;
-  readonly #report: (fault: string) => void;
-  #keys: ReadonlyMap<string, ApiKey> | undefined;
-  #watch: QueuedIterator<unknown> | undefined;
-  #stopped = new AbortController();
-  readonly #ready = Promise.withResolvers<void>();
+  readonly #bucket: WatchedBucket<ApiKey>;
 
   constructor(names: Names, report: (fault: string) => void) {
-    this.#names = names;
-    this.#report = report;
+    this.#bucket = new WatchedBucket(names.bucket.keys, ({ value }) => parseKey(value), report);
   }
 
   /** Resolves when the keys have been read for the first time. */
   get ready(): Promise<void> {
-    return this.#ready.promise;
+    return this.#bucket.ready;
   }
 
   /** Have the keys been read? Before that nobody can be told from anybody. */
   get isReady(): boolean {
-    return this.#keys !== undefined;
+    return this.#bucket.isReady;
   }
 
   /** The key of this secret, or undefined for one that does not exist or was revoked. */
   find(secret: string): ApiKey | undefined {
     if (!keyShape.test(secret)) return undefined;
     // By hash: how long this takes says nothing of how much of the secret was right.
-    const key = this.#keys?.get(hashOf(secret));
+    const key = this.#bucket.get(hashOf(secret));
     return key?.revokedAt === undefined ? key : undefined;
   }
 
   /** Watches until {@link stop}. */
-  async run(nc: NatsConnection): Promise<void> {
-    void this.#followReconnects(nc);
-    for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
-      try {
-        await this.#watchOnce(nc);
-        failures = 0;
-      } catch (error) {
-        if (nc.isClosed()) return;
-        this.#report(`the watch of the API keys broke: ${(error as Error).message}`);
-      }
-      await delay(Math.min(100 * 2 ** failures, 2_000), undefined, { signal: this.#stopped.signal }).catch(() => {});
-    }
-  }
-
-  async #watchOnce(nc: NatsConnection): Promise<void> {
-    const kv = await bucketOf(nc, this.#names);
-    const keys = new Map<string, ApiKey>();
-    // The old snapshot serves until the new one is whole: a reconnect turns nobody away.
-    const watch = await kv.watch({
-      initializedFn: () => {
-        this.#keys = keys;
-        this.#ready.resolve();
-      },
-    });
-    this.#watch = watch;
-    if (this.#stopped.signal.aborted) watch.stop();
-    for await (const entry of watch) {
-      const key = entry.operation === "PUT" ? parseKey(entry.value) : undefined;
-      if (key) keys.set(entry.key, key);
-      else keys.delete(entry.key);
-    }
-  }
-
-  async #followReconnects(nc: NatsConnection): Promise<void> {
-    // A server that came back may have forgotten the watch's consumer; the client would notice ten seconds later.
-    for await (const status of nc.status()) {
-      if (this.#stopped.signal.aborted) return;
-      if (status.type === "reconnect") this.#watch?.stop();
-    }
+  run(nc: NatsConnection): Promise<void> {
+    return this.#bucket.run(nc);
   }
 
   stop(): void {
-    this.#stopped.abort();
-    this.#watch?.stop();
+    this.#bucket.stop();
   }
 }

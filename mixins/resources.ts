@@ -4,6 +4,7 @@ import { connect, type NatsConnection } from "nats";
 import { type Names, namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig, sideStages } from "../config/pipeline.ts";
 import { loadSettings, type Settings } from "../config/settings.ts";
+import { type Erased, erasedWatch } from "./erased.ts";
 import { Databases } from "./knex.ts";
 import { onRead } from "./metrics/process.ts";
 import { onNobodysBehalf } from "./trace/scope.ts";
@@ -23,6 +24,8 @@ export interface Resources {
   readonly side: readonly StageConfig[];
   /** The process's NATS connection: reconnects for ever, has an inbox prefix of its own. */
   nats(): Promise<NatsConnection>;
+  /** Who was erased lately; resolves when that has been read, which needs the bucket to be there (`ensureShared`). */
+  erased(): Promise<Erased>;
   /** null where no Redis is configured. A command fails after 200 ms rather than wait for a Redis that is frozen. */
   redis(): Redis | null;
   /** Called when the process is told to stop, before any service stops: time to finish what is in hand. */
@@ -59,20 +62,26 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
   let redis: Redis | undefined;
   const databases = new Databases(settings);
   const drains: (() => Promise<void>)[] = [];
+  let broker: ServiceBroker;
+  const names = namesFor(settings.prefix);
+  const connected = () => {
+    // What its messages set off is not done for whoever asked for it first.
+    nats ??= onNobodysBehalf(() => connectNats(settings, broker.nodeID));
+    return nats;
+  };
+  const erased = erasedWatch(connected, names, (fault) => broker.logger.debug(fault));
   return {
     name: "resources",
-    created(broker: ServiceBroker) {
+    created(made: ServiceBroker) {
+      broker = made;
       byBroker.set(broker, {
         settings,
-        names: namesFor(settings.prefix),
+        names,
         databases,
         flow,
         side: sideStages,
-        nats() {
-          // What its messages set off is not done for whoever asked for it first.
-          nats ??= onNobodysBehalf(() => connectNats(settings, broker.nodeID));
-          return nats;
-        },
+        nats: connected,
+        erased: () => erased.get(),
         redis() {
           if (settings.redisUrl === "") return null;
           if (!redis) {
@@ -104,6 +113,7 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
       await Promise.allSettled(drains.map((drain) => drain()));
     },
     async stopped() {
+      erased.stop();
       await Promise.allSettled([nats?.then((nc) => nc.close()), databases.close()]);
       redis?.disconnect();
     },

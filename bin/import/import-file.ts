@@ -8,6 +8,7 @@ import type { Resources } from "../../mixins/resources.ts";
 import { parseMap } from "../../services/intake/columns.ts";
 import { importIdOf, leadIdOfRow } from "../../services/intake/ids.ts";
 import { limits } from "../../services/intake/limits.ts";
+import { erasedFault, marksOf } from "../../services/intake/marks.ts";
 import { normalise } from "../../services/intake/normalise.ts";
 import type { Fault } from "../../services/intake/raw.ts";
 import { Revisions } from "../../services/intake/revisions.ts";
@@ -64,6 +65,7 @@ class Import {
   readonly #options: ImportOptions;
   readonly #edge: Acceptor;
   readonly #settings: Resources["settings"];
+  readonly #resources: Resources;
   readonly #onProgress: (progress: Progress) => void;
   readonly #signal: AbortSignal | undefined;
   readonly #importId: string;
@@ -92,6 +94,7 @@ class Import {
   ) {
     this.#options = options;
     this.#settings = resources.settings;
+    this.#resources = resources;
     this.#edge = acceptor(resources);
     this.#onProgress = onProgress;
     this.#signal = signal;
@@ -170,6 +173,7 @@ class Import {
       rowLimitBytes: this.#settings.rowLimitBytes,
     });
     let slice = emptySlice();
+    const erased = await this.#resources.erased();
     const revisions = new Revisions();
     for await (const row of rows) {
       if (row.line <= from) {
@@ -178,7 +182,7 @@ class Import {
       }
       slice.rows++;
       slice.line = row.line;
-      const read =
+      let read =
         "faults" in row
           ? row
           : normalise(row.raw, {
@@ -191,12 +195,15 @@ class Import {
               now: Date.now(),
               newId: () => leadIdOfRow(this.#importId, row.line),
             });
+      const isErased = "lead" in read && erased.hasAny(o.tenant, () => marksOf((read as { lead: Lead }).lead));
+      if (isErased) read = { faults: [erasedFault] };
       if ("lead" in read) {
         read.lead.revision = revisions.next(read.lead.leadId, read.lead.revision);
         slice.leads.push(read.lead);
       } else {
         slice.faults.push(read.faults);
-        const said = "raw" in row ? { raw: row.raw } : { text: row.text };
+        // Of one who was erased nothing is written down.
+        const said = isErased ? {} : "raw" in row ? { raw: row.raw } : { text: row.text };
         slice.refused.push(`${JSON.stringify({ line: row.line, faults: read.faults, ...said })}\n`);
       }
       this.#tell(false);

@@ -1,6 +1,7 @@
 import { namesFor } from "../../config/names.ts";
 import { pipeline, sideStages } from "../../config/pipeline.ts";
 import { loadSettings, ownVariables, type Settings } from "../../config/settings.ts";
+import { erasedWatch } from "../../mixins/erased.ts";
 import { ensureStreams } from "../../mixins/jetstream.ts";
 import { Databases } from "../../mixins/knex.ts";
 import { connectNats, type Resources } from "../../mixins/resources.ts";
@@ -27,6 +28,11 @@ export async function openMesh(settings: Settings, name: string): Promise<Resour
   const nc = await Promise.race([connecting, late]).finally(() => clearTimeout(timer));
   const names = namesFor(settings.prefix);
   const databases = new Databases(settings);
+  const erased = erasedWatch(
+    async () => nc,
+    names,
+    () => {},
+  );
   await ensureStreams(nc, names, settings, pipeline, sideStages);
   return {
     settings,
@@ -35,9 +41,11 @@ export async function openMesh(settings: Settings, name: string): Promise<Resour
     flow: pipeline,
     side: sideStages,
     nats: async () => nc,
+    erased: () => erased.get(),
     redis: () => null,
     onDrain: () => {},
     async close() {
+      erased.stop();
       await Promise.allSettled([nc.close(), databases.close()]);
     },
   };

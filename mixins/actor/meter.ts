@@ -9,7 +9,7 @@ import { RecentRate } from "./recent.ts";
 import type { Entry } from "./settle.ts";
 
 /** All that `leads_outcomes_total` tells apart. */
-const outcomes = ["forward", "complete", "merge", "reject", "retry", "wait", "dead", "foreign"] as const;
+const outcomes = ["forward", "complete", "merge", "reject", "retry", "wait", "drop", "dead", "foreign"] as const;
 type OutcomeName = (typeof outcomes)[number];
 const ends = new Set<OutcomeName>(["complete", "merge", "reject"]);
 

@@ -38,6 +38,7 @@ export interface Work<T extends Item> {
  * - `complete`, `merge`, `reject`: the end of its way, recorded by the stage's checkpoint.
  * - `retry`: it failed. A retryable error burns a try and waits by the stage's policy; one with `retryable === false`
  *   goes to the dead letters at once.
+ * - `drop`: its person was erased meanwhile: it goes no further, and nothing of it is recorded. The actor says so by itself.
  * - `wait`: nothing failed, its moment has not come (a quota, quiet hours): parked until `until`, burns no try.
  */
 export type Outcome<T extends Item> =
@@ -46,7 +47,8 @@ export type Outcome<T extends Item> =
   | { kind: "merge"; lead: T; into: string }
   | { kind: "reject"; lead: T; reason: string }
   | { kind: "retry"; error: Error }
-  | { kind: "wait"; until: number; reason: string };
+  | { kind: "wait"; until: number; reason: string }
+  | { kind: "drop" };
 
 /** A verdict that the record must know before the message is let go. */
 export type Verdict<T extends Item> = Extract<Outcome<T>, { lead: T }>;
@@ -56,6 +58,7 @@ export const complete = <T extends Item>(lead: T, reason: string): Outcome<T> =>
 export const merge = <T extends Item>(lead: T, into: string): Outcome<T> => ({ kind: "merge", lead, into });
 export const reject = <T extends Item>(lead: T, reason: string): Outcome<T> => ({ kind: "reject", lead, reason });
 export const retry = (error: Error): Outcome<never> => ({ kind: "retry", error });
+export const drop: Outcome<never> = { kind: "drop" };
 export const wait = (until: number, reason: string): Outcome<never> => ({ kind: "wait", until, reason });
 
 /** What is wrong with the outcome a handler gave for this lead; null for a good one. Handlers may be plain JavaScript. */
@@ -69,6 +72,8 @@ export function faultOf(outcome: Outcome<Item> | undefined, leadId: string): str
       return Array.isArray(outcome.lead.timeline) ? null : `${outcome.kind} of a lead without its timeline`;
     case "retry":
       return outcome.error instanceof Error ? null : "retry without an Error";
+    case "drop":
+      return null;
     case "wait":
       return Number.isFinite(outcome.until) ? null : `wait until ${outcome.until}`;
     default:

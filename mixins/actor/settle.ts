@@ -94,6 +94,7 @@ function parcelsOf<T extends Item>(
       case "complete":
       case "merge":
       case "reject":
+      case "drop":
         break;
       case "wait":
       case "retry": {

@@ -7,6 +7,8 @@ export interface StageStats {
   reject: number;
   retry: number;
   wait: number;
+  /** Their person was erased while they were on their way. */
+  drop: number;
   dead: number;
   /** Messages that were no envelope. */
   foreign: number;
@@ -26,6 +28,7 @@ export function newStats(): StageStats {
     reject: 0,
     retry: 0,
     wait: 0,
+    drop: 0,
     dead: 0,
     foreign: 0,
     delivered: 0,

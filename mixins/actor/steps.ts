@@ -8,7 +8,7 @@ import { foreignLetter } from "./dead-letter.ts";
 import { unpack } from "./envelope.ts";
 import type { ActorMeter } from "./meter.ts";
 import { type OutageGate, patience, type Step } from "./outage.ts";
-import { faultOf, type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
+import { drop, faultOf, type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
 import type { Publisher, PublishOptions } from "./publisher.ts";
 import type { Delivery } from "./puller.ts";
 import { type Entry, settle } from "./settle.ts";
@@ -26,6 +26,8 @@ export interface WorkerOptions<T extends Item> {
   next: string | null;
   handle(batch: Work<T>[]): Promise<Outcome<T>[]> | Outcome<T>[];
   checkpoint?(verdicts: Verdict<T>[]): Promise<void>;
+  /** Was this item's person erased? Then nobody handles it any more. */
+  isErased(tenant: string, leadId: string): boolean;
   probe(dependency: string): (() => Promise<unknown>) | undefined;
   meter: ActorMeter;
   log(level: "debug" | "info" | "warn" | "error", message: string, fields: object): void;
@@ -58,6 +60,10 @@ export class Steps<T extends Item> {
       try {
         const { route, items } = unpack<T>(delivery.msg.data, delivery.msg.headers);
         for (const { lead, tries } of items) {
+          if (this.#o.isErased(route.tenant, lead.leadId)) {
+            this.#stats.drop++;
+            continue;
+          }
           const work: Work<T> = {
             ...route,
             lead,
@@ -103,6 +109,13 @@ export class Steps<T extends Item> {
 
   async #ask(part: Entry<T>[]): Promise<Outcome<T>[]> {
     const { handle, stage } = this.#o;
+    // Between two runs an outage may have lain, and an erasure.
+    const erased = part.filter(this.#isErased);
+    if (erased.length > 0) {
+      const rest = part.filter((entry) => !erased.includes(entry));
+      const told = rest.length > 0 ? await this.#ask(rest) : [];
+      return part.map((entry) => (erased.includes(entry) ? drop : told[rest.indexOf(entry)]!));
+    }
     const outcomes = await handle(part.map((entry) => entry.work));
     const wrong = (why: string) => new LeadsError("OUTCOMES", `stage ${stage.name} gave ${why}`);
     if (outcomes?.length !== part.length) throw wrong(`${outcomes?.length ?? "no"} outcomes for ${part.length} leads`);
@@ -112,6 +125,8 @@ export class Steps<T extends Item> {
     }
     return outcomes;
   }
+
+  readonly #isErased = ({ work }: Entry<T>): boolean => this.#o.isErased(work.tenant, work.lead.leadId);
 
   /** A step over the batch, through outages, down to the culprit. An outage of a part only has had its patience. */
   #bisect<R>(step: Step, entries: Entry<T>[], run: (part: Entry<T>[]) => Promise<readonly R[]>) {
@@ -148,6 +163,7 @@ export class Steps<T extends Item> {
   /** Successors, parked leads and dead letters; resolves when JetStream has them all, with those that are dead. */
   async publish(entries: Entry<T>[]): Promise<ReadonlySet<Entry<T>>> {
     const { names, stage, next, publisher } = this.#o;
+    for (const entry of entries) if (this.#isErased(entry)) entry.outcome = drop;
     const { parcels, dead } = settle(entries, { names, options: stage, next, now: Date.now(), random: Math.random });
     await Promise.all(
       parcels.map(({ subject, envelope }) => publisher.publish(subject, envelope.data, envelope.headers, this.patient)),

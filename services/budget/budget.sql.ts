@@ -144,7 +144,9 @@ export async function reserve(knex: Knex, asked: Asked): Promise<Reserved> {
              when (j.used + cast(:amountMicro as bigint)) * 10 >= j.cap * 9 then 90
              when (j.used + cast(:amountMicro as bigint)) * 4 >= j.cap * 3 then 75
              else 0 end
-           when (select free from free) and not j.fits then :refusedLevel
+           -- Of a window that has much room left a refusal says how large the call was, not how full the window is: told
+           -- as a level it would keep the warning from ever being told.
+           when (select free from free) and not j.fits and j.used * 4 >= j.cap * 3 then :refusedLevel
            else 0 end as level
          from judged j
        ),

@@ -1,3 +1,4 @@
+import type { Knex } from "knex";
 import type { Databases } from "../../mixins/knex.ts";
 import { type Closed, close, type Expired, expired } from "./budget.sql.ts";
 
@@ -13,7 +14,7 @@ export interface SweeperOptions {
   onFault(error: Error): void;
 }
 
-/** Reservations a look takes at the most; the rest comes with the next one. */
+/** Reservations that are taken in hand at once; a look goes on until there are no more. */
 const batch = 100;
 
 /**
@@ -46,19 +47,26 @@ export class Sweeper {
 
   /** One look at every database. */
   async look(): Promise<void> {
-    const { databases, fate, onFound } = this.#options;
+    const { databases } = this.#options;
     for (const { knex } of databases.all()) {
-      const found = await expired(knex, batch);
-      await Promise.all(
-        found.map(async (effect) => {
-          const costMicro = await fate(effect);
-          const { tenant, effectKey, reservation } = effect;
-          const by = costMicro === null ? "presumption" : "provider";
-          const state = costMicro === null ? "presumed" : costMicro === 0 ? "released" : "settled";
-          const closed = await close(knex, { tenant, effectKey, reservation, state, costMicro, by, answer: undefined });
-          if (closed.changed) onFound(effect, closed, by);
-        }),
-      );
+      for (let found = await expired(knex, batch); found.length > 0; ) {
+        await this.#close(knex, found);
+        found = found.length < batch ? [] : await expired(knex, batch);
+      }
     }
+  }
+
+  async #close(knex: Knex, found: readonly Expired[]): Promise<void> {
+    const { fate, onFound } = this.#options;
+    await Promise.all(
+      found.map(async (effect) => {
+        const costMicro = await fate(effect);
+        const { tenant, effectKey, reservation } = effect;
+        const by = costMicro === null ? "presumption" : "provider";
+        const state = costMicro === null ? "presumed" : costMicro === 0 ? "released" : "settled";
+        const closed = await close(knex, { tenant, effectKey, reservation, state, costMicro, by, answer: undefined });
+        if (closed.changed) onFound(effect, closed, by);
+      }),
+    );
   }
 }

@@ -1,8 +1,8 @@
 import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
-import type { OutboxKey } from "./cursor.ts";
+import type { TimeKey } from "../../mixins/time-cursor.ts";
 import type { OutboxMail } from "./mail-of.ts";
-import { isSuppressed } from "./suppressions.sql.ts";
+import { isGone, isSuppressed } from "./suppressions.sql.ts";
 
 /** A lead that is to be written to. */
 export interface Wanted {
@@ -17,7 +17,8 @@ export interface Wanted {
  * - `written`: its e-mail stands in the outbox, by this call or by an earlier one;
  * - `taken`: another lead of the tenant has the one e-mail of this campaign to this address;
  * - `suppressed`: the address wants none;
- * - `merged`: the lead was found to be a double while it was on its way here: its winner is written to, not it.
+ * - `merged`: the lead was found to be a double while it was on its way here: its winner is written to, not it. (Or it
+ *   was erased or discarded: then nothing more is recorded of it anyway.)
  */
 export type Written = "written" | "taken" | "suppressed" | "merged";
 
@@ -62,9 +63,6 @@ const bindings = (wanted: readonly Wanted[]) => [
  */
 const hasMail = `exists (
          select from outbox o where o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ? offset 0)`;
-/** The lead is a double by now. */
-const isMerged = `coalesce('merged' = (
-         select l.state from leads l where l.lead_id = wanted.lead_id and l.tenant = wanted.tenant offset 0), false)`;
 /** A double of the lead was written to before it was merged. Found by leads_by_winner, then by outbox's primary key. */
 const isWrittenToAsDouble = `exists (
          select from (
@@ -85,7 +83,7 @@ async function claim(trx: Knex.Transaction, campaign: string, wanted: readonly W
     `insert into mail_claims (tenant, campaign, address, lead_id)
      select distinct on (address, tenant) tenant, ?, address, lead_id
      from ${wantedRows}
-     where not ${isSuppressed("wanted")} and not ${hasMail} and not ${isMerged} and not ${isWrittenToAsDouble}
+     where not ${isSuppressed("wanted")} and not ${hasMail} and not ${isGone("wanted")} and not ${isWrittenToAsDouble}
      order by address, tenant, n
      on conflict do nothing`,
     [campaign, ...bindings(wanted), campaign, campaign],
@@ -104,7 +102,7 @@ async function statesOf(
   const { rows } = await trx.raw<{ rows: { state: Written | "claimed" }[] }>(
     `select case
          when ${hasMail} then 'written'
-         when ${isMerged} then 'merged'
+         when ${isGone("wanted")} then 'merged'
          when ${isWrittenToAsDouble} then 'taken'
          when ${isSuppressed("wanted")} then 'suppressed'
          when claimant is null then 'suppressed'
@@ -184,8 +182,8 @@ export interface OutboxItem {
 /** A tenant's e-mails, the newest first, after `key`, and the key of the last. Served by the index outbox_by_time. */
 export async function readOutbox(
   knex: Knex,
-  { tenant, state, key, limit }: { tenant: string; state?: string; key?: OutboxKey; limit: number },
-): Promise<{ item: OutboxItem; key: OutboxKey }[]> {
+  { tenant, state, key, limit }: { tenant: string; state?: string; key?: TimeKey; limit: number },
+): Promise<{ item: OutboxItem; key: TimeKey }[]> {
   const { rows } = await knex.raw<{ rows: OutboxRow[] }>(
     `select lead_id as "leadId", campaign, state, recipient as "to", subject, body as text, html, attempts, reason,
        message_id, written_at, sent_at, case when state = 'written' then due_at end as due_at,
@@ -196,9 +194,9 @@ export async function readOutbox(
        ${key === undefined ? "" : "and (written_at, lead_id) < (?::timestamptz, ?::uuid)"}
      order by written_at desc, lead_id desc
      limit ?`,
-    [tenant, ...(state === undefined ? [] : [state]), ...(key === undefined ? [] : [key.writtenAt, key.leadId]), limit],
+    [tenant, ...(state === undefined ? [] : [state]), ...(key === undefined ? [] : [key.at, key.id]), limit],
   );
-  return rows.map((row) => ({ item: itemOf(row), key: { writtenAt: row.exact, leadId: row.leadId } }));
+  return rows.map((row) => ({ item: itemOf(row), key: { at: row.exact, id: row.leadId } }));
 }
 
 interface OutboxRow extends Omit<OutboxItem, "writtenAt" | "dueAt" | "sentAt" | "reason" | "messageId"> {

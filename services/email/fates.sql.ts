@@ -82,9 +82,10 @@ export async function settleFates(knex: Knex, results: readonly Result[]): Promi
          on conflict (tenant, epoch, day)
            do update set sent = mail_days.sent + excluded.sent, bounced = mail_days.bounced + excluded.bounced
        )
-       select distinct tenant from done where state = 'bounced'`,
+       select distinct tenant from done where state in ('sent', 'bounced')`,
       [JSON.stringify(results.map(told))],
     );
+    // After what was sent, too: what bounced before there was enough to judge by is judged when there is.
     for (const { tenant } of rows) await stopWhereBad(trx, tenant);
   });
 }
@@ -159,7 +160,10 @@ export async function settleUnknown(
        where tenant = ? and lead_id = ? and campaign = ?`,
       [as === "sent" ? "sent" : "written", reason, as === "sent", as === "sent", tenant, leadId, row.campaign],
     );
-    if (as === "sent") await count(trx, tenant, { sent: 1 });
+    if (as === "sent") {
+      await count(trx, tenant, { sent: 1 });
+      await stopWhereBad(trx, tenant);
+    }
     return "settled";
   });
 }

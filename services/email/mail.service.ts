@@ -1,16 +1,17 @@
 import type { Context, ServiceBroker } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
-import { LeadsError } from "../../mixins/errors.ts";
+import { LeadsError, outage } from "../../mixins/errors.ts";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
 import { statement } from "../../mixins/knex.ts";
 import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
-import { defineService } from "../../mixins/schema.ts";
+import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { type Applied, applyEvent } from "./events.sql.ts";
 import { EventsError, isPlain, isSendgrids, type MailEvent, readPlain, readSendgrid } from "./events.ts";
 import { type Linked, readLink } from "./links.ts";
 import { gonePage, type Page, refusedPage, unsubscribedPage, unsubscribePage } from "./pages.ts";
 import { sendingOf } from "./sending.ts";
+import { ensureSetAside, setAside, writeSetAside } from "./set-aside.ts";
 import { suppress } from "./suppressions.sql.ts";
 import { changeTenant, readTenant, resumeTenant, type TenantChange } from "./tenants.sql.ts";
 
@@ -26,9 +27,29 @@ interface EventsParams {
   plain?: string;
 }
 
+/** How long somebody who unsubscribes waits for the database, ms. */
+const patienceMs = 2_000;
+/** How often what was set aside is looked for, ms. */
+const everyMs = 5_000;
+
+interface Vars {
+  timer: NodeJS.Timeout | undefined;
+}
+
 /** What comes back from those who are written to, and from who carries it; and how a tenant sends. docs/mail.md */
 export default defineService({
   name: "mail",
+  mixins: [defineMixin<Vars>()({})] as const,
+  async started() {
+    const { nats, names, databases } = resourcesOf(this.broker);
+    const place = { nc: await nats(), names };
+    await ensureSetAside(place);
+    // Senders do this before they send; here for a mesh that sends nothing now.
+    this.timer = setInterval(() => void writeSetAside(place, databases).catch(() => {}), everyMs);
+  },
+  stopped() {
+    clearInterval(this.timer);
+  },
   actions: {
     /** What an unsubscribe link opens: a page that asks. Changes nothing. */
     unsubscribePage: {
@@ -36,14 +57,24 @@ export default defineService({
       handler: (ctx: Context<{ token: string }>): Page =>
         linkOf(ctx.broker, "unsubscribe", ctx.params.token) ? unsubscribePage() : refusedPage(),
     },
-    /** Puts the address of an unsubscribe link on its tenant's list of suppressions. A repeat changes nothing. */
+    /**
+     * Puts the address of an unsubscribe link on its tenant's list of suppressions; with the database away it is set aside,
+     * and is on the list before any more is sent. A repeat changes nothing.
+     */
     unsubscribe: {
       params: { token },
       async handler(ctx: Context<{ token: string }>): Promise<Page> {
         const link = linkOf(ctx.broker, "unsubscribe", ctx.params.token);
         if (!link) return refusedPage();
-        const knex = resourcesOf(ctx.broker).databases.of(link.tenant);
-        await statement(() => suppress(knex, [{ tenant: link.tenant, address: link.address, reason: "unsubscribed" }]));
+        const { databases, nats, names } = resourcesOf(ctx.broker);
+        const wanted = { tenant: link.tenant, address: link.address };
+        try {
+          const row = { ...wanted, reason: "unsubscribed" } as const;
+          await within(patienceMs, () => statement(() => suppress(databases.of(link.tenant), [row])));
+        } catch (error) {
+          if (errorTypeOf(error) !== "OUTAGE") throw error;
+          await setAside({ nc: await nats(), names }, wanted);
+        }
         return unsubscribedPage();
       },
     },
@@ -126,6 +157,17 @@ export default defineService({
     },
   },
 });
+
+/** The work's result; an outage of the database where it takes longer. */
+async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(outage("postgres", new Error(`no answer in ${ms} ms`))), ms);
+  try {
+    return await Promise.race([work(), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
 
 function linkOf<P extends Linked["purpose"]>(broker: ServiceBroker, purpose: P, word: string) {
   const { linkSecrets: secrets, linkDays: days } = resourcesOf(broker).settings;

@@ -7,6 +7,7 @@ import type { Handed } from "./claims.sql.ts";
 import { quietHoursOf } from "./quiet-hours.ts";
 import { Sender } from "./sender.ts";
 import { sendingOf } from "./sending.ts";
+import { ensureSetAside, writeSetAside } from "./set-aside.ts";
 
 interface Vars {
   senders: Sender[];
@@ -41,7 +42,7 @@ export default defineService({
     },
   },
   created() {
-    const { settings, databases, onDrain } = resourcesOf(this.broker);
+    const { settings, databases, nats, names, onDrain } = resourcesOf(this.broker);
     const { leaseMs, pollMs } = this.settings;
     const { broker } = this;
     const meter = meterOf(broker);
@@ -59,6 +60,7 @@ export default defineService({
           timeZone: settings.timeZone,
           probeMinMs: settings.probeMinMs,
           probeMaxMs: settings.probeMaxMs,
+          listed: async () => writeSetAside({ nc: await nats(), names }, databases),
           async send(mail) {
             const fate = await handOver(broker, mail);
             meter.add("leads_mail_total", { result: fate.kind });
@@ -70,8 +72,10 @@ export default defineService({
       await Promise.all(this.senders.map((sender) => sender.stop()));
     });
   },
-  started() {
-    const sending = sendingOf(resourcesOf(this.broker).settings);
+  async started() {
+    const { settings, nats, names } = resourcesOf(this.broker);
+    await ensureSetAside({ nc: await nats(), names });
+    const sending = sendingOf(settings);
     if (sending.on) for (const sender of this.senders) sender.start();
     else this.logger.info(`e-mails are written and not sent: ${sending.missing.join(", ")} missing`);
   },

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
 import type { Service } from "moleculer";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
+import { wordsOf } from "../../mixins/log.ts";
 import type { Fate } from "../../mixins/mail.ts";
 import {
   type ClaimOptions,
@@ -26,6 +27,11 @@ export interface SenderOptions extends Omit<ClaimOptions, "holder" | "hands"> {
   /** First and longest wait while the other side, or the database, is away, ms. */
   probeMinMs: number;
   probeMaxMs: number;
+  /**
+   * Writes down who unsubscribed while the database was away. False, or an error: some of them are not on the list yet,
+   * and nothing is begun.
+   */
+  listed(): Promise<boolean>;
   /** Hands one over, once. */
   send(mail: Handed): Promise<Fate>;
 }
@@ -102,6 +108,7 @@ export class Sender {
       await Promise.race(this.#inHand);
       return true;
     }
+    if (!(await this.#options.listed())) return false;
     const { claimed, looked } = await claimDue(knex, { ...options, holder: this.#holder, hands });
     if (claimed === 0) return looked && this.#failures === 0;
     for (const mail of await markSending(knex, this.#holder, options.leaseMs)) this.#begin(mail);
@@ -173,7 +180,7 @@ export class Sender {
           await forgetOld(knex);
         }
       } catch (error) {
-        logger.debug(`leases were not renewed: ${(error as Error).message}`);
+        logger.debug(`leases were not renewed: ${wordsOf(error)}`);
       }
       if (this.#stopped) await delay(Math.min(leaseMs / 3, 50));
       else await this.#rest(leaseMs / 3);

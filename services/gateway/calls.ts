@@ -14,8 +14,11 @@ export const mockupPolicy =
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The lead's id in the path, lower case. Throws `NOT_FOUND` for what is none. */
-export function leadIdOf({ params }: Call): string {
-  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", "there is no such lead");
+export const leadIdOf = (call: Call): string => idOf(call, "lead");
+
+/** The id in the path of a `thing`, lower case. Throws `NOT_FOUND` for what is none. */
+export function idOf({ params }: Call, thing: string): string {
+  if (!uuid.test(params["id"]!)) throw new LeadsError("NOT_FOUND", `there is no such ${thing}`);
   return params["id"]!.toLowerCase();
 }
 
@@ -43,4 +46,9 @@ export function told({ json }: Call): object {
     .map((field) => ({ field, message: "is no field here" }));
   if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
   return json;
+}
+
+/** Those of the query that were given, as text. */
+export function pick(query: Call["query"], ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
 }

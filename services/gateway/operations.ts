@@ -1,8 +1,10 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { leadStates } from "../leads/lead.ts";
+import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { operateOperations } from "./operate-operations.ts";
+import { rightsOperations } from "./rights-operations.ts";
 import { cursor, list, object, ref, text } from "./schema-words.ts";
 import { tierOperations } from "./tier-operations.ts";
 
@@ -47,7 +49,7 @@ export const operations = [
         headers: { Location: "Where the lead can be read." },
       },
     },
-    errors: ["VALIDATION", "CONFLICT", "MAILBOX_FULL"],
+    errors: ["VALIDATION", "CONFLICT", "ERASED", "MAILBOX_FULL"],
   },
   {
     id: "createLeads",
@@ -162,6 +164,7 @@ export const operations = [
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
   ...mailOperations,
+  ...rightsOperations,
   ...operateOperations,
   ...tierOperations,
   {
@@ -173,6 +176,7 @@ export const operations = [
     description: "Of the day and the calendar month (UTC), in all and by provider, in micro-USD.",
     answers: { 200: { description: "How the tenant stands.", type: "application/json", schema: ref("Budget") } },
   },
+  ...logOperations,
   {
     id: "healthz",
     method: "GET",

@@ -170,6 +170,41 @@ export const schemas = {
     },
     "Money in micro-USD (a millionth of a USD).",
   ),
+  LogLine: {
+    type: "object",
+    description: "A line as it was written; what else it holds depends on what it says.",
+    properties: {
+      time: { type: "string", description: "RFC 3339." },
+      level: { enum: ["fatal", "error", "warn", "info", "debug", "trace"] },
+      node: { ...text, description: "The process." },
+      module: { ...text, description: "The service, or the part of Moleculer, that says it." },
+      message: text,
+      stage: text,
+      lane: text,
+      tenant: text,
+      leadId: text,
+      importId: text,
+      requestId: text,
+      traceId: text,
+    },
+    required: ["time", "level", "node", "module", "message"],
+  },
+  Erasure: object(
+    {
+      id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },
+      leads: { ...list(uuid), description: "The lead that was named, and those merged with it." },
+      state: { enum: ["sweeping", "done"], description: "`sweeping`: it is looked everywhere once more." },
+      askedAt: time,
+      "finishedAt?": time,
+      did: {
+        type: "object",
+        additionalProperties: whole,
+        description: "How many things were erased, by the place where they lay.",
+      },
+    },
+    "A person who was erased.",
+  ),
+  Lifted: object({ id: uuid, lifted: { ...whole, description: "Tombstones that stood." } }),
   Settings: object({
     tier: {
       enum: tiers,

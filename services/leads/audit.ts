@@ -104,7 +104,7 @@ async function streamsInOrder(nats: NatsConnection, names: Names): Promise<strin
   };
   const found = await streamNames(nats, names.streams);
   return found
-    .filter((stream) => holdsLeads(stream.slice(names.prefix.length + 1)))
+    .filter((stream) => stream !== names.unsubscribed.stream && holdsLeads(stream.slice(names.prefix.length + 1)))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
@@ -135,7 +135,7 @@ async function takeAccepted({ accepted = [], tenant }: AuditOptions, sink: Sink)
 }
 
 /** What the messages of a stream say of leads; of a message that is none of ours, nothing. */
-function readerOf(stream: string, names: Names): (message: Stored) => Found[] {
+function readerOf(stream: string, names: Names): (message: Pick<Stored, "subject" | "data">) => Found[] {
   if (stream === names.accepted.stream) {
     return ({ subject, data }) =>
       (readAccepted({ subject, data, headers: undefined, storedAt: 0 }) ?? []).map(({ tenant, leadId }) => ({

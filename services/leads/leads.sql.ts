@@ -1,5 +1,6 @@
 import type { Knex } from "knex";
 import { endOf, keyOf, type LeadRow, toJsonb } from "./row.ts";
+import { isWelcome } from "./tombstones.sql.ts";
 
 /**
  * The statements that write the record. A row's life:
@@ -8,7 +9,8 @@ import { endOf, keyOf, type LeadRow, toJsonb } from "./row.ts";
  *      \-- end (a stage before dedupe) --> completed | rejected
  *   in_progress | (none) -- dead letter --> dead -- redriven: arrival --> in_progress, end --> completed …
  *   completed | rejected | dead -- a later telling arrives --> in_progress
- *   merged stays merged; discarded and erased are left by nothing here.
+ *   merged stays merged; discarded is left by nothing here, erased only once its tombstones are lifted.
+ *   (none) -- whoever comes, of a person who was erased --> erased, and nothing of what was told is stored.
  *
  * (revision, step) orders the tellings of a lead. Every statement locks its rows in (lead_id, tenant) order, so that two
  * batches that share leads wait for each other instead of deadlocking; the primary key serves all of them.
@@ -20,9 +22,25 @@ const recordset = `tenant text, lead_id uuid, revision bigint, step smallint, st
   warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
 const namesIn = (given: string) => given.replace(/(\w+) (text|uuid|bigint|smallint|jsonb)/g, "$1");
 const columns = namesIn(recordset);
+/** What is stored of a lead whose person was erased: that there was one, for the count. The columns not named are null. */
+const stub: Record<string, string> = {
+  ...Object.fromEntries(["tenant", "lead_id", "revision", "step", "stage", "trust", "tier"].map((c) => [c, c])),
+  state: "'erased'",
+  reason: "'tombstone'",
+  source: "''",
+  name: "''",
+  fields: "'{}'",
+  facts: "'{}'",
+  timeline: "'[]'",
+};
+const told = columns
+  .split(/,\s+/)
+  .map((c) => (stub[c] === c ? c : `case when welcome then ${c} else ${stub[c] ?? "null"} end`));
 const insert = `insert into leads (${columns}, accepted_at)
-  select ${columns}, to_timestamp(revision / 1000.0)
-  from jsonb_to_recordset(?::jsonb) as given(${recordset})
+  select ${told.join(", ")}, to_timestamp(revision / 1000.0)
+  from (
+    select given.*, ${isWelcome("given")} as welcome from jsonb_to_recordset(?::jsonb) as given(${recordset}) offset 0
+  ) given
   order by lead_id, tenant
   on conflict (lead_id, tenant) do update set`;
 const later = "(excluded.revision, excluded.step) > (leads.revision, leads.step)";
@@ -55,7 +73,7 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
        own = null, warnings = excluded.warnings, facts = excluded.facts, score = excluded.score,
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
        accepted_at = least(leads.accepted_at, excluded.accepted_at), updated_at = now()
-     where leads.state not in ('discarded', 'erased')
+     where leads.state <> 'discarded' and excluded.state <> 'erased'
        and (${later} or (leads.state = 'dead' and excluded.revision = leads.revision))
      returning new.tenant, new.lead_id, old.lead_id is null as inserted, new.state, new.merged_into,
        case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before`,

@@ -11,32 +11,35 @@ export interface ListingKey {
 /** What a provider told of it, as it came. */
 export interface RawAnswer extends ListingKey {
   leadId: string;
+  /** What its person is known again by, where it was erased. */
+  marks: string[];
   answer: unknown;
 }
 
 /**
  * Keeps what was told of listings, over what was told of them before; nothing of a lead that was erased, which its own
- * primary key says. Locks its rows in the order of theirs; a repeat writes the same and counts its days anew. Of several
+ * primary key says, or of a person who was. Locks its rows in the order of theirs; a repeat writes the same and counts its days anew. Of several
  * tellings of one listing the last counts.
  */
 export async function keepRaw(knex: Knex, answers: readonly RawAnswer[]): Promise<void> {
   if (answers.length === 0) return;
   const last = new Map(answers.map((one) => [JSON.stringify([one.tenant, one.source, one.sourceId]), one]));
-  const rows = [...last.values()].map(({ tenant, source, sourceId, leadId, answer }) => ({
+  const rows = [...last.values()].map(({ tenant, source, sourceId, leadId, marks, answer }) => ({
     tenant,
     source,
     source_id: sourceId,
     lead_id: leadId,
+    marks,
     answer,
   }));
   await statement(() =>
     knex.raw(
       `insert into listing_raw (tenant, source, source_id, answer)
        select tenant, source, source_id, answer
-       from jsonb_to_recordset(?::jsonb) as t(tenant text, source text, source_id text, lead_id uuid, answer jsonb)
+       from jsonb_to_recordset(?::jsonb) as t(tenant text, source text, source_id text, lead_id uuid, marks uuid[], answer jsonb)
        where not exists (
          select from leads l where l.lead_id = t.lead_id and l.tenant = t.tenant and l.state = 'erased' offset 0
-       )
+       ) and not exists (select from tombstones s where s.tenant = t.tenant and s.mark = any(t.marks) offset 0)
        order by source_id, tenant, source
        on conflict (source_id, tenant, source) do update set answer = excluded.answer, received_at = now()`,
       [toJsonb(rows)],

@@ -1,5 +1,6 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
+import { cacheKeyOf, type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
 import { sortGoogle } from "../../mixins/provider/google.ts";
 import { provider } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -33,6 +34,16 @@ export default defineService({
     }),
   ] as const,
   actions: {
+    /** Forgets what is kept of these sites; returns how many were. Throws `OUTAGE` when that cannot be said. */
+    forget: {
+      params: forgetParams,
+      handler(ctx: Context<ForgetParams>): Promise<number> {
+        return forget(
+          this.broker,
+          ctx.params.websites.map((url) => cacheKeyOf(this.broker, `${this.name}.facts`, { url })),
+        );
+      },
+    },
     /**
      * The site's {@link PageSpeedFacts}, kept for seven days by its URL, whoever asks. Throws `PROVIDER_OFF` without a
      * key, `PROVIDER_LATER`, `OVER_BUDGET`, `PROVIDER_REFUSED` for a page that cannot be measured, `OUTAGE`.

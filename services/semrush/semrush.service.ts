@@ -1,5 +1,7 @@
 import type { Context } from "moleculer";
+import { getDomain } from "tldts";
 import { tenantPattern } from "../../config/names.ts";
+import { cacheKeyOf, type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
 import { textOf } from "../../mixins/provider/answer.ts";
 import { provider } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -29,6 +31,10 @@ interface FactsParams {
 
 const keptSeconds = 30 * 86_400;
 
+const letters = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+/** Whatever may stand for a country. */
+const countries = letters.flatMap((a) => letters.map((b) => a + b));
+
 /** What SEMrush knows of a domain: who finds it, and who links to it. docs/providers.md */
 export default defineService({
   name: "semrush",
@@ -45,6 +51,17 @@ export default defineService({
     }),
   ] as const,
   actions: {
+    /** Forgets what is kept of these sites' domains, in every country; returns how many were. Throws `OUTAGE`. */
+    forget: {
+      params: forgetParams,
+      handler(ctx: Context<ForgetParams>): Promise<number> {
+        const domains = ctx.params.websites.flatMap((url) => getDomain(url, { allowPrivateDomains: true }) ?? []);
+        const keys = domains.flatMap((domain) =>
+          countries.map((country) => cacheKeyOf(this.broker, `${this.name}.facts`, { domain, country })),
+        );
+        return forget(this.broker, keys);
+      },
+    },
     /**
      * The domain's {@link SemrushFacts} in a country's results, kept for thirty days by both, whoever asks. Two calls, each
      * paid by itself: where the second must wait, a repeat has the first from the ledger. Errors as of any provider.

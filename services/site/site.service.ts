@@ -1,4 +1,5 @@
 import type { Context } from "moleculer";
+import { type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { traced } from "../../mixins/trace/scope.ts";
@@ -21,12 +22,14 @@ interface Vars {
 export function siteService(outside?: Outside) {
   const visits = defineMixin<Vars>()({
     methods: {
+      keyOf(this: any, site: Site): string {
+        return `site.facts:${resourcesOf(this.broker).settings.fetch}:${site.key}`;
+      },
       /** The site's facts from the cache, from a visit under way, or from a visit of our own. */
       async factsOf(this: any, site: Site): Promise<SiteFacts> {
-        const { fetch } = resourcesOf(this.broker).settings;
         // Not by the action's `cache`: that knows one TTL, and what is down is asked again sooner than what was read.
         const cacher = this.broker.cacher;
-        const key = `site.facts:${fetch}:${site.key}`;
+        const key: string = this.keyOf(site);
         const kept = (await cacher?.get(key)) as SiteFacts | null | undefined;
         if (kept) return kept;
         let visit: Promise<SiteFacts> | undefined = this.visits.get(key);
@@ -84,6 +87,18 @@ export function siteService(outside?: Outside) {
           if (fetch === "off" || (fetch === "generator" && !site.host.endsWith(".example")))
             return { status: "not_fetched", reason: "off" };
           return this.factsOf(site);
+        },
+      },
+
+      /** Forgets what is kept of these sites; returns how many were. Throws `OUTAGE` when that cannot be said. */
+      forget: {
+        params: forgetParams,
+        handler(ctx: Context<ForgetParams>): Promise<number> {
+          const sites = ctx.params.websites.flatMap((url) => siteOf(url) ?? []);
+          return forget(
+            this.broker,
+            sites.map((site) => this.keyOf(site)),
+          );
         },
       },
 

@@ -93,7 +93,7 @@ export default defineService({
     },
   },
   created() {
-    const { databases, settings, onDrain } = resourcesOf(this.broker);
+    const { databases, erased, settings, onDrain } = resourcesOf(this.broker);
     const meter = meterOf(this.broker);
     this.edge = acceptor(resourcesOf(this.broker), (lane, leads) => meter.add("leads_accepted_total", { lane }, leads));
     this.worker = new SourceWorker({
@@ -101,6 +101,7 @@ export default defineService({
       patienceMs: this.settings.patienceMs,
       rawDays: settings.rawDays,
       databases,
+      erased,
       page: ({ provider, listing, zip, vertical, region, tenant, leadId, revision }, cursor) =>
         this.broker.call(`listing-${provider}.page`, {
           listing,

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { BulkWriter, Origin } from "../../mixins/accept.ts";
 import { complete, type Outcome, type Work, wait } from "../../mixins/actor/outcome.ts";
+import type { Erased } from "../../mixins/erased.ts";
 import type { Databases } from "../../mixins/knex.ts";
 import { outcomeOf } from "../../mixins/provider.ts";
+import { marksOf } from "../intake/marks.ts";
 import type { Lead } from "../leads/lead.ts";
 import { keepRaw } from "../leads/raw.sql.ts";
 import { leadsOf } from "./leads-of.ts";
@@ -13,6 +15,8 @@ export interface WorkerOptions {
   databases: Databases;
   /** A page of a provider's list, from `cursor` on; null is its beginning. */
   page(item: WorkItem, cursor: string | null): Promise<ListingPage>;
+  /** Who was erased lately. */
+  erased(): Promise<Erased>;
   /** A writer into the intake. */
   bulk(origin: Origin): BulkWriter<Lead>;
   /** How long an item stays with an instance that says nothing more, ms; a page takes a fraction of it. */
@@ -69,7 +73,10 @@ export class SourceWorker {
   /** Accepts what belongs to the item. Resolves when JetStream has it all. */
   async #accept({ lead: item, requestId, traceparent }: Work<WorkItem>, page: ListingPage) {
     const { databases, rawDays } = this.#options;
-    const { leads, raw, refused } = leadsOf(item, page, Date.now());
+    const erased = await this.#options.erased();
+    const { leads, raw, refused } = leadsOf(item, page, Date.now(), (lead) =>
+      erased.hasAny(lead.tenant, () => marksOf(lead)),
+    );
     if (rawDays > 0) await keepRaw(databases.of(item.tenant), raw);
     const writer = this.#options.bulk({ tenant: item.tenant, requestId, traceparent, importId: item.leadId });
     for (const lead of leads) await writer.write(lead);

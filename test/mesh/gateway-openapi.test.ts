@@ -6,6 +6,7 @@ import { ObjectStore } from "../../mixins/object-store.ts";
 import { signLink } from "../../services/email/links.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import { buried } from "../support/dead-letters.ts";
+import { eventually } from "../support/eventually.ts";
 import {
   generous,
   operators,
@@ -26,6 +27,8 @@ const lead = {
   foundedYear: "soon",
 };
 
+const forgotten = { name: "Gone Bakery", email: "owner@gone.example", source: "crm", sourceId: "gone" };
+
 const linkSecret = "a-secret-of-this-test-that-signs-links";
 const eventSecret = "a-secret-of-this-test-that-signs-events";
 const unsubscribeToken = () =>
@@ -40,6 +43,7 @@ const mockupToken = (leadId: string) =>
 describe("GET /openapi.json", () => {
   let gateway: TestGateway;
   let secret: string;
+  let platform: string;
   let description: any;
   let passed: any;
   const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -47,10 +51,16 @@ describe("GET /openapi.json", () => {
   before(async function () {
     this.timeout(60_000);
     gateway = await startGateway({
-      services: [...stages, ...operators, "services/budget/budget.service.ts"],
-      env: { ...generous, LEADS_LINK_SECRETS: linkSecret, LEADS_MAIL_EVENT_SECRETS: eventSecret },
+      services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      env: {
+        ...generous,
+        LEADS_ERASE_AGAIN_MS: "200",
+        LEADS_LINK_SECRETS: linkSecret,
+        LEADS_MAIL_EVENT_SECRETS: eventSecret,
+      },
     });
     ({ secret } = await gateway.key("acme", "ingest", "read", "operate", "platform"));
+    platform = (await gateway.key("operators", "platform")).secret;
     description = await (await fetch(`${gateway.url}/openapi.json`)).json();
     passed = await throughAllStages(gateway, secret, lead);
     ajv.addSchema({ $id: "api", components: description.components });
@@ -80,12 +90,12 @@ describe("GET /openapi.json", () => {
     }
   }
   const read = (path: string) => told(gateway.call(secret, path));
-  const send = (method: string, path: string, body: object | string, headers: Record<string, string> = {}) =>
+  const send = (method: string, path: string, body?: object | string, headers: Record<string, string> = {}) =>
     told(
       gateway.call(secret, path, {
         method,
-        headers: { "content-type": "application/json", ...headers },
-        body: typeof body === "string" ? body : JSON.stringify(body),
+        headers: { ...(body && { "content-type": "application/json" }), ...headers },
+        ...(body && { body: typeof body === "string" ? body : JSON.stringify(body) }),
       }),
     );
   /** A job that is over soon. */
@@ -138,6 +148,12 @@ describe("GET /openapi.json", () => {
     ],
     listOutbox: async () => [await read("/v1/outbox?limit=1"), await read("/v1/outbox?cursor=none")],
     getBudget: async () => [await read("/v1/budget")],
+    getLogs: async () => [
+      await told(gateway.call(platform, "/v1/logs?limit=1")),
+      await told(gateway.call(platform, "/v1/logs?limit=0")),
+      await told(gateway.call(platform, "/v1/logs?cursor=none")),
+      await read("/v1/logs"),
+    ],
     settleMail: async () => {
       const outbox = gateway.resources.databases.of("acme")("outbox").where({ lead_id: passed.id });
       await outbox.clone().update({ state: "unknown" });
@@ -193,6 +209,27 @@ describe("GET /openapi.json", () => {
       await read(`/m/${mockupToken(randomUUID())}`),
       await read("/m/none"),
     ],
+    eraseLead: async () => {
+      const { body } = await postLead(gateway, secret, forgotten);
+      return [
+        await send("DELETE", `/v1/leads/${body.id}`),
+        await send("DELETE", `/v1/leads/${randomUUID()}`),
+        await send("DELETE", "/v1/leads/none"),
+      ];
+    },
+    listTombstones: async () => [await read("/v1/tombstones?limit=1"), await read("/v1/tombstones?cursor=none")],
+    liftTombstone: async () => {
+      const { body } = await read("/v1/tombstones");
+      const { id } = body.items[0];
+      const lift = () => send("DELETE", `/v1/tombstones/${id}`);
+      const refused = await postLead(gateway, secret, forgotten);
+      await check("createLead", refused);
+      assert.equal(refused.status, 409);
+      await eventually("the erasure is finished", async () => (await read("/v1/tombstones")).body.items[0].finishedAt);
+      const lifted = [await lift(), await lift()];
+      await eventually("it may come again", async () => (await postLead(gateway, secret, forgotten)).status === 202);
+      return lifted;
+    },
     listDeadLetters: async () => {
       await buried(gateway, "acme");
       return [
@@ -327,7 +364,7 @@ describe("GET /openapi.json", () => {
     for (const [path, methods, allow] of [
       ["/v1/leads", ["PUT", "DELETE", "PATCH", "OPTIONS"], "POST, GET, HEAD"],
       ["/v1/leads/bulk", ["GET", "PUT"], "POST"],
-      [`/v1/leads/${passed.id}`, ["POST", "DELETE"], "GET, HEAD"],
+      [`/v1/leads/${passed.id}`, ["POST", "PUT"], "GET, HEAD, DELETE"],
       ["/healthz", ["POST"], "GET, HEAD"],
     ] as const)
       for (const method of methods) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import { screenshotKey } from "../../config/names.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import { operations } from "../../services/gateway/operations.ts";
@@ -23,6 +24,8 @@ const lead = {
   sourceId: "17",
 };
 
+const forgotten = { name: "Gone Bakery", email: "owner@gone.example" };
+
 describe("a tenant", () => {
   let gateway: TestGateway;
   let acme: string;
@@ -37,8 +40,8 @@ describe("a tenant", () => {
   before(async function () {
     this.timeout(60_000);
     gateway = await startGateway({
-      services: [...stages, ...operators, "services/budget/budget.service.ts"],
-      env: generous,
+      services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      env: { ...generous, LEADS_ERASE_AGAIN_MS: "200" },
     });
     acme = (await gateway.key("acme", "ingest", "read")).secret;
     zenith = (await gateway.key("zenith", "ingest", "read", "operate", "platform")).secret;
@@ -57,6 +60,10 @@ describe("a tenant", () => {
     const answer = await gateway.call(secret, path, { method, ...(body && json) });
     return { status: answer.status, body: (await answer.json()) as any };
   };
+
+  /** Takes in a lead of acme's; answers its id. */
+  const another = async () =>
+    (await postLead(gateway, acme, { ...forgotten, email: `${randomUUID()}@gone.example` })).body.id;
 
   /** One test a route that needs a key: none can be added without one. */
   const tests: Record<string, () => Promise<void>> = {
@@ -117,6 +124,10 @@ describe("a tenant", () => {
       assert.notEqual((await read(acme, "/v1/budget")).text, (await read(zenith, "/v1/budget")).text);
       assert.equal((await read(zenith, "/v1/budget?tenant=acme")).status, 422);
     },
+    async getLogs() {
+      // What is everybody's takes a platform key: a tenant's own sees none of it.
+      assert.equal((await read(acme, "/v1/logs")).status, 403);
+    },
     async getMail() {
       await gateway.broker.call("mail.change", { tenant: "acme", dayLimit: 17 });
       assert.equal((await send(acme, "GET", "/v1/mail")).body.dayLimit, 17);
@@ -126,6 +137,25 @@ describe("a tenant", () => {
       assert.equal((await send(zenith, "PUT", "/v1/mail", { dayLimit: 3, tenant: "acme" })).status, 422);
       assert.equal((await send(zenith, "PUT", "/v1/mail", { dayLimit: 4 })).body.dayLimit, 4);
       assert.notEqual((await send(acme, "GET", "/v1/mail")).body.dayLimit, 4);
+    },
+    async eraseLead() {
+      assert.equal((await send(zenith, "DELETE", `/v1/leads/${passed.id}`)).status, 404);
+      assert.ok((await read(acme, `/v1/leads/${passed.id}`)).text.includes("Corner Bakery"));
+    },
+    async listTombstones() {
+      await gateway.broker.call("rights.erase", { tenant: "acme", id: await another() });
+      assert.deepEqual((await send(zenith, "GET", "/v1/tombstones")).body.items, []);
+      assert.equal((await send(zenith, "GET", "/v1/tombstones?tenant=acme")).status, 422);
+    },
+    async liftTombstone() {
+      const erased = () =>
+        gateway.broker.call<{ id: string; state: string }, object>("rights.erase", { tenant: "acme", id });
+      const id = (await postLead(gateway, acme, forgotten)).body.id;
+      await eventually("it is erased", async () => (await erased()).state === "done");
+      assert.equal((await send(zenith, "DELETE", `/v1/tombstones/${(await erased()).id}`)).status, 404);
+      // The same who was erased for acme is a lead like any other for zenith.
+      assert.equal((await postLead(gateway, zenith, forgotten)).status, 202);
+      assert.equal((await postLead(gateway, acme, forgotten)).status, 409);
     },
     async getScreenshot() {
       const store = new ObjectStore(gateway.resources.nats, gateway.names.objects.screenshots);

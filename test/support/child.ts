@@ -16,13 +16,28 @@ export interface Child extends AsyncDisposable {
   exited: Promise<number | NodeJS.Signals>;
 }
 
-/** Starts a worker process and waits until it works. `env` are settings by their `LEADS_` names. */
-export async function startWorker(
+interface ChildOptions {
+  /** Settings by their `LEADS_` names. */
+  env?: Record<string, string>;
+  /** Until it works. */
+  wait?: boolean;
+}
+
+/** Starts a worker process and waits until it works. */
+export const startWorker = (settings: Settings, plan: WorkerPlan, options?: ChildOptions): Promise<Child> =>
+  start(settings, "worker.ts", JSON.stringify(plan), options);
+
+/** Starts a process with one service, by its path from the project's root. */
+export const startService = (settings: Settings, service: string, options?: ChildOptions): Promise<Child> =>
+  start(settings, "one-service.ts", service, options);
+
+async function start(
   settings: Settings,
-  plan: WorkerPlan,
-  { env = {}, wait = true }: { env?: Record<string, string>; wait?: boolean } = {},
+  script: string,
+  argument: string,
+  { env = {}, wait = true }: ChildOptions = {},
 ): Promise<Child> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, "worker.ts"), JSON.stringify(plan)], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, script), argument], {
     env: { PATH: process.env.PATH, ...environmentOf(settings), ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

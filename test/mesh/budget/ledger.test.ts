@@ -5,6 +5,7 @@ import { close, expired } from "../../../services/budget/budget.sql.ts";
 import { capsOf } from "../../../services/budget/caps.ts";
 import { Ledger, type LevelReached, type Reservation } from "../../../services/budget/ledger.ts";
 import { driftOf, windowsOf, writeChoice } from "../../../services/budget/status.sql.ts";
+import { Sweeper } from "../../../services/budget/sweeper.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type TestPlace, testPlace } from "../../support/servers.ts";
 
@@ -147,6 +148,32 @@ describe("the ledger", () => {
       reached.filter((r) => r.provider === "llm").map((r) => r.level),
       [75, 90],
     );
+  });
+
+  it("tells no level because of a call that is too large, and still warns at 75 %", async () => {
+    const { ask, granted } = tenantOf();
+    const told = () => reached.filter((r) => r.provider === "llm").map((r) => r.level);
+    assert.equal((await ask("a", 21 * usd)).kind, "over");
+    await granted("b", 10 * usd);
+    assert.equal((await ask("c", 11 * usd, { essential: false })).kind, "over");
+    assert.deepEqual(told(), []);
+    await granted("d", 5 * usd);
+    assert.deepEqual(told(), [75]);
+  });
+
+  it("finds all holders that died in one look, however many they are", async () => {
+    const { tenant, granted, windows } = tenantOf();
+    await Promise.all(Array.from({ length: 150 }, (_, n) => granted(`lost ${n}`, 10, { holdMs: 1 })));
+    const sweeper = new Sweeper({
+      databases,
+      everyMs: 60_000,
+      fate: async ({ effectKey }) => (effectKey.endsWith("7") ? 4 : null),
+      onFound: () => {},
+      onFault: assert.fail,
+    });
+    await eventually("they are overdue", async () => (await expired(databases.of(tenant), 1_000)).length >= 150);
+    await sweeper.look();
+    assert.deepEqual((await windows())["day"], [0, 15 * 4 + 135 * 10]);
   });
 
   it("begins anew at midnight UTC, while the month goes on", async () => {

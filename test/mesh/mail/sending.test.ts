@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import type { Knex } from "knex";
+import { openDatabase } from "../../../mixins/knex.ts";
+import { signLink } from "../../../services/email/links.ts";
 import { addressHash } from "../../../services/email/recipient.ts";
 import sender from "../../../services/email/sender.service.ts";
 import { suppress } from "../../../services/email/suppressions.sql.ts";
@@ -7,6 +9,7 @@ import { eventually } from "../../support/eventually.ts";
 import { generous, stages, startGateway, throughAllStages } from "../../support/gateway.ts";
 import { Mailbox, mailSettings, statesIn, writeSome } from "../../support/mail.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
+import { testPlace } from "../../support/servers.ts";
 
 const quickSender = { ...sender, settings: { leaseMs: 1_500, pollMs: 30 } as object };
 const services = [quickSender, "services/smtp/smtp.service.ts"];
@@ -225,6 +228,25 @@ describe("sending", function () {
     assert.equal(told.week.bounced, 0);
   });
 
+  it("judges what bounced early when there is enough to judge by, though nothing bounces then", async () => {
+    await using mesh = await startMesh({
+      services: [...services, "services/email/mail.service.ts"],
+      env: mailSettings(box.url, { LEADS_MAIL_CONNECTIONS: "1" }),
+    });
+    const knex = knexOf(mesh);
+    await knex("mail_tenants").insert({ tenant: "acme" });
+    const day = knex.raw("(now() at time zone 'UTC')::date");
+    await knex("mail_days").insert({ tenant: "acme", epoch: 0, day, sent: 197, bounced: 8 });
+    await writeSome(knex, 9);
+    const { stopped } = await eventually("it is stopped", async () => {
+      const told = await mesh.broker.call<any, object>("mail.settings", { tenant: "acme" });
+      return told.stopped && told;
+    });
+    assert.match(stopped.reason, /^8 of 200 e-mails in seven days bounced \(4\.00 %; the limit is 2 %\)$/);
+    // One more may have been in hand.
+    assert.ok(box.received.length <= 4, String(box.received.length));
+  });
+
   it("keeps a tenant's day, and goes on when the limit is raised", async () => {
     await using mesh = await startMesh({
       services: [...services, "services/email/mail.service.ts"],
@@ -238,6 +260,34 @@ describe("sending", function () {
     await eventually("it rests till tomorrow", async () => (await knex("mail_tenants").first()).rests_until !== null);
     assert.deepEqual((await change({ dayLimit: null })).today, { taken: 3, allowed: 5_000 });
     await states(knex, { sent: 8 });
+  });
+
+  it("takes an unsubscription in while the database is away, and sends nothing before it is on the list", async () => {
+    await using place = await testPlace(mailSettings(box.url));
+    const mail = "services/email/mail.service.ts";
+    // Nothing listens there.
+    const LEADS_DATABASE_URL = "postgres://postgres@127.0.0.1:9/away";
+    await using away = await startMesh({ services: [mail], place, env: { LEADS_DATABASE_URL } });
+    const knex = openDatabase({ ...place.settings, databasePool: 2 });
+    try {
+      const [quits, stays] = await writeSome(knex, 2);
+      const link = { purpose: "unsubscribe", tenant: "acme", address: addressHash(quits!.to) } as const;
+      const token = signLink(link, place.settings.linkSecrets, Date.now());
+      const post = (word: string) => away.broker.call<{ status: number }, object>("mail.unsubscribe", { token: word });
+      for (let n = 0; n < 2; n++) assert.equal((await post(token)).status, 200);
+      assert.equal((await post(`${token}x`)).status, 403);
+      assert.deepEqual(await knex("suppressions"), []);
+      await using _sending = await startMesh({ services, place });
+      await states(knex, { suppressed: 1, sent: 1 });
+      assert.deepEqual(
+        box.received.map(({ messageId }) => messageId),
+        [stays!.messageId],
+      );
+      const listed = await knex("suppressions").select("tenant", "address", "reason");
+      assert.deepEqual(listed, [{ tenant: "acme", address: addressHash(quits!.to), reason: "unsubscribed" }]);
+    } finally {
+      await knex.destroy();
+    }
   });
 
   it("sends nothing again to whoever unsubscribed before a soft bounce or an operator made it due", async () => {

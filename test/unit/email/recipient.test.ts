@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readCursor, writeCursor } from "../../../services/email/cursor.ts";
+import { readCursor, writeCursor } from "../../../mixins/time-cursor.ts";
 import { addressHash, recipientOf } from "../../../services/email/recipient.ts";
 import type { LeadFields } from "../../../services/leads/lead.ts";
 import { aLead } from "../../support/leads.ts";
@@ -55,7 +55,7 @@ describe("the recipient", () => {
 
 describe("a cursor of the outbox", () => {
   it("keeps the key to the microsecond", () => {
-    const key = { writtenAt: "2026-11-23T21:28:00.123456Z", leadId: "0b8e9a52-5a0c-4c7e-9d6e-0f1e2d3c4b5a" };
+    const key = { at: "2026-11-23T21:28:00.123456Z", id: "0b8e9a52-5a0c-4c7e-9d6e-0f1e2d3c4b5a" };
     assert.deepEqual(readCursor(writeCursor(key)), key);
   });
 

@@ -35,7 +35,12 @@ const saying = (body: string): LlmDraft => {
 
 describe("what a drafted text may say", () => {
   const made: Record<string, string[]> = {
-    "a telephone number": ["Call 312-555-0199 today.", "Call (312) 555 01 99.", "Ring +44 20 7946 0958."],
+    "a telephone number": [
+      "Call three one two, five five five.",
+      "Call 312-555-0199 today.",
+      "Call (312) 555 01 99.",
+      "Ring +44 20 7946 0958.",
+    ],
     "a telephone number in another script's digits": [
       "Call ٣١٢٥٥٥٠١٩٩.",
       "Call ３１２-５５５-０１９９.",
@@ -110,6 +115,14 @@ describe("what a drafted text may say", () => {
       "Rated 4.6 by 1,213 reviewers.",
     ])
       assert.deepEqual(faults(text, known), [], text);
+    // One known claim is no excuse for its neighbours.
+    assert.deepEqual(
+      faults(
+        "Licensed, insured and bonded.",
+        about({}, { description: "A licensed plumber in the middle of the city" }),
+      ).length,
+      2,
+    );
     for (const text of ["Since 1898 in Chicago.", "Rated 4.8 by guests.", "Forty years of bread."])
       assert.notDeepEqual(faults(text, known), [], text);
   });

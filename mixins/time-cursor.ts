@@ -1,23 +1,24 @@
-/** Where a page of the outbox ends. */
-export interface OutboxKey {
-  /** ISO 8601, UTC, with microseconds: milliseconds would skip e-mails of one transaction's neighbours. */
-  writtenAt: string;
-  leadId: string;
+/** Where a page of a list by time ends. */
+export interface TimeKey {
+  /** ISO 8601, UTC, with microseconds: milliseconds would skip neighbours of one transaction. */
+  at: string;
+  /** UUID */
+  id: string;
 }
 
 /** A page's end as an opaque word for the caller. */
-export function writeCursor({ writtenAt, leadId }: OutboxKey): string {
-  return Buffer.from(`${writtenAt} ${leadId}`).toString("base64url");
+export function writeCursor({ at, id }: TimeKey): string {
+  return Buffer.from(`${at} ${id}`).toString("base64url");
 }
 
 /** Undefined for a word that is no cursor of ours. */
-export function readCursor(cursor: string): OutboxKey | undefined {
-  const [, writtenAt, leadId] =
+export function readCursor(cursor: string): TimeKey | undefined {
+  const [, at, id] =
     /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z) ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(
       Buffer.from(cursor, "base64url").toString(),
     ) ?? [];
   // Digits alone make no time: PostgreSQL would fail over a 45th of May.
-  return writtenAt && leadId && isTime(writtenAt) ? { writtenAt, leadId } : undefined;
+  return at && id && isTime(at) ? { at, id } : undefined;
 }
 
 function isTime(text: string): boolean {

@@ -1,0 +1,274 @@
+import type { Knex } from "knex";
+import { statement } from "../../mixins/knex.ts";
+import { type Counts, type Erasure, erasureColumns } from "./erasures.sql.ts";
+import { raise } from "./tombstones.sql.ts";
+
+/**
+ * The statements of an erasure. Each takes one tenant's leads, overwrites what is personal and keeps what is counted;
+ * a repeat finds nothing more and says 0.
+ */
+
+/** The leads of a person have moved while they were looked at. Carries the SQLSTATE of a serialization failure: run it again. */
+class Moved extends Error {
+  readonly code = "40001";
+}
+
+interface Told {
+  lead_id: string;
+  fields: object;
+  own: object | null;
+  website: string | null;
+  email: string | null;
+}
+
+/**
+ * Begins an erasure, in the caller's transaction: finds the leads of the person, puts up the tombstones, and empties the
+ * record. Asked again it returns the one that stands. Null for a lead that nobody has heard of, unless `known` says that
+ * it was found elsewhere. Locks the leads by id, as all who write them do; then merges, outbox and suppressions.
+ */
+export async function begin(
+  trx: Knex.Transaction,
+  asked: { tenant: string; leadId: string; erasureId: string; leaseMs: number; known: boolean },
+): Promise<Erasure | null> {
+  const { tenant, leadId, erasureId, leaseMs, known } = asked;
+  const standing = await standingOf(trx, tenant, leadId);
+  if (standing) return standing;
+  const person = await personOf(trx, tenant, leadId);
+  if (person.length === 0 && !known && !(await isAccepted(trx, tenant, leadId))) return null;
+  const leadIds = person.length > 0 ? person : [leadId];
+  const { rows: told } = await trx.raw<{ rows: Told[] }>(
+    `select lead_id, fields, own, website, email from leads where tenant = ? and lead_id = any(?::uuid[])
+     order by lead_id, tenant for update`,
+    [tenant, leadIds],
+  );
+  if (String(await personOf(trx, tenant, leadId)) !== String(person)) throw new Moved(`the doubles of ${leadId} moved`);
+  await trx.raw(
+    `insert into erasures (tenant, erasure_id, lead_ids, next_at, websites, addresses)
+     values (?, ?::uuid, ?::uuid[], now() + make_interval(secs => ?::float8 / 1000), ?::text[],
+       array(select distinct sha256(convert_to(lower(email), 'UTF8')) from unnest(?::text[]) email))`,
+    [
+      tenant,
+      erasureId,
+      leadIds,
+      leaseMs,
+      [...new Set(told.flatMap(({ website }) => website ?? []))],
+      told.flatMap(({ fields, own, email }) => [email, emailOf(fields), emailOf(own)]).filter((e) => e !== null),
+    ],
+  );
+  const tellings = told.flatMap(({ lead_id, fields, own }) => [
+    { leadId: lead_id, fields },
+    ...(own ? [{ leadId: lead_id, fields: own }] : []),
+  ]);
+  await raise(trx, asked, [...tellings, ...leadIds.map((id) => ({ leadId: id, fields: {} }))]);
+  const did = await eraseRecord(trx, { tenant, erasureId, leadIds });
+  await trx.raw("update erasures set did = ?::jsonb where tenant = ? and erasure_id = ?::uuid", [
+    JSON.stringify(did),
+    tenant,
+    erasureId,
+  ]);
+  return standingOf(trx, tenant, leadId);
+}
+
+const emailOf = (fields: object | null): string | null => {
+  const { email } = (fields ?? {}) as { email?: unknown };
+  return typeof email === "string" ? email : null;
+};
+
+/** The erasure of a lead that stands, by erasures_by_lead. Locks it: of two who ask at once the second finds the first's. */
+async function standingOf(trx: Knex.Transaction, tenant: string, leadId: string): Promise<Erasure | null> {
+  // The number says "erase": two who begin with one lead wait for each other.
+  await trx.raw("select pg_advisory_xact_lock(0x6572, hashtext(?))", [`${tenant} ${leadId}`]);
+  const { rows } = await trx.raw<{ rows: Erasure[] }>(
+    `select ${erasureColumns} from erasures
+     where lead_ids @> array[?::uuid] and tenant = ? and lifted_at is null order by asked_at desc limit 1`,
+    [leadId, tenant],
+  );
+  return rows[0] ?? null;
+}
+
+/** Ids of the lead and of all that were merged with it, up and down, sorted; none when it is not on record. */
+async function personOf(trx: Knex.Transaction, tenant: string, leadId: string): Promise<string[]> {
+  const { rows } = await trx.raw<{ rows: { lead_id: string }[] }>(
+    `with recursive person as (
+       select tenant, lead_id, merged_into from leads where tenant = ? and lead_id = ?::uuid
+       union
+       select l.* from person p cross join lateral (
+         (select tenant, lead_id, merged_into from leads where lead_id = p.merged_into and tenant = p.tenant offset 0)
+         union all
+         (select tenant, lead_id, merged_into from leads where tenant = p.tenant and merged_into = p.lead_id offset 0)
+       ) l
+     )
+     select lead_id from person order by lead_id`,
+    [tenant, leadId],
+  );
+  return rows.map(({ lead_id }) => lead_id);
+}
+
+async function isAccepted(trx: Knex.Transaction, tenant: string, leadId: string): Promise<boolean> {
+  const { rows } = await trx.raw("select from acceptances where tenant = ? and lead_id = ?::uuid", [tenant, leadId]);
+  return rows.length > 0;
+}
+
+type Whose = Pick<Erasure, "tenant" | "leadIds" | "erasureId">;
+type Run = (knex: Knex, erasure: Whose) => Promise<number>;
+
+async function count(knex: Knex, sql: string, bindings: readonly unknown[]): Promise<number> {
+  const { rowCount } = await knex.raw<{ rowCount: number }>(sql, bindings as never);
+  return rowCount;
+}
+
+/**
+ * Empties the leads' rows, or makes empty ones where there are none yet. The row is as late as the erasure: whatever was
+ * told before it is an earlier telling from now on. By primary key.
+ */
+const leads: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    `insert into leads (tenant, lead_id, revision, step, state, reason, stage, source, trust, tier, name, fields, accepted_at)
+     select ?, id, extract(epoch from clock_timestamp()) * 1000, 0, 'erased', 'erased', '', '', 50, 1, '', '{}', now()
+     from unnest(?::uuid[]) id order by id
+     on conflict (lead_id, tenant) do update set
+       state = 'erased', reason = 'erased', merged_into = null,
+       revision = greatest(leads.revision, excluded.revision), step = 0,
+       source = '', source_id = null, name = '', email = null, phone = null, website = null, domain = null, city = null,
+       region = null, zip = null, country = null, vertical = null, fields = '{}', own = null, provenance = '{}',
+       warnings = null, facts = '{}', score = null, score_detail = null, mockup = null, timeline = '[]', updated_at = now()
+     where leads.state <> 'erased'`,
+    [tenant, leadIds],
+  );
+
+/** What listing providers told of it, as it came. Before its row, which says under which key. By primary key. */
+const listings: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    `delete from listing_raw r using (
+       select source, coalesce(source_id, lead_id::text) as source_id from leads where tenant = ? and lead_id = any(?::uuid[])
+     ) l
+     where r.source_id = l.source_id and r.tenant = ? and r.source = l.source`,
+    [tenant, leadIds, tenant],
+  );
+
+/** Keeps of an acceptance that there was one, and when. By primary key. */
+const acceptances: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    "update acceptances set import_id = null where tenant = ? and lead_id = any(?::uuid[]) and import_id is not null",
+    [tenant, leadIds],
+  );
+
+/** What merges would restore, of both leads: the other one's is the person's too. By merges_by_winner and merges_by_loser. */
+const merges: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    `update merges set winner_before = '{}', loser_before = '{}'
+     where tenant = ? and (winner = any(?::uuid[]) or loser = any(?::uuid[])) and (winner_before, loser_before) <> ('{}', '{}')`,
+    [tenant, leadIds, leadIds],
+  );
+
+/**
+ * The text and address of e-mails. One that waits is cancelled; one that was sent, or may have been, stays as counted.
+ * The hash of the address stays, by which its events and its suppression are known. By primary key.
+ */
+const mails: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    `update outbox set recipient = '', subject = '', html = '', body = '', unsubscribe_url = null, domain = null,
+       time_zone = null, reason = null, message_id = null, due_at = null, slot_at = null,
+       state = case when state in ('written', 'claimed') then 'cancelled' else state end
+     where tenant = ? and lead_id = any(?::uuid[]) and recipient <> ''`,
+    [tenant, leadIds],
+  );
+
+/** The person's addresses are on the tenant's list of suppressions from now on, also for other leads that have them. */
+const suppressions: Run = (knex, { tenant, leadIds, erasureId }) =>
+  count(
+    knex,
+    `insert into suppressions (tenant, address, reason)
+     select ?, address, 'erased' from (
+       select unnest(addresses) as address from erasures where tenant = ? and erasure_id = ?::uuid
+       union
+       select address from outbox where tenant = ? and lead_id = any(?::uuid[]) and address is not null
+     ) known order by address
+     on conflict do nothing`,
+    [tenant, tenant, erasureId, tenant, leadIds],
+  );
+
+/** The tables of the record, each by its name in the answer. Another table is one line more. */
+const tables: Record<string, Run> = { listings, leads, acceptances, merges, mails, suppressions };
+
+/** Empties the record of these leads, in the caller's transaction. */
+export async function eraseRecord(trx: Knex.Transaction, erasure: Whose): Promise<Counts> {
+  const counts: Counts = {};
+  for (const [name, run] of Object.entries(tables)) counts[name] = await run(trx, erasure);
+  return counts;
+}
+
+/** Pages that a statement of {@link eraseByPages} reads: some 30 ms, so that none runs into its timeout. */
+const pagesAtOnce = 10_000;
+
+/**
+ * Runs an update or delete over a table that has no index by lead, one partition after another and a range of pages at a
+ * time (a TID range scan), so that each statement is short however large the table. An erasure is rare; an index would cost
+ * every lead.
+ */
+async function eraseByPages(
+  knex: Knex,
+  table: string,
+  sqlOf: (partition: string) => string,
+  { tenant, leadIds }: Whose,
+): Promise<number> {
+  const { rows: parts } = await statement(() =>
+    knex.raw<{ rows: { name: string; pages: number }[] }>(
+      `select relid::regclass::text as name, (pg_relation_size(relid) / current_setting('block_size')::int)::int as pages
+       from pg_partition_tree(?::regclass) where isleaf`,
+      [table],
+    ),
+  );
+  let done = 0;
+  for (const { name, pages } of parts) {
+    for (let from = 0; from < pages; from += pagesAtOnce) {
+      const bindings = { tenant, leadIds, from: `(${from},0)`, to: `(${from + pagesAtOnce},0)` };
+      done += (await statement(() => knex.raw<{ rowCount: number }>(sqlOf(name), bindings))).rowCount;
+    }
+  }
+  return done;
+}
+
+const inPages = "p.ctid >= cast(:from as tid) and p.ctid < cast(:to as tid) and p.tenant = :tenant";
+
+/** Takes the leads out of the blocking keys; a key that nobody else has goes. Locks few rows, in the order of pages. */
+export function eraseKeys(knex: Knex, whose: Whose): Promise<number> {
+  return eraseByPages(
+    knex,
+    "lead_keys",
+    (partition) => `with asked as materialized (select cast(:leadIds as uuid[]) as ids),
+     theirs as materialized (
+       select value, kind, array(
+         select x from unnest(lead_id || others) with ordinality u(x, n) where x <> all(asked.ids) order by n
+       ) as rest
+       from ${partition} p cross join asked
+       where ${inPages} and (lead_id = any(asked.ids) or others && asked.ids)
+     ), gone as (
+       delete from ${partition} k using theirs t
+       where t.rest = '{}' and k.value = t.value and k.tenant = :tenant and k.kind = t.kind
+       returning 1
+     ), kept as (
+       update ${partition} k set lead_id = t.rest[1], others = t.rest[2:] from theirs t
+       where t.rest <> '{}' and k.value = t.value and k.tenant = :tenant and k.kind = t.kind
+       returning 1
+     )
+     select 1 from gone union all select 1 from kept`,
+    whose,
+  );
+}
+
+/** What was bought about the leads and kept in the ledger, so that a repeat need not buy it again. The sums stay. */
+export function eraseAnswers(knex: Knex, whose: Whose): Promise<number> {
+  return eraseByPages(
+    knex,
+    "budget_entries",
+    (partition) => `update ${partition} p set answer = null
+     where ${inPages} and lead_id = any(cast(:leadIds as uuid[])) and answer is not null`,
+    whose,
+  );
+}

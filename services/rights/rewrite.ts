@@ -1,0 +1,52 @@
+import type { EnvelopeItem } from "../../mixins/actor/envelope.ts";
+import type { Lead } from "../leads/lead.ts";
+
+/**
+ * What is to be done with a message that names an erased lead. Pure: from bytes to a decision.
+ * - `keep`: none of its leads is one of them.
+ * - `drop`: nothing else is in it.
+ * - `rest`: these leads of it go on, by another message.
+ * - `strip`: a dead letter that could not be read; this is left of it.
+ */
+export type Decision =
+  | { kind: "keep" }
+  | { kind: "drop"; tellings: Lead[] }
+  | { kind: "rest"; tellings: Lead[]; items: EnvelopeItem<Lead>[] }
+  | { kind: "strip"; letter: object };
+
+const keep: Decision = { kind: "keep" };
+const decoder = new TextDecoder();
+
+/** Does the message hold one of these ids at all? A look at bytes, so that a deep backlog costs no parsing. */
+export function names(data: Uint8Array, leadIds: readonly string[]): boolean {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  return leadIds.some((id) => bytes.includes(id));
+}
+
+/** `isErased` of a tenant's lead. What names an erased id and is no envelope of ours goes whole: no lead is in it. */
+export function ofEnvelope(data: Uint8Array, isErased: (lead: Lead) => boolean): Decision {
+  const items = (parse(data) as { items?: unknown } | undefined)?.items;
+  if (!Array.isArray(items)) return { kind: "drop", tellings: [] };
+  const known = items as Partial<EnvelopeItem<Lead>>[];
+  const theirs = known.filter((item) => item?.lead && isErased(item.lead));
+  if (theirs.length === 0) return keep;
+  const tellings = theirs.map((item) => item.lead!);
+  const rest = known.filter((item) => !theirs.includes(item)) as EnvelopeItem<Lead>[];
+  return rest.length === 0 ? { kind: "drop", tellings } : { kind: "rest", tellings, items: rest };
+}
+
+/** A dead letter holds one lead, or the beginning of a message that could not be read: that beginning goes. */
+export function ofDeadLetter(data: Uint8Array, isErased: (lead: Lead) => boolean): Decision {
+  const letter = parse(data) as { lead?: Lead | null; raw?: unknown } | undefined;
+  if (letter === undefined) return { kind: "drop", tellings: [] };
+  if (letter.lead) return isErased(letter.lead) ? { kind: "drop", tellings: [letter.lead] } : keep;
+  return letter.raw === undefined ? keep : { kind: "strip", letter: { ...letter, raw: "(erased)" } };
+}
+
+function parse(data: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(data)) ?? undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,170 @@
+import { type NatsConnection, headers as natsHeaders } from "nats";
+import { headers, type Names } from "../../config/names.ts";
+import { unpack } from "../../mixins/actor/envelope.ts";
+import { parkEnvelopes } from "../../mixins/actor/mover.ts";
+import type { Publisher, PublishOptions } from "../../mixins/actor/publisher.ts";
+import { errCodes, JetStreamError, jsApi } from "../../mixins/jetstream.ts";
+import { type Stored, scan, streamNames } from "../../mixins/scan.ts";
+import type { Lead } from "../leads/lead.ts";
+import { type Decision, names as holds, ofDeadLetter, ofEnvelope } from "./rewrite.ts";
+
+export interface Sweep {
+  nc: NatsConnection;
+  names: Names;
+  publisher: Publisher;
+  /** The stages in order: the first one's mailbox follows the intake. */
+  stages: readonly string[];
+  tenant: string;
+  leadIds: readonly string[];
+  /** Told of each copy before it goes. */
+  onCopies(tellings: readonly Lead[]): Promise<void>;
+}
+
+interface Hit {
+  message: Stored;
+  decision: Decision;
+}
+
+/** How long JetStream may take to store what is left of an envelope. */
+const patience: PublishOptions = { full: "wait", timeoutMs: 10_000 };
+
+/**
+ * Takes every copy of these leads out of the streams, in the order in which leads move. What else is in their envelopes
+ * is published first, by way of the park (the mailbox may be full, and the park has no limit), and only then the
+ * message deleted, its bytes overwritten: a crash between the two makes a repeat of the others, which every stage takes.
+ * A message that a stage has in hand goes as well; the stage lets the lead go by itself (mixins/erased.ts).
+ * Returns how many copies were taken out, by stream. Throws `ENVELOPE` for an envelope of a form that this code does not
+ * know: the erasure is not finished before somebody who knows it has been there.
+ */
+export async function sweep(options: Sweep): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  const { nc, names, tenant, leadIds } = options;
+  const isErased = (lead: Lead) => lead.tenant === tenant && leadIds.includes(lead.leadId);
+  for (const stream of await streamsInOrder(options)) {
+    const subject = stream === names.intake.stream ? names.intake.subject(tenant) : ">";
+    for await (const batch of scan(nc, stream, { subject })) {
+      const found = batch
+        .filter(({ data }) => holds(data, leadIds))
+        .map((message): Hit => ({ message, decision: decide(names, stream, message, isErased) }))
+        .filter(({ decision }) => decision.kind !== "keep");
+      if (found.length === 0) continue;
+      const gone = await takeOut(options, stream, found);
+      counts[stream] = (counts[stream] ?? 0) + gone;
+    }
+  }
+  return counts;
+}
+
+/** Takes a batch of messages out: their tellings noted, then the rest published, then deleted. */
+async function takeOut(options: Sweep, stream: string, found: readonly Hit[]): Promise<number> {
+  const tellings = found.flatMap(({ decision }) => ("tellings" in decision ? decision.tellings : []));
+  if (tellings.length > 0) await options.onCopies(tellings);
+  await Promise.all(found.map((hit) => publishLeft(options, stream, hit)));
+  await Promise.all(found.map(({ message }) => remove(options.nc, stream, message.seq)));
+  return Math.max(tellings.length, found.length);
+}
+
+/** Does some stream hold this lead? */
+export async function isAnywhere(options: Pick<Sweep, "nc" | "names" | "stages">, tenant: string, leadId: string) {
+  for (const stream of await streamsInOrder(options)) {
+    for await (const batch of scan(options.nc, stream)) {
+      const found = batch.some(
+        (message) =>
+          holds(message.data, [leadId]) &&
+          ["drop", "rest"].includes(
+            decide(options.names, stream, message, (lead) => lead.leadId === leadId && lead.tenant === tenant).kind,
+          ),
+      );
+      if (found) return true;
+    }
+  }
+  return false;
+}
+
+/** The intake, the mailboxes in their order, the park, the dead letters; whatever else is ours and may hold leads first. */
+async function streamsInOrder({ nc, names, stages }: Pick<Sweep, "nc" | "names" | "stages">): Promise<string[]> {
+  const order = [
+    names.intake.stream,
+    ...stages.map((stage) => names.mailbox(stage).stream),
+    names.park.stream,
+    names.dead.stream,
+  ];
+  const found = await streamNames(nc, names.streams);
+  return (
+    found
+      // It holds ids, which the count needs.
+      .filter((stream) => stream !== names.accepted.stream)
+      .sort((a, b) => order.indexOf(a) - order.indexOf(b))
+  );
+}
+
+function decide(names: Names, stream: string, { data }: Stored, isErased: (lead: Lead) => boolean): Decision {
+  return stream === names.dead.stream ? ofDeadLetter(data, isErased) : ofEnvelope(data, isErased);
+}
+
+/** Publishes what is left of a message. */
+async function publishLeft(options: Sweep, stream: string, { message, decision }: Hit): Promise<void> {
+  switch (decision.kind) {
+    case "keep":
+    case "drop":
+      return;
+    case "rest":
+      return publishRest(options, stream, message, decision);
+    case "strip": {
+      const h = ownHeaders(message);
+      h.set(headers.msgId, `stripped.${stream}.${message.seq}`);
+      const letter = new TextEncoder().encode(JSON.stringify(decision.letter));
+      await options.publisher.publish(message.subject, letter, h, patience);
+      return;
+    }
+    default:
+      return decision satisfies never;
+  }
+}
+
+async function publishRest(
+  { names, publisher, stages }: Sweep,
+  stream: string,
+  message: Stored,
+  { items }: Extract<Decision, { kind: "rest" }>,
+): Promise<void> {
+  const { route } = unpack<Lead>(message.data, message.headers);
+  const stage = stageOf(names, stages, stream, message);
+  // Its own moment, else when it was stored: made twice, the same message, which JetStream takes once.
+  const until = Date.parse(message.headers?.get(headers.schedule).replace("@at ", "") ?? "") || message.storedAt;
+  const parked = items.map((item) => ({ item, until, seq: message.seq }));
+  for (const { subject, envelope } of parkEnvelopes(names, stage, route, parked)) {
+    if (message.headers?.has(headers.suspect)) envelope.headers.set(headers.suspect, "1");
+    await publisher.publish(subject, envelope.data, envelope.headers, patience);
+  }
+}
+
+/** Whose mailbox a message goes to, or stands in. */
+function stageOf(names: Names, stages: readonly string[], stream: string, message: Stored): string {
+  if (stream === names.park.stream) return message.headers?.get(headers.stage) ?? "";
+  const own = stream.slice(names.streams.length);
+  return stream === names.intake.stream ? stages[0]! : own;
+}
+
+/** A message's headers without those that reading it added. */
+function ownHeaders(message: Stored) {
+  const h = natsHeaders();
+  for (const key of message.headers?.keys() ?? []) {
+    if (!key.startsWith("Nats-")) h.set(key, message.headers!.get(key));
+  }
+  return h;
+}
+
+/** Deletes a message and overwrites its bytes. One that has left meanwhile was acknowledged: its successor is looked for further on. */
+async function remove(nc: NatsConnection, stream: string, seq: number): Promise<void> {
+  try {
+    await jsApi(nc, `STREAM.MSG.DELETE.${stream}`, { seq, no_erase: false });
+  } catch (error) {
+    if (!(error instanceof JetStreamError)) throw error;
+    // The second says why in words alone.
+    const isGone =
+      error.errCode === errCodes.messageNotFound ||
+      (error.errCode === errCodes.messageDeleteFailed && /no message found|not found/i.test(error.message));
+    if (!isGone) throw error;
+  }
+}
