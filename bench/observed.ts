@@ -11,11 +11,15 @@ import { atLeast, type Bench, figure, median } from "./row.ts";
 
 const stages = ["one", "two", "three", "four", "five"];
 const shapes = [
-  { lane: "bulk", perEnvelope: 50, leads: 60_000 },
-  { lane: "live", perEnvelope: 1, leads: 20_000 },
+  // One import is one trace: it is exported, or it is not. Here it is.
+  { lane: "bulk", perEnvelope: 50, leads: 60_000, share: "1" },
+  { lane: "live", perEnvelope: 1, leads: 20_000, share: "0.01" },
 ] as const;
 
-/** The chain with traces off and on (at the share that is the default, to a collector on this machine), by turns. */
+/**
+ * The chain with traces off and on (a sampled import; live leads at the share that is the default), to a collector on this
+ * machine, by turns.
+ */
 export const run: Bench = async ({ short, log }) => {
   await using nats = await ownNats();
   await using postgres = await ownPostgres({ durable: true });
@@ -30,7 +34,7 @@ export const run: Bench = async ({ short, log }) => {
   const knex = openDatabase({ databaseUrl: postgres.url, databasePool: 8, statementTimeoutMs: 60_000 });
   await createTable(knex);
   let serial = 0;
-  const measure = async (traces: "off" | "on", { lane, perEnvelope, leads }: (typeof shapes)[number]) => {
+  const measure = async (traces: "off" | "on", { lane, perEnvelope, leads, share }: (typeof shapes)[number]) => {
     await truncate(knex);
     const settings = loadSettings({
       LEADS_PREFIX: `o${serial++}`,
@@ -38,30 +42,36 @@ export const run: Bench = async ({ short, log }) => {
       LEADS_DATABASE_URL: postgres.url,
       LEADS_LOG_LEVEL: "error",
       LEADS_MAILBOX_ENVELOPES: "1000000",
-      ...(traces === "on" ? { LEADS_ZIPKIN_URL: zipkinUrl } : {}),
+      ...(traces === "on" ? { LEADS_ZIPKIN_URL: zipkinUrl, LEADS_TRACE_SHARE: share } : {}),
     });
     const count = short ? leads / 4 : leads;
     const shape = { batchLeads: 250, perEnvelope, concurrency: 2 };
     const plan = { settings, shape, count, stages, checkpoints: new Set([1, 4]), lane };
     const before = spans;
-    const rate = count / ((await meshChain(plan, (batch, step) => upsert(knex, batch, step))) / 1_000);
-    log(`${lane}, traces ${traces}: ${Math.round(rate)} leads/s, ${spans - before} spans`);
-    return rate;
+    const { tookMs, cpuMs } = await meshChain(plan, (batch, step) => upsert(knex, batch, step));
+    const [rate, cpuUs] = [count / (tookMs / 1_000), (cpuMs * 1_000) / count];
+    log(
+      `${lane}, traces ${traces}: ${Math.round(rate)} leads/s, ${Math.round(cpuUs)} us each, ${spans - before} spans`,
+    );
+    return { rate, cpuUs };
   };
   try {
     await measure("off", shapes[0]);
     return await shapes.reduce(async (before, shape) => {
       const rows = await before;
-      const rates: Record<"off" | "on", number[]> = { off: [], on: [] };
+      const runs: Record<"off" | "on", { rate: number; cpuUs: number }[]> = { off: [], on: [] };
       for (let turn = 0; turn < 5; turn++)
         for (const traces of turn % 2 === 0 ? (["off", "on"] as const) : (["on", "off"] as const))
-          rates[traces].push(await measure(traces, shape));
-      const [off, on] = [median(rates.off), median(rates.on)];
+          runs[traces].push(await measure(traces, shape));
+      const of = (traces: "off" | "on", what: "rate" | "cpuUs") => median(runs[traces].map((one) => one[what]));
       return [
         ...rows,
-        figure("observed", `${shape.lane}, traces off`, "leads/s", off),
-        figure("observed", `${shape.lane}, traces on`, "leads/s", on),
-        atLeast("observed", `${shape.lane}, traces on / off`, "ratio", on / off, 0.9),
+        figure("observed", `${shape.lane}, traces off`, "leads/s", of("off", "rate")),
+        figure("observed", `${shape.lane}, traces on`, "leads/s", of("on", "rate")),
+        // Of processor time, which the machine's other work does not touch.
+        figure("observed", `${shape.lane}, traces off`, "us/lead", of("off", "cpuUs")),
+        figure("observed", `${shape.lane}, traces on`, "us/lead", of("on", "cpuUs")),
+        atLeast("observed", `${shape.lane}, traces off / on`, "ratio", of("off", "cpuUs") / of("on", "cpuUs"), 0.9),
       ];
     }, Promise.resolve<ReturnType<typeof figure>[]>([]));
   } finally {

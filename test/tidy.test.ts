@@ -34,6 +34,9 @@ const hands = new Set([
   "services/enrich/ask.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
+  "services/gateway/intake-handlers.ts",
+  "services/gateway/log-handlers.ts",
+  "services/gateway/log-operations.ts",
   "services/gateway/mail-handlers.ts",
   "services/gateway/mail-operations.ts",
   "services/gateway/operate-handlers.ts",
@@ -239,7 +242,7 @@ describe("the code", () => {
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
     const tables: Record<string, number> = {
-      "config/settings.ts": 800,
+      "config/settings.ts": 900,
       "services/mockup/trades.ts": 500,
       "mixins/metrics.ts": 400,
     };

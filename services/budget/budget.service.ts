@@ -1,5 +1,6 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
+import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import type { Expired } from "./budget.sql.ts";
@@ -139,7 +140,7 @@ export default defineService({
           by,
           costMicro,
         }),
-      onFault: (error) => this.logger.warn("cannot look for reservations that were never settled", error.message),
+      onFault: (error) => this.logger.warn("cannot look for reservations that were never settled", wordsOf(error)),
     });
   },
   started() {

@@ -48,12 +48,7 @@ export function told({ json }: Call): object {
   return json;
 }
 
-/** A lead as the API shows it. */
-export function shown({ leadId, state, tenant: _tenant, revision: _revision, ...rest }: any): object {
-  return { id: leadId, status: state, ...rest };
-}
-
-/** Those of the query's parameters that are given. */
+/** Those of the query that were given, as text. */
 export function pick(query: Call["query"], ...names: string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
 }

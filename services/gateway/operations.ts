@@ -1,6 +1,7 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { leadStates } from "../leads/lead.ts";
+import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { operateOperations } from "./operate-operations.ts";
 import { reviewOperations } from "./review-operations.ts";
@@ -166,6 +167,7 @@ export const operations = [
     description: "Of the day and the calendar month (UTC), in all and by provider, in micro-USD.",
     answers: { 200: { description: "How the tenant stands.", type: "application/json", schema: ref("Budget") } },
   },
+  ...logOperations,
   {
     id: "healthz",
     method: "GET",

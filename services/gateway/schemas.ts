@@ -172,6 +172,25 @@ export const schemas = {
     "Money in micro-USD (a millionth of a USD).",
   ),
   ...reviewSchemas,
+  LogLine: {
+    type: "object",
+    description: "A line as it was written; what else it holds depends on what it says.",
+    properties: {
+      time: { type: "string", description: "RFC 3339." },
+      level: { enum: ["fatal", "error", "warn", "info", "debug", "trace"] },
+      node: { ...text, description: "The process." },
+      module: { ...text, description: "The service, or the part of Moleculer, that says it." },
+      message: text,
+      stage: text,
+      lane: text,
+      tenant: text,
+      leadId: text,
+      importId: text,
+      requestId: text,
+      traceId: text,
+    },
+    required: ["time", "level", "node", "module", "message"],
+  },
   Erasure: object(
     {
       id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },
