@@ -16,9 +16,13 @@ const shapes = [
   { lane: "live", perEnvelope: 1, leads: 20_000, share: "0.01" },
 ] as const;
 
+/** What is observed of a run. */
+type Observed = "nothing" | "metrics" | "metrics and traces";
+const kinds = ["nothing", "metrics", "metrics and traces"] as const;
+
 /**
- * The chain with traces off and on (a sampled import; live leads at the share that is the default), to a collector on this
- * machine, by turns.
+ * The chain with nothing observed, with metrics, and with traces too (a sampled import; live leads at the share that is
+ * the default), to a collector on this machine, by turns.
  */
 export const run: Bench = async ({ short, log }) => {
   await using nats = await ownNats();
@@ -34,7 +38,7 @@ export const run: Bench = async ({ short, log }) => {
   const knex = openDatabase({ databaseUrl: postgres.url, databasePool: 8, statementTimeoutMs: 60_000 });
   await createTable(knex);
   let serial = 0;
-  const measure = async (traces: "off" | "on", { lane, perEnvelope, leads, share }: (typeof shapes)[number]) => {
+  const measure = async (observed: Observed, { lane, perEnvelope, leads, share }: (typeof shapes)[number]) => {
     await truncate(knex);
     const settings = loadSettings({
       LEADS_PREFIX: `o${serial++}`,
@@ -42,7 +46,8 @@ export const run: Bench = async ({ short, log }) => {
       LEADS_DATABASE_URL: postgres.url,
       LEADS_LOG_LEVEL: "error",
       LEADS_MAILBOX_ENVELOPES: "1000000",
-      ...(traces === "on" ? { LEADS_ZIPKIN_URL: zipkinUrl, LEADS_TRACE_SHARE: share } : {}),
+      LEADS_METRICS: observed === "nothing" ? "off" : "on",
+      ...(observed === "metrics and traces" ? { LEADS_ZIPKIN_URL: zipkinUrl, LEADS_TRACE_SHARE: share } : {}),
     });
     const count = short ? leads / 4 : leads;
     const shape = { batchLeads: 250, perEnvelope, concurrency: 2 };
@@ -50,28 +55,29 @@ export const run: Bench = async ({ short, log }) => {
     const before = spans;
     const { tookMs, cpuMs } = await meshChain(plan, (batch, step) => upsert(knex, batch, step));
     const [rate, cpuUs] = [count / (tookMs / 1_000), (cpuMs * 1_000) / count];
-    log(
-      `${lane}, traces ${traces}: ${Math.round(rate)} leads/s, ${Math.round(cpuUs)} us each, ${spans - before} spans`,
-    );
+    log(`${lane}, ${observed}: ${Math.round(rate)} leads/s, ${Math.round(cpuUs)} us each, ${spans - before} spans`);
     return { rate, cpuUs };
   };
   try {
-    await measure("off", shapes[0]);
+    await measure("nothing", shapes[0]);
     return await shapes.reduce(async (before, shape) => {
       const rows = await before;
-      const runs: Record<"off" | "on", { rate: number; cpuUs: number }[]> = { off: [], on: [] };
+      const runs: Record<Observed, { rate: number; cpuUs: number }[]> = {
+        ...{ nothing: [], metrics: [] },
+        "metrics and traces": [],
+      };
       for (let turn = 0; turn < 5; turn++)
-        for (const traces of turn % 2 === 0 ? (["off", "on"] as const) : (["on", "off"] as const))
-          runs[traces].push(await measure(traces, shape));
-      const of = (traces: "off" | "on", what: "rate" | "cpuUs") => median(runs[traces].map((one) => one[what]));
+        for (const observed of turn % 2 === 0 ? kinds : kinds.toReversed())
+          runs[observed].push(await measure(observed, shape));
+      const of = (observed: Observed, what: "rate" | "cpuUs") => median(runs[observed].map((one) => one[what]));
+      const share = (observed: Observed) => of("nothing", "cpuUs") / of(observed, "cpuUs");
       return [
         ...rows,
-        figure("observed", `${shape.lane}, traces off`, "leads/s", of("off", "rate")),
-        figure("observed", `${shape.lane}, traces on`, "leads/s", of("on", "rate")),
+        ...kinds.map((observed) => figure("observed", `${shape.lane}, ${observed}`, "leads/s", of(observed, "rate"))),
         // Of processor time, which the machine's other work does not touch.
-        figure("observed", `${shape.lane}, traces off`, "us/lead", of("off", "cpuUs")),
-        figure("observed", `${shape.lane}, traces on`, "us/lead", of("on", "cpuUs")),
-        atLeast("observed", `${shape.lane}, traces off / on`, "ratio", of("off", "cpuUs") / of("on", "cpuUs"), 0.9),
+        ...kinds.map((observed) => figure("observed", `${shape.lane}, ${observed}`, "us/lead", of(observed, "cpuUs"))),
+        atLeast("observed", `${shape.lane}, nothing / metrics`, "ratio", share("metrics"), 0.9),
+        atLeast("observed", `${shape.lane}, nothing / metrics and traces`, "ratio", share("metrics and traces"), 0.9),
       ];
     }, Promise.resolve<ReturnType<typeof figure>[]>([]));
   } finally {

@@ -108,8 +108,11 @@ async function bringUp(stack: Stack, flags: StartFlags, env: Record<string, stri
   await stack.clean();
   const settings = await stack.startServers(env);
   const apiUrl = await stack.startMesh(settings, flags.separate);
+  const observers = flags.observe ? await stack.startObservers(settings) : new Map<string, string>();
   const apiKey = await demoKey(settings, flags.dir);
-  console.log(`\n  the API is at  ${apiUrl}\n  with the key   ${apiKey}\n`);
+  console.log(`\n  the API is at  ${apiUrl}\n  with the key   ${apiKey}`);
+  for (const [name, url] of observers) if (!name.endsWith("-exporter")) console.log(`  ${name.padEnd(14)} ${url}`);
+  console.log();
   return !flags.sample || sample(stack, { settings, apiUrl, apiKey, stackDir: flags.dir, log });
 }
 

@@ -12,7 +12,7 @@ import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
-import { leadIdOf, mockupPolicy } from "./calls.ts";
+import { leadIdOf, mockupPolicy, shown } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
 import { intakeHandlers, type TakesIn } from "./intake-handlers.ts";
 import { logHandlers } from "./log-handlers.ts";
@@ -93,8 +93,8 @@ const handlers: Handlers<OperationId, Gateway> = {
     return { json: await call.ctx.call("budget.status", { tenant: call.tenant }) };
   },
   ...mailHandlers,
-  ...reviewHandlers,
   ...logHandlers,
+  ...reviewHandlers,
   ...rightsHandlers,
   ...tierHandlers,
   ...operateHandlers,
@@ -169,8 +169,3 @@ export default defineService({
     this.acceptor.close();
   },
 });
-
-/** A lead as the API shows it. */
-function shown({ leadId, state, tenant: _tenant, revision: _revision, ...rest }: any): object {
-  return { id: leadId, status: state, ...rest };
-}

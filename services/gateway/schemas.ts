@@ -171,7 +171,6 @@ export const schemas = {
     },
     "Money in micro-USD (a millionth of a USD).",
   ),
-  ...reviewSchemas,
   LogLine: {
     type: "object",
     description: "A line as it was written; what else it holds depends on what it says.",
@@ -191,6 +190,7 @@ export const schemas = {
     },
     required: ["time", "level", "node", "module", "message"],
   },
+  ...reviewSchemas,
   Erasure: object(
     {
       id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },

@@ -24,7 +24,7 @@ interface Told {
 /**
  * Begins an erasure, in the caller's transaction: finds the leads of the person, puts up the tombstones, and empties the
  * record. Asked again it returns the one that stands. Null for a lead that nobody has heard of, unless `known` says that
- * it was found elsewhere. Locks the leads by id, as all who write them do; then merges, outbox and suppressions.
+ * it was found elsewhere. Locks the leads by id, as all who write them do; then outbox and suppressions.
  */
 export async function begin(
   trx: Knex.Transaction,
@@ -207,8 +207,41 @@ const suppressions: Run = (knex, { tenant, leadIds, erasureId }) =>
     [tenant, tenant, erasureId, tenant, leadIds],
   );
 
+/**
+ * Closes what the index of dead letters says of them: the letters themselves go out of the stream. By
+ * dead_letters_of_lead; rows are locked by sequence, counts after them, as all who change both do.
+ */
+const deadLetters: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    `with locked as (
+       select seq, tenant, died_at from dead_letters
+       where tenant = ? and lead_id = any(?::uuid[]) and state = 'dead' order by seq, tenant for update
+     ), changed as (
+       update dead_letters d set state = 'gone', closed_at = now() from locked l
+       where d.seq = l.seq and d.tenant = l.tenant and d.died_at = l.died_at
+       returning d.tenant, d.stage, d.error_type
+     ), counted as (
+       update dead_letter_counts c set open = c.open - s.n
+       from (select tenant, stage, error_type, count(*) as n from changed group by 1, 2, 3 order by 1, 2, 3) s
+       where c.tenant = s.tenant and c.stage = s.stage and c.error_type = s.error_type
+     )
+     select 1 from changed`,
+    [tenant, leadIds],
+  );
+
 /** The tables of the record, each by its name in the answer. Another table is one line more. */
-const tables: Record<string, Run> = { listings, keys, leads, acceptances, reviews, resumes, mails, suppressions };
+const tables: Record<string, Run> = {
+  listings,
+  keys,
+  leads,
+  acceptances,
+  reviews,
+  resumes,
+  mails,
+  suppressions,
+  deadLetters,
+};
 
 /** Empties the record of these leads, in the caller's transaction. */
 export async function eraseRecord(trx: Knex.Transaction, erasure: Whose): Promise<Counts> {

@@ -28,7 +28,7 @@ const lead = {
   foundedYear: "soon",
 };
 
-const forgotten = { name: "Gone Bakery", email: "owner@gone.example", source: "crm", sourceId: "gone" };
+const forgotten = { name: "Gone Bakery", phone: "312 555 0188", source: "crm", sourceId: "gone" };
 
 const linkSecret = "a-secret-of-this-test-that-signs-links";
 const eventSecret = "a-secret-of-this-test-that-signs-events";

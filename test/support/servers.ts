@@ -47,7 +47,7 @@ function homeDir(): string {
 /** A server of the test's own, to kill, freeze and start again: same port, same data. `await using` ends it. */
 export type OwnServer = Server & AsyncDisposable;
 
-async function own(kind: ServerKind): Promise<OwnServer> {
+export async function own(kind: ServerKind): Promise<OwnServer> {
   const name = `${kind.name}-${randomBytes(4).toString("hex")}`;
   const server = new Server(kind, {
     dataDir: join(homeDir(), name),
@@ -146,6 +146,7 @@ export async function testPlace(overrides: Record<string, string> = {}): Promise
     LEADS_DATABASE_URL: databaseUrl,
     LEADS_LOG_LEVEL: process.env.TEST_LOG ?? "fatal",
     LEADS_HTTP_PORT: "0",
+    LEADS_METRICS_CLUSTER_PORT: "0",
     ...overrides,
   });
   const untrack = trackLeak("a test place");
