@@ -150,12 +150,8 @@ describe("GET /openapi.json", () => {
     listOutbox: async () => [await read("/v1/outbox?limit=1"), await read("/v1/outbox?cursor=none")],
     listReviews: async () => {
       await askedAbout(gateway, secret);
-      return [
-        await read("/v1/reviews?limit=1"),
-        await read("/v1/reviews?state=merged"),
-        await read("/v1/reviews?state=closed"),
-        await read("/v1/reviews?cursor=none"),
-      ];
+      const queries = ["limit=1", "state=merged", "state=closed", "cursor=none"];
+      return Promise.all(queries.map((query) => read(`/v1/reviews?${query}`)));
     },
     decideReview: async () => {
       const { id } = await askedAbout(gateway, secret);

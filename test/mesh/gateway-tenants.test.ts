@@ -30,6 +30,7 @@ const forgotten = { name: "Gone Bakery", email: "owner@gone.example" };
 describe("a tenant", () => {
   let gateway: TestGateway;
   let acme: string;
+  let acmeOperator: string;
   let zenith: string;
   /** A key of a third tenant, with all scopes but platform. */
   let stranger: string;
@@ -44,7 +45,8 @@ describe("a tenant", () => {
       services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
       env: { ...generous, LEADS_ERASE_AGAIN_MS: "200" },
     });
-    acme = (await gateway.key("acme", "ingest", "read", "operate")).secret;
+    acme = (await gateway.key("acme", "ingest", "read")).secret;
+    acmeOperator = (await gateway.key("acme", "ingest", "read", "operate")).secret;
     zenith = (await gateway.key("zenith", "ingest", "read", "operate", "platform")).secret;
     stranger = (await gateway.key("other", "ingest", "read", "operate")).secret;
     passed = await throughAllStages(gateway, acme, lead);
@@ -120,22 +122,22 @@ describe("a tenant", () => {
       await outbox().update({ state: "written" });
     },
     async listReviews() {
-      const { id } = await askedAbout(gateway, acme);
+      const { id } = await askedAbout(gateway, acmeOperator);
       assert.ok(!(await read(zenith, "/v1/reviews?limit=200")).text.includes(id));
       assert.equal((await read(zenith, "/v1/reviews?tenant=acme")).status, 422);
     },
     async decideReview() {
-      const { id } = await askedAbout(gateway, acme);
+      const { id } = await askedAbout(gateway, acmeOperator);
       assert.equal((await send(zenith, "POST", `/v1/reviews/${id}`, { decision: "merge" })).status, 404);
       assert.equal(
         (await send(zenith, "POST", `/v1/reviews/${id}`, { decision: "merge", tenant: "acme" })).status,
         422,
       );
-      assert.ok((await read(acme, "/v1/reviews?limit=200")).text.includes(id), "it is open still");
+      assert.ok((await read(acmeOperator, "/v1/reviews?limit=200")).text.includes(id), "it is open still");
     },
     async unmergeLead() {
-      const { id, leads } = await askedAbout(gateway, acme);
-      const { body } = await send(acme, "POST", `/v1/reviews/${id}`, { decision: "merge" });
+      const { id, leads } = await askedAbout(gateway, acmeOperator);
+      const { body } = await send(acmeOperator, "POST", `/v1/reviews/${id}`, { decision: "merge" });
       const loser = leads.find((side) => side.id !== body.winner)!;
       assert.equal((await send(zenith, "POST", `/v1/leads/${loser.id}/unmerge`)).status, 404);
       assert.equal((await send(acme, "GET", `/v1/leads/${loser.id}`)).body.status, "merged");
