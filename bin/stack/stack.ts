@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { environmentOf, loadSettings, type Settings } from "../../config/settings.ts";
 import { openDatabase } from "../../mixins/knex.ts";
+import { rekeyLeads } from "../../services/dedupe/rekey.sql.ts";
 import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { endAll, running } from "./leftovers.ts";
 import { apiUrl, MeshNode, nodesOf, waitForServices } from "./mesh.ts";
@@ -125,6 +126,8 @@ export class Stack {
     try {
       const ran = await migrate(knex);
       if (ran.length > 0) this.#log(`database migrated: ${ran.join(", ")}`);
+      const rekeyed = await rekeyLeads(knex);
+      if (rekeyed > 0) this.#log(`gave ${rekeyed} leads the keys by which their doubles are found`);
     } finally {
       await knex.destroy();
     }

@@ -12,7 +12,7 @@ import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
-import { leadIdOf, mockupPolicy } from "./calls.ts";
+import { leadIdOf, mockupPolicy, shown } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
 import { intakeHandlers, type TakesIn } from "./intake-handlers.ts";
 import { logHandlers } from "./log-handlers.ts";
@@ -20,6 +20,7 @@ import { mailHandlers } from "./mail-handlers.ts";
 import { operateHandlers } from "./operate-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
 import { readiness, type StageNews } from "./readiness.ts";
+import { reviewHandlers } from "./review-handlers.ts";
 import { rightsHandlers } from "./rights-handlers.ts";
 import { schemas } from "./schemas.ts";
 import { type Tells, tellers } from "./tellers.ts";
@@ -93,6 +94,7 @@ const handlers: Handlers<OperationId, Gateway> = {
   },
   ...mailHandlers,
   ...logHandlers,
+  ...reviewHandlers,
   ...rightsHandlers,
   ...tierHandlers,
   ...operateHandlers,
@@ -167,8 +169,3 @@ export default defineService({
     this.acceptor.close();
   },
 });
-
-/** A lead as the API shows it. */
-function shown({ leadId, state, tenant: _tenant, revision: _revision, ...rest }: any): object {
-  return { id: leadId, status: state, ...rest };
-}

@@ -15,7 +15,7 @@ import { Revisions } from "../intake/revisions.ts";
 import { readRows } from "../intake/rows.ts";
 import { uuidv7 } from "../intake/uuidv7.ts";
 import type { Lead } from "../leads/lead.ts";
-import { pick } from "./calls.ts";
+import { idempotencyKeyOf, pick } from "./calls.ts";
 import type { Tells } from "./tellers.ts";
 import { Upload } from "./upload.ts";
 
@@ -130,13 +130,6 @@ function contextOf(
     ...rest,
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   };
-}
-
-/** 1 to 255 printable ASCII characters, or none. */
-function idempotencyKeyOf(call: Call): string | undefined {
-  const key = call.header("Idempotency-Key");
-  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
-  throw new LeadsError("MALFORMED", "an Idempotency-Key is 1 to 255 printable ASCII characters");
 }
 
 /** What ended an upload, with the counts so far, so that the caller can go on from there. */

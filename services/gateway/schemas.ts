@@ -1,6 +1,7 @@
 import { rawFields } from "../intake/raw.ts";
 import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
 import { operateSchemas } from "./operate-schemas.ts";
+import { reviewSchemas } from "./review-schemas.ts";
 import { list, object, text, time, uuid, whole } from "./schema-words.ts";
 
 /** The JSON Schemas (2020-12) of what the API takes and answers, by their names in openapi.json. */
@@ -189,6 +190,7 @@ export const schemas = {
     },
     required: ["time", "level", "node", "module", "message"],
   },
+  ...reviewSchemas,
   Erasure: object(
     {
       id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },

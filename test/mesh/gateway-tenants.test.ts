@@ -15,6 +15,7 @@ import {
   type TestGateway,
   throughAllStages,
 } from "../support/gateway.ts";
+import { askedAbout } from "../support/reviews.ts";
 
 const lead = {
   name: "Corner Bakery",
@@ -43,7 +44,7 @@ describe("a tenant", () => {
       services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
       env: { ...generous, LEADS_ERASE_AGAIN_MS: "200" },
     });
-    acme = (await gateway.key("acme", "ingest", "read")).secret;
+    acme = (await gateway.key("acme", "ingest", "read", "operate")).secret;
     zenith = (await gateway.key("zenith", "ingest", "read", "operate", "platform")).secret;
     stranger = (await gateway.key("other", "ingest", "read", "operate")).secret;
     passed = await throughAllStages(gateway, acme, lead);
@@ -117,6 +118,27 @@ describe("a tenant", () => {
       assert.equal((await send(zenith, "POST", path, { as: "sent", tenant: "acme" })).status, 422);
       assert.equal((await outbox().first()).state, "unknown");
       await outbox().update({ state: "written" });
+    },
+    async listReviews() {
+      const { id } = await askedAbout(gateway, acme);
+      assert.ok(!(await read(zenith, "/v1/reviews?limit=200")).text.includes(id));
+      assert.equal((await read(zenith, "/v1/reviews?tenant=acme")).status, 422);
+    },
+    async decideReview() {
+      const { id } = await askedAbout(gateway, acme);
+      assert.equal((await send(zenith, "POST", `/v1/reviews/${id}`, { decision: "merge" })).status, 404);
+      assert.equal(
+        (await send(zenith, "POST", `/v1/reviews/${id}`, { decision: "merge", tenant: "acme" })).status,
+        422,
+      );
+      assert.ok((await read(acme, "/v1/reviews?limit=200")).text.includes(id), "it is open still");
+    },
+    async unmergeLead() {
+      const { id, leads } = await askedAbout(gateway, acme);
+      const { body } = await send(acme, "POST", `/v1/reviews/${id}`, { decision: "merge" });
+      const loser = leads.find((side) => side.id !== body.winner)!;
+      assert.equal((await send(zenith, "POST", `/v1/leads/${loser.id}/unmerge`)).status, 404);
+      assert.equal((await send(acme, "GET", `/v1/leads/${loser.id}`)).body.status, "merged");
     },
     async getBudget() {
       const order = { effectKey: "a-call-of-acmes", provider: "pagespeed", amountMicro: 1_000, essential: true };
