@@ -158,6 +158,7 @@ export const metricTable = {
     "Share of the last 10 to 20 s in which the event loop was at work.",
   ),
   leads_process_cpu_seconds_total: counter([], "seconds", "CPU time of the process."),
+  leads_process_cpu_cores: gauge([], "cores", "Cores that the process used, over the last half minute."),
   leads_process_memory_bytes: gauge([], "bytes", "Resident memory of the process."),
   leads_process_memory_limit_bytes: gauge(
     [],

@@ -23,7 +23,7 @@ interface Prometheus {
   };
   /** prom-client's */
   register: { metrics(options?: object): string };
-  metrics: Record<string, { reset(): void }>;
+  metrics: Record<string, { hashMap: object }>;
   update(name: string, method: "inc" | "set", labels: Labels | null, value: number): void;
 }
 
@@ -74,7 +74,8 @@ export function clusterMetrics(refresh: (this: any) => Promise<void>): Mixin<Clu
         this.update(name, "set", labels, value);
       },
       hide() {
-        for (const { name, by } of metrics) if (by === "cluster") this.metrics[name]?.reset();
+        // Its own reset would leave a gauge without labels at 0, and a store without a limit would seem full.
+        for (const { name, by } of metrics) if (by === "cluster" && this.metrics[name]) this.metrics[name].hashMap = {};
       },
       $grow({ name, labels, by }: Growth) {
         const as = name.startsWith("leads_") ? clusterName(name) : renamed[name];

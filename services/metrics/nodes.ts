@@ -1,4 +1,3 @@
-import { RecentRate } from "../../mixins/actor/recent.ts";
 import type { Told } from "../../mixins/metrics/bridge.ts";
 import { quantileOf } from "./desired.ts";
 
@@ -24,7 +23,6 @@ interface Batches {
 
 interface Node {
   heardAt: number;
-  cpu: RecentRate;
   cpuShare: number;
   memoryShare: number | null;
   stages: Map<string, { completed: number; mu: number | null; inOutage: boolean }>;
@@ -47,14 +45,14 @@ export class Nodes {
   take(nodeID: string, told: readonly Told[], now: number): void {
     const known = this.#nodes.get(nodeID);
     const node: Node = known ?? {
-      ...{ heardAt: now, cpu: new RecentRate(), cpuShare: 0, memoryShare: null, stages: new Map() },
+      ...{ heardAt: now, cpuShare: 0, memoryShare: null, stages: new Map() },
       batches: new Map(),
     };
     this.#nodes.set(nodeID, node);
     node.heardAt = now;
     const metric = (name: string) => told.find((each) => each.name === name)?.values ?? [];
     const single = (name: string) => metric(name)[0]?.value;
-    node.cpuShare = node.cpu.at(now, single("leads_process_cpu_seconds_total") ?? 0);
+    node.cpuShare = single("leads_process_cpu_cores") ?? 0;
     const [memory, limit] = [single("leads_process_memory_bytes"), single("leads_process_memory_limit_bytes")];
     node.memoryShare = memory !== undefined && limit ? memory / limit : null;
     const stage = (name: string) => {

@@ -192,5 +192,7 @@ describe("the service metrics", () => {
           `${name} is served`,
         );
     assert.doesNotMatch(JSON.stringify(samples), /nodeID/);
+    const limits = samples.filter(({ name }) => name === "leads_jetstream_store_limit_bytes");
+    assert.deepEqual(limits, [], "a store without a limit has none, not one of 0");
   });
 });
