@@ -125,17 +125,33 @@ export async function everyonesPage(
 ): Promise<LetterPage> {
   const plain = filter.stage === undefined && filter.error === undefined;
   const bounds = within(filter, after, "desc");
-  const { rows } = await knex.raw<{ rows: LetterRow[] }>(
-    `select ${letterColumns} from dead_letters d where ${bounds.sql} order by d.died_at desc, d.seq desc limit :limit`,
-    { ...bounds.bindings, limit: plain ? limit + 1 : windowRows },
+  const fits = [
+    ...(filter.stage === undefined ? [] : ["d.stage = :stage"]),
+    ...(filter.error === undefined ? [] : ["d.error_type = :error"]),
+  ];
+  const bindings = {
+    ...bounds.bindings,
+    ...(filter.stage === undefined ? {} : { stage: filter.stage }),
+    ...(filter.error === undefined ? {} : { error: filter.error }),
+    limit: plain ? limit + 1 : windowRows,
+  };
+  // The last one that was looked at comes along, fitting or not: the next page begins behind it.
+  const { rows } = await knex.raw<{ rows: (LetterRow & { fits: boolean; looked: number })[] }>(
+    `with seen as materialized (
+       select * from dead_letters d where ${bounds.sql} order by d.died_at desc, d.seq desc limit :limit
+     ), looked as (
+       select d.*, (${fits.join(" and ") || "true"}) as fits, count(*) over () as looked,
+         row_number() over (order by d.died_at, d.seq) = 1 as is_last
+       from seen d
+     )
+     select ${letterColumns}, d.fits, d.looked::int as looked from looked d where d.fits or d.is_last
+     order by d.died_at desc, d.seq desc`,
+    bindings,
   );
-  const fitting = rows.filter(
-    ({ stage, errorType }) =>
-      (filter.stage === undefined || stage === filter.stage) &&
-      (filter.error === undefined || errorType === filter.error),
-  );
+  const looked = rows[0]?.looked ?? 0;
+  const fitting = rows.filter((row) => row.fits).map(({ fits: _fits, looked: _looked, ...row }) => row);
   if (fitting.length > limit) return { rows: fitting.slice(0, limit), next: fitting[limit - 1]! };
-  return { rows: fitting, next: !plain && rows.length === windowRows ? rows.at(-1)! : null };
+  return { rows: fitting, next: !plain && looked === windowRows ? rows.at(-1)! : null };
 }
 
 /** How many open letters there are by stage and error; all tenants' together where none is given. By the counts alone. */
