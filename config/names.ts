@@ -85,6 +85,8 @@ export function namesFor(prefix: string) {
       all: `${prefix}.dead.>`,
       consumer: "record",
     },
+    /** Streams beside the mailboxes in which no lead is on its way: ids and hashes at the most. */
+    leadless: [`${prefix}-logs`, `${prefix}-unsubscribed`, `${prefix}-operations`] as readonly string[],
     /** Lines of the log, by level and by the service that says them; each may be `*`. */
     logs: {
       stream: `${prefix}-logs`,
