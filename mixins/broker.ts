@@ -4,6 +4,7 @@ import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
 import { CountingCacher, MissingCacher } from "./cacher.ts";
 import { formatLine } from "./log.ts";
+import { lostAnswers } from "./lost-answers.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
 import { newSpanId, newTraceId } from "./trace/ids.ts";
@@ -30,7 +31,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     transporter: {
       type: "NATS",
       options: {
-        servers: settings.natsUrl,
+        servers: settings.natsUrl.split(","),
         // For ever, also the first time: a node that starts before NATS waits for it.
         maxReconnectAttempts: -1,
         waitOnFirstConnect: true,
@@ -83,7 +84,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     uidGenerator: newSpanId,
     metrics: counting.metrics!,
     tracing: tracerOptions(settings),
-    middlewares: [requestIds, ...counting.middlewares, resources(settings, flow), tracing(settings)],
+    middlewares: [requestIds, lostAnswers(names), ...counting.middlewares, resources(settings, flow), tracing(settings)],
   };
 }
 

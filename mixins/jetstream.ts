@@ -30,6 +30,8 @@ export const errCodes = {
   /** Of a message that is not there. */
   messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
+  /** No room in the store for what the limits of a new stream set aside. */
+  storeFull: 10047,
 } as const;
 
 const ms = 1_000_000;
@@ -66,7 +68,10 @@ export function requireServer(nc: NatsConnection): void {
   if (!nc.info?.jetstream) throw new Error("the NATS server runs without JetStream: start it with -js");
 }
 
-/** Makes a stream, or brings it up to date. Twenty processes may do so at once: creating the same twice is no error. */
+/**
+ * Makes a stream, or brings it up to date. Twenty processes may do so at once: creating the same twice is no error. The
+ * server looks for room before it looks whether the stream is there: one that is there needs none.
+ */
 export async function ensureStream(
   nc: NatsConnection,
   config: { name: string } & Record<string, unknown>,
@@ -74,8 +79,11 @@ export async function ensureStream(
   try {
     await jsApi(nc, `STREAM.CREATE.${config.name}`, config);
   } catch (error) {
-    if (!(error instanceof JetStreamError) || error.errCode !== errCodes.streamExists) throw error;
-    await jsApi(nc, `STREAM.UPDATE.${config.name}`, config);
+    const { errCode } = error as JetStreamError;
+    if (errCode !== errCodes.streamExists && errCode !== errCodes.storeFull) throw error;
+    await jsApi(nc, `STREAM.UPDATE.${config.name}`, config).catch((failure) => {
+      throw (failure as JetStreamError).errCode === errCodes.streamNotFound ? error : failure;
+    });
   }
 }
 
@@ -139,6 +147,7 @@ export async function ensureMailbox(
     // A redrive stores the envelope and its marker, or none of them.
     allow_atomic: true,
     storage: "file",
+    num_replicas: settings.replicas,
     discard: "new",
     discard_new_per_subject: true,
     max_msgs_per_subject: settings.mailboxEnvelopes || options.maxEnvelopes,
@@ -202,7 +211,8 @@ export async function ensureStage(
 /** Everything that belongs to no single stage: intake, accepted, park, dead letters, operations, buckets. */
 export async function ensureShared(nc: NatsConnection, names: Names, settings: Settings): Promise<void> {
   requireServer(nc);
-  const file = { storage: "file", allow_direct: true, discard: "new", duplicate_window: 120_000 * ms };
+  const replicas = { num_replicas: settings.replicas };
+  const file = { ...replicas, storage: "file", allow_direct: true, discard: "new", duplicate_window: 120_000 * ms };
   await Promise.all([
     ensureStream(nc, {
       ...file,
@@ -230,14 +240,15 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
-    ensureBucket(nc, names.bucket.control, {}),
-    ensureBucket(nc, names.bucket.keys, {}),
-    ensureBucket(nc, names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
+    ensureBucket(nc, names.bucket.control, replicas),
+    ensureBucket(nc, names.bucket.keys, replicas),
+    ensureBucket(nc, names.bucket.idempotency, { ...replicas, max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
     // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
-    ensureBucket(nc, names.bucket.erased, { max_age: 30 * 86_400_000 * ms }),
+    ensureBucket(nc, names.bucket.erased, { ...replicas, max_age: 30 * 86_400_000 * ms }),
     // Days that are over are of no use to anybody.
-    ensureBucket(nc, names.bucket.providers, { max_age: 3 * 86_400_000 * ms }),
+    ensureBucket(nc, names.bucket.providers, { ...replicas, max_age: 3 * 86_400_000 * ms }),
     ensureObjects(nc, names.objects.screenshots, {
+      ...replicas,
       max_age: settings.screenshotDays * 86_400_000 * ms,
       max_bytes: settings.screenshotBytes,
     }),
@@ -253,7 +264,7 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
 function ensureBucket(
   nc: NatsConnection,
   bucket: string,
-  limits: { max_age?: number; max_bytes?: number },
+  limits: { num_replicas: number; max_age?: number; max_bytes?: number },
 ): Promise<void> {
   return ensureStream(nc, {
     name: `KV_${bucket}`,
@@ -276,7 +287,7 @@ function ensureBucket(
 function ensureObjects(
   nc: NatsConnection,
   name: string,
-  limits: { max_age: number; max_bytes: number },
+  limits: { num_replicas: number; max_age: number; max_bytes: number },
 ): Promise<void> {
   return ensureStream(nc, {
     name: `OBJ_${name}`,

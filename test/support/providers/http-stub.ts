@@ -23,6 +23,12 @@ export interface HttpStub extends AsyncDisposable {
   requests: string[];
   /** Of these, how many it answered as asked. */
   served: number;
+  /** Requests that it has not answered yet. */
+  open: number;
+  /** How long each answer takes, ms. */
+  delayMs: number;
+  /** What became of each request, in order of their answers. */
+  answers: { request: string; failure: Failure }[];
 }
 
 /** The provider's own words for failures that it has words for. */
@@ -37,14 +43,28 @@ export async function httpStub(
     sent: string,
   ) => { status: number; body: unknown; headers?: Record<string, string> },
 ): Promise<HttpStub> {
-  const stub = { failure: "none" as Failure, requests: [] as string[], served: 0 };
+  const stub = {
+    failure: "none" as Failure,
+    requests: [] as string[],
+    served: 0,
+    open: 0,
+    delayMs: 0,
+    answers: [] as { request: string; failure: Failure }[],
+  };
   const json = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) =>
     response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
   const server = createServer(async (request, response) => {
     stub.requests.push(request.url!);
+    stub.open++;
+    response.once("close", () => stub.open--);
     let sent = "";
     for await (const part of request.setEncoding("utf8")) sent += part;
+    if (stub.delayMs === 0) reply(request, response, sent);
+    else setTimeout(() => reply(request, response, sent), stub.delayMs);
+  });
+  const reply = (request: IncomingMessage, response: ServerResponse, sent: string) => {
     const url = new URL(request.url!, "http://stub");
+    stub.answers.push({ request: request.url!, failure: stub.failure });
     switch (stub.failure) {
       case "401":
       case "402":
@@ -73,7 +93,7 @@ export async function httpStub(
       default:
         return stub.failure satisfies never;
     }
-  });
+  };
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return Object.assign(stub, {
