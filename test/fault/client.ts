@@ -71,7 +71,8 @@ export class Client {
     const headers = { authorization: this.authorization, "content-type": "application/json" };
     let fault = "";
     for (let tries = 0; tries < this.#gateways.length; tries++) {
-      const gateway = this.#gateways[this.#turn % this.#gateways.length]!;
+      const turn = this.#turn;
+      const gateway = this.#gateways[turn % this.#gateways.length]!;
       try {
         const answer = await fetch(gateway + url, { ...init, headers, signal: AbortSignal.timeout(tryMs) });
         const json = await answer.json();
@@ -79,7 +80,8 @@ export class Client {
       } catch (error) {
         const { name, cause } = error as Error & { cause?: { code?: string } };
         fault = cause?.code ?? name;
-        this.#turn++;
+        // Of those that met the fault together the first one turns away.
+        if (this.#turn === turn) this.#turn++;
       }
     }
     return { status: 0, json: fault };

@@ -57,6 +57,20 @@ function both(first: Fault, second: Fault): Fault {
   };
 }
 
+/** Faults one after another, each when the mesh has recovered from the one before. */
+function inTurn(...faults: readonly Fault[]): Fault {
+  return {
+    what: faults.map(({ what }) => what).join("; "),
+    early: faults[0]!.early ?? false,
+    async strike(act) {
+      for (const fault of faults) {
+        await fault.strike(act);
+        await act.recovering();
+      }
+    },
+  };
+}
+
 /** THE TABLE: every fault that is tried. */
 export const rows: readonly Row[] = [
   ...stages.flatMap((stage) => [
@@ -97,9 +111,21 @@ export const rows: readonly Row[] = [
   row("provider-silent", provider("no answer within its timeout", "slow")),
   row("clock-late", late),
   row("scale", scale("enrich"), all, { noRepeats: true }),
-  row("rolling", rolling, all, { noRepeats: true, leads: 2 }),
+  row("rolling", rolling(), all, { noRepeats: true, leads: 2 }),
   row("pair-enrich-postgres", both(kill("enrich"), server("postgres", "kill")), withoutRecord),
   row("pair-nats-sender", both(server("nats", "kill"), kill("sender")), withoutNats),
   row("pair-redis-dedupe", both(server("redis", "kill"), kill("dedupe"))),
   row("pair-gateway-provider", both(gateway("kill"), provider("down", "500"))),
+];
+
+/** Each kind of fault once, as `npm test` tries them. */
+export const shortRows: readonly Row[] = [
+  row("short-processes", inTurn(kill("dedupe"), freeze("score"), cut("email"), kill("sender"))),
+  row("short-edge", inTurn(importer("kill"), gateway("kill"))),
+  row("short-servers", inTurn(server("nats", "kill"), fullStore, server("redis", "kill")), withoutNats),
+  row("short-database", inTurn(server("postgres", "kill"), terminate, lock, deadlocks, connections), withoutRecord),
+  row("short-outside", inTurn(provider("down", "500"), provider("garbage", "another shape"), tooMany, late)),
+  row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe", "email"])), all, { noRepeats: true }),
+  row("short-pair", both(kill("enrich"), server("postgres", "kill")), withoutRecord),
+  row("short-leader", leader(1), withoutNats, { cluster: true }),
 ];

@@ -7,7 +7,7 @@ import { stopServers } from "../support/servers.ts";
 import { clocks } from "./clock.ts";
 import { type Result, runRow } from "./driver.ts";
 import { table, writeReport } from "./report.ts";
-import { type Row, rows } from "./rows.ts";
+import { type Row, rows, shortRows } from "./rows.ts";
 import { World } from "./world.ts";
 
 const usage = `npm run test:fault -- [ROW…] [--seed N] [--leads N] [--json FILE] [--short]
@@ -16,7 +16,8 @@ const usage = `npm run test:fault -- [ROW…] [--seed N] [--leads N] [--json FIL
   --leads  how many are imported in each row; default: 2000
   --json   writes the table, with its details, to a file
   --short  the clocks of npm test: the table in docs/reliability.md stays as it is
-  rows: ${rows.map(({ name }) => name).join(", ")}`;
+  rows: ${rows.map(({ name }) => name).join(", ")}
+  of npm test: ${shortRows.map(({ name }) => name).join(", ")}`;
 
 const log = (line: string) => console.log(line);
 
@@ -91,11 +92,14 @@ function tell(result: Result, leads: number): void {
 
 function choose(names: readonly string[]): readonly Row[] {
   if (names.length === 0) return rows;
-  const unknown = names.filter((name) => !rows.some((row) => row.name.startsWith(name)));
+  const known = [...rows, ...shortRows];
+  const named = (name: string) => {
+    const exact = known.filter((row) => row.name === name);
+    return exact.length > 0 ? exact : known.filter((row) => row.name.startsWith(name));
+  };
+  const unknown = names.filter((name) => named(name).length === 0);
   if (unknown.length > 0) throw new Error(`no such row: ${unknown.join(", ")}\n${usage}`);
-  return rows.filter((row) =>
-    names.some((name) => (rows.some((r) => r.name === name) ? row.name === name : row.name.startsWith(name))),
-  );
+  return [...new Set(names.flatMap(named))];
 }
 
 function whole(name: string, text: string): number {

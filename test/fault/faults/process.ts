@@ -118,24 +118,29 @@ export function scale(name: string): Fault {
   };
 }
 
-/** Every process is replaced by a new one, one after another: the new one is up before the old one is told to leave. */
-export const rolling: Fault = {
-  what: "rolling restart of every process",
-  async strike(act) {
-    const { world } = act;
-    act.struck("all stages", await busy(act));
-    for (const name of [...world.nodes.keys()]) {
-      const old = world.nodes.get(name)!;
-      if (name.startsWith("gateway")) continue;
-      const next = await world.another(name, `${name}-${act.load.tenant}`);
-      await old.retire();
-      world.nodes.delete(`${name}-${act.load.tenant}`);
-      world.nodes.set(name, next);
-    }
-    await world.rollGateways();
-    act.healed();
-  },
-};
+/**
+ * Every process (or each of `names`, and the gateways) is replaced by a new one, one after another: the new one is up
+ * before the old one is told to leave.
+ */
+export function rolling(names?: readonly string[]): Fault {
+  return {
+    what: `rolling restart of ${names?.join(", ") ?? "every process"}${names ? " and the gateways" : ""}`,
+    async strike(act) {
+      const { world } = act;
+      act.struck("all stages", await busy(act));
+      for (const name of names ?? [...world.nodes.keys()]) {
+        if (name.startsWith("gateway")) continue;
+        const old = world.nodes.get(name)!;
+        const next = await world.another(name, `${name}-${act.load.tenant}`);
+        await old.retire();
+        world.nodes.delete(next.name);
+        world.nodes.set(name, next);
+      }
+      await world.rollGateways();
+      act.healed();
+    },
+  };
+}
 
 /** Waits for a moment at which the stage, or any stage, has something in hand. */
 function busy(act: Act, name?: string): Promise<number> {
