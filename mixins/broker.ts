@@ -17,8 +17,8 @@ const memoryCacheEntries = 10_000;
 
 /** Faults of the way to a service, before it did anything: the same call, made again, can do no harm. */
 const retried = new Set(["SERVICE_NOT_AVAILABLE", "REQUEST_REJECTED", "BAD_GATEWAY"]);
-/** Answers with code 5xx that say nothing against the node that gave them. */
-const notItsFault = new Set(["MAILBOX_FULL", "RATE_LIMITED"]);
+/** Faults with code 5xx that say nothing against the node that was called: its own answers, and a connection that broke. */
+const notItsFault = new Set(["MAILBOX_FULL", "RATE_LIMITED", "REQUEST_REJECTED"]);
 
 type Fault = Error & { code?: number; type?: string };
 

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Middleware, ServiceBroker } from "moleculer";
-import { Errors } from "moleculer";
+import { Errors, type Middleware, type ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
 import type { Names } from "../config/names.ts";
 
@@ -11,20 +10,39 @@ interface Pending {
   reject(error: Error): void;
 }
 type Transit = { tx: { client?: NatsConnection }; pendingRequests: Map<string, Pending> } | undefined;
+type Send = (topic: string, data: Buffer, meta: { packet: { type: string } }) => Promise<void>;
 
-/** What was buffered on either side while the connection was away comes at once when it is back; it has this long, ms. */
-const usualGraceMs = 5_000;
+/** A call that was under way when a connection went, and may yet be answered when it is back, has this long, ms. */
+const usualGraceMs = 3_000;
+/** When the server itself was away the others come back at other moments: nobody would hear what is said before, ms. */
+const othersMs = 1_000;
 
 /**
- * Broker middleware: ends calls whose answers a cut connection has swallowed, with Moleculer's own `REQUEST_REJECTED`. A
- * caller would else wait for its whole timeout, five minutes for PageSpeed, and a stage's batch with it. Whoever connects
- * again ends its own calls that were under way, and tells the others to end those that they had made to it. A call that
- * is still worked on is ended too: it may have reached its service, as after any kill, and its caller knows what to do.
+ * Broker middleware for calls that a broken connection cuts in two. The NATS client throws away what is published while
+ * it is away (nats 2.29, `resetOutbound`): calls and answers wait here until it is back. What was already on its way is
+ * lost, and its caller would wait for its whole timeout, five minutes for PageSpeed, a stage's batch with it: whoever
+ * connects again ends its own calls that were under way, with Moleculer's own `REQUEST_REJECTED`, and tells the others to
+ * end those that they had made to it. One that is still worked on is ended too: it may have reached its service, as after
+ * any kill, and its caller knows what to do.
  */
 export function lostAnswers(names: Names, graceMs = usualGraceMs): Middleware {
+  /** Resolves when there is a connection; undefined while there is one. */
+  let away: PromiseWithResolvers<void> | undefined;
+  let settling: NodeJS.Timeout | undefined;
   let stopped = false;
+  const back = () => {
+    clearTimeout(settling);
+    away?.resolve();
+    away = undefined;
+  };
   return {
     name: "lost-answers",
+    transporterSend: (next: Send): Send =>
+      async function send(topic, data, meta) {
+        // A heart-beat of the past says nothing.
+        if (away && meta.packet.type !== "HEARTBEAT") await away.promise;
+        return next(topic, data, meta);
+      },
     async started(broker: ServiceBroker) {
       const transit = broker.transit as unknown as Transit;
       const client = transit?.tx.client;
@@ -47,7 +65,13 @@ export function lostAnswers(names: Names, graceMs = usualGraceMs): Middleware {
       });
       void (async () => {
         for await (const { type } of client.status()) {
+          if (stopped) return;
+          if (type === "disconnect") {
+            clearTimeout(settling);
+            away ??= Promise.withResolvers();
+          }
           if (type !== "reconnect") continue;
+          settling = setTimeout(back, othersMs);
           void end(() => true);
           client.publish(names.reconnected, broker.nodeID);
         }
@@ -55,6 +79,7 @@ export function lostAnswers(names: Names, graceMs = usualGraceMs): Middleware {
     },
     async stopping() {
       stopped = true;
+      back();
     },
-  } as Middleware;
+  } as unknown as Middleware;
 }

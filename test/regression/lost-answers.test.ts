@@ -4,37 +4,42 @@ import { namesFor } from "../../config/names.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
 import { lostAnswers } from "../../mixins/lost-answers.ts";
 import { type Proxy as CutLine, startProxy } from "../support/proxy.ts";
-import { type TestPlace, testPlace, withSettings } from "../support/servers.ts";
+import { type OwnServer, ownNats, type TestPlace, testPlace, withSettings } from "../support/servers.ts";
 
-const graceMs = 100;
+const graceMs = 2_000;
 
 /**
- * A caller waited for its whole timeout, five minutes for PageSpeed, for an answer that a cut connection had swallowed,
- * and the batch of its stage with it.
+ * The NATS client throws away what is published while its connection is away, and what was on its way is lost: a caller
+ * waited for its whole timeout, five minutes for PageSpeed, for an answer that would not come, and the batch of its stage
+ * with it.
  */
 describe("a call whose answer was lost with a connection", () => {
   let place: TestPlace;
   let proxy: CutLine;
+  let server: OwnServer | undefined;
   let caller: ServiceBroker;
   let answerer: ServiceBroker;
   let called: PromiseWithResolvers<void>;
-  const never = new Promise(() => {});
+  let answer: PromiseWithResolvers<string>;
 
   beforeEach(async () => {
     place = await testPlace();
     proxy = await startProxy(place.settings.natsUrl);
     called = Promise.withResolvers();
+    answer = Promise.withResolvers();
   });
   afterEach(async () => {
     await Promise.all([caller?.stop(), answerer?.stop()]);
+    await server?.[Symbol.asyncDispose]();
+    server = undefined;
     await proxy?.[Symbol.asyncDispose]();
     await place?.[Symbol.asyncDispose]();
   });
 
-  async function start(cutOff: "caller" | "answerer"): Promise<void> {
+  async function start(urlOf: (name: "caller" | "answerer") => string): Promise<void> {
     const node = (name: "caller" | "answerer") =>
       new ServiceBroker({
-        ...brokerOptions(withSettings(place.settings, cutOff === name ? { LEADS_NATS_URL: proxy.url } : {})),
+        ...brokerOptions(withSettings(place.settings, { LEADS_NATS_URL: urlOf(name) })),
         middlewares: [lostAnswers(namesFor(place.settings.prefix), graceMs)],
         nodeID: `${name}-${place.settings.prefix}`,
         tracking: { enabled: false },
@@ -47,7 +52,7 @@ describe("a call whose answer was lost with a connection", () => {
       actions: {
         answer() {
           called.resolve();
-          return never;
+          return answer.promise;
         },
       },
     });
@@ -57,7 +62,7 @@ describe("a call whose answer was lost with a connection", () => {
 
   for (const cutOff of ["caller", "answerer"] as const)
     it(`ends when the ${cutOff}'s connection is back, though it has no timeout`, async () => {
-      await start(cutOff);
+      await start((name) => (cutOff === name ? proxy.url : place.settings.natsUrl));
       const call = caller.call("slow.answer", {}, { timeout: 0, retries: 0 }).then(
         () => assert.fail("it was answered"),
         (error) => error,
@@ -67,4 +72,17 @@ describe("a call whose answer was lost with a connection", () => {
       proxy.restore();
       assert.equal((await call).type, "REQUEST_REJECTED");
     });
+
+  it("waits where it is while there is no connection, and arrives when there is one", async () => {
+    server = await ownNats();
+    const { url } = server;
+    await start(() => url);
+    const call = caller.call("slow.answer", {}, { timeout: 0, retries: 0 });
+    await called.promise;
+    await server.kill();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    answer.resolve("late");
+    await server.start();
+    assert.equal(await call, "late");
+  });
 });

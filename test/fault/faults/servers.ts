@@ -42,7 +42,8 @@ export function server(which: Which, way: Way): Fault {
       else if (way === "freeze") await freezeAll(one, world.clock.freezeMs);
       else {
         await (way === "kill" ? one.kill() : one.stop());
-        await delay(act.random.whole(200, 2_000));
+        // How much slower answers are without Redis is told by more than a few of them.
+        await delay(which === "redis" ? world.clock.outageMs : act.random.whole(200, 2_000));
         await one.start();
       }
       act.healed();
@@ -84,6 +85,7 @@ function childrenOf(parent: number): number[] {
 
 const ballast = "ballast";
 const block = new Uint8Array(1_000_000);
+const atOnce = 8;
 
 /** Others fill the store up to its limit; publishers are told so, wait, and go on when there is room again. */
 export const fullStore: Fault = {
@@ -95,13 +97,15 @@ export const fullStore: Fault = {
     try {
       act.struck("nats", await inHand(act, "nats"));
       let refused = "";
-      for (let n = 0; n < storeMb && refused === ""; n++)
-        await nats
+      const publish = () =>
+        nats
           .jetstream()
           .publish(ballast, block)
           .catch((error: Error) => {
             refused = error.message;
           });
+      for (let n = 0; n < 2 * storeMb && refused === ""; n += atOnce)
+        await Promise.all(Array.from({ length: atOnce }, publish));
       if (refused === "") throw new Error("the store was never full");
       await delay(clock.outageMs);
     } finally {
