@@ -42,7 +42,7 @@ export const clocks = {
     leaseMs: 1_500,
     heartbeatS: 1,
     heartbeatTimeoutS: 3,
-    requestTimeoutMs: 2_500,
+    requestTimeoutMs: 4_000,
     statementTimeoutMs: 1_000,
     freezeMs: 4_500,
     outageMs: 2_000,

@@ -84,7 +84,7 @@ export async function runRow(
     await load.finish();
     const moves = await world.quiet(quietMs);
     if (moves !== null) why.push(`not quiet: ${moves}`);
-    proof = await prove(act, act.deadBefore);
+    proof = await prove(act);
     for (const more of act.proofs) why.push(...(await more()));
   } catch (error) {
     why.push((error as Error).message);

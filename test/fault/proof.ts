@@ -25,7 +25,7 @@ export interface Proof {
 const ends = new Set(["completed", "merged", "rejected", "dead"]);
 
 /** Proves a row from five lists that do not know each other: ours, the record, the streams, the SMTP server's, the provider's. */
-export async function prove(act: Act, deadBefore: number): Promise<Proof> {
+export async function prove(act: Act): Promise<Proof> {
   const { world, load } = act;
   const { knex, nats, names, settings } = world;
   const { tenant, promised, poison } = load;
@@ -34,7 +34,7 @@ export async function prove(act: Act, deadBefore: number): Promise<Proof> {
     brokenMerges(knex, tenant),
     outboxStates(knex, tenant),
     booksOf(knex, tenant, "pagespeed"),
-    deadLetters(act, deadBefore),
+    deadLetters(act),
   ]);
   const conservation = await audit({
     ...{ nats, names, settings, tenant },
@@ -61,14 +61,23 @@ export async function prove(act: Act, deadBefore: number): Promise<Proof> {
   };
 }
 
+/** What no later moment can mend, while the mesh is at work: dead letters that were no poison, e-mails that arrived twice. */
+export async function brokenAlready(act: Act): Promise<string[]> {
+  const { leads } = await deadLetters(act);
+  return [
+    ...leads.filter(({ leadId }) => !act.load.poison.has(leadId)).map(({ leadId }) => `dead: ${leadId}`),
+    ...[...act.world.box.counts].filter(([, n]) => n > 1).map(([id]) => `e-mail ${id}`),
+  ];
+}
+
 /** The dead letters of this row: the foreign message, which is nobody's, and the tenant's leads. */
-async function deadLetters({ world, load }: Act, after: number) {
+async function deadLetters({ world, load, deadBefore }: Act) {
   const leads: { leadId: string; error: string }[] = [];
   let foreign = 0;
   for await (const batch of scan(world.nats, world.names.dead.stream)) {
     for (const { seq, data } of batch) {
       const letter = JSON.parse(Buffer.from(data).toString());
-      if (seq <= after) continue;
+      if (seq <= deadBefore) continue;
       if (letter.lead === null) foreign++;
       else if (letter.lead.tenant === load.tenant)
         leads.push({ leadId: letter.lead.leadId, error: `${letter.stage} ${JSON.stringify(letter.error)}` });

@@ -123,7 +123,7 @@ export const shortRows: readonly Row[] = [
   row("short-processes", inTurn(kill("dedupe"), freeze("score"), cut("email"), kill("sender"))),
   row("short-edge", inTurn(importer("kill"), gateway("kill"))),
   row("short-servers", inTurn(server("nats", "kill"), fullStore, server("redis", "kill")), withoutNats),
-  row("short-database", inTurn(server("postgres", "kill"), terminate, lock, deadlocks, connections), withoutRecord),
+  row("short-database", inTurn(deadlocks, server("postgres", "kill"), terminate, lock, connections), withoutRecord),
   row("short-outside", inTurn(provider("down", "500"), provider("garbage", "another shape"), tooMany, late)),
   row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe", "email"])), all, { noRepeats: true }),
   row("short-pair", both(kill("enrich"), server("postgres", "kill")), withoutRecord),

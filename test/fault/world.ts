@@ -7,7 +7,7 @@ import { type Sites, startSites } from "../../bin/demo/sites.ts";
 import { serviceFiles } from "../../bin/stack/mesh.ts";
 import { natsServer } from "../../bin/stack/nats.ts";
 import { createDatabase } from "../../bin/stack/postgres.ts";
-import { freePort } from "../../bin/stack/process.ts";
+import { freePort, until } from "../../bin/stack/process.ts";
 import { Supervisor } from "../../bin/stack/supervisor.ts";
 import { lanes, type Names, namesFor } from "../../config/names.ts";
 import { pipeline, sideStages } from "../../config/pipeline.ts";
@@ -148,6 +148,7 @@ export class World implements AsyncDisposable {
     });
     for (const [name, services] of Object.entries(processes)) await this.startNode(name, services);
     await Promise.all([...this.nodes.values()].map((node) => node.up()));
+    await Promise.all(this.gateways.map((_, at) => this.ready(at)));
     this.log(`${this.nodes.size} processes are up, lines by ${this.cluster ? "nobody" : lines.by}`);
   }
 
@@ -184,6 +185,16 @@ export class World implements AsyncDisposable {
     return node;
   }
 
+  /** Waits until a gateway would be given requests by a balancer. */
+  async ready(gateway: number): Promise<void> {
+    await until(`gateway ${gateway} is ready`, 60_000, () =>
+      fetch(`${this.gateways[gateway]}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
+  }
+
   /** Ends a process and starts it again, with these modules loaded before the product (test/fault/bugs). */
   async restart(name: string, imports: string[]): Promise<void> {
     const old = this.nodes.get(name)!;
@@ -195,9 +206,12 @@ export class World implements AsyncDisposable {
     await next.up();
   }
 
-  /** Replaces the gateways, one after the other, each on its own address: the other one serves meanwhile. */
+  /** Replaces the gateways, each on its own address, the second when the first one says that it is ready. */
   async rollGateways(): Promise<void> {
-    for (const name of ["gateway", "gateway2"]) await this.restart(name, []);
+    for (const [at, name] of ["gateway", "gateway2"].entries()) {
+      await this.restart(name, []);
+      await this.ready(at);
+    }
   }
 
   /** Lines to NATS, PostgreSQL and Redis for one process, and the settings by which it takes them. */

@@ -45,7 +45,7 @@ export const deadlocks: Fault = {
     try {
       // Whoever waits longer than its deadlock_timeout looks for a circle and is the victim: let that be the mesh.
       await other.query("set deadlock_timeout = '30s'; set statement_timeout = '30s'");
-      const until = Date.now() + 4 * clock.outageMs;
+      const until = Date.now() + 10 * clock.outageMs;
       while (Date.now() < until && (await count()) === before) {
         await other
           .query(

@@ -6,7 +6,7 @@ import { leadIdOf } from "../../../services/intake/ids.ts";
 import { normalise } from "../../../services/intake/normalise.ts";
 import type { Failure } from "../../support/providers/http-stub.ts";
 import type { Act } from "../act.ts";
-import { prove } from "../proof.ts";
+import { brokenAlready } from "../proof.ts";
 import type { Fault } from "../rows.ts";
 
 const asked = (act: Act): Promise<number> =>
@@ -34,23 +34,13 @@ export function provider(what: string, failure: Failure): Fault {
 export const tooMany: Fault = {
   what: "provider: 429 for ever",
   async strike(act) {
-    const { pagespeed, clock, nats, names, knex } = act.world;
+    const { pagespeed, clock, nats, names } = act.world;
     act.struck("provider", await asked(act));
     pagespeed.failure = "429";
     await act.until("leads are parked", async () => (await act.world.backlog()).parked > 0);
     await delay(clock.outageMs);
-    const { dead, doubled } = await prove(act, act.deadBefore);
-    const broken = [...dead, ...doubled];
+    const broken = await brokenAlready(act);
     if (broken.length > 0) throw new Error(`while it lasts: ${broken.slice(0, 3).join("; ")}`);
-    if ((await knex("leads").where({ tenant: act.load.tenant, state: "dead" }).count("* as n").first())!["n"] !== "0") {
-      // The poison is dead by now: nothing else may be.
-      const { count } = (await knex("leads")
-        .where({ tenant: act.load.tenant, state: "dead" })
-        .whereNotIn("lead_id", [...act.load.poison])
-        .count("* as count")
-        .first()) as { count: string };
-      if (count !== "0") throw new Error(`while it lasts ${count} leads are dead`);
-    }
     pagespeed.failure = "none";
     // What an operator does who has bought more calls: nobody waits for a moment that was set before.
     const kv = await nats.jetstream().views.kv(names.bucket.providers, { bindOnly: true });
