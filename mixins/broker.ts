@@ -84,7 +84,13 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     uidGenerator: newSpanId,
     metrics: counting.metrics!,
     tracing: tracerOptions(settings),
-    middlewares: [requestIds, lostAnswers(names), ...counting.middlewares, resources(settings, flow), tracing(settings)],
+    middlewares: [
+      requestIds,
+      lostAnswers(names),
+      ...counting.middlewares,
+      resources(settings, flow),
+      tracing(settings),
+    ],
   };
 }
 

@@ -1,5 +1,5 @@
+import { scan } from "../../mixins/scan.ts";
 import { audit } from "../../services/leads/audit.ts";
-import { scan } from "../../services/leads/scan.ts";
 import type { Act } from "./act.ts";
 import { type Books, booksOf, brokenMerges, leadStates, outboxStates } from "./proof.sql.ts";
 

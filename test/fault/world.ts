@@ -120,6 +120,7 @@ export class World implements AsyncDisposable {
       LEADS_RATE_LIMIT: "100000",
       LEADS_INTAKE_BYTES: "33554432",
       LEADS_DEAD_BYTES: "8388608",
+      LEADS_SCREENSHOT_BYTES: "1048576",
       LEADS_WATCHDOG_MS: "2000",
       LEADS_DRAIN_MS: "15000",
       LEADS_UPLOAD_WAIT_MS: "60000",

@@ -22,6 +22,7 @@ describe("a process that starts while NATS's store is full", () => {
       LEADS_NATS_URL: server.url,
       LEADS_INTAKE_BYTES: "33554432",
       LEADS_DEAD_BYTES: "8388608",
+      LEADS_SCREENSHOT_BYTES: "1048576",
     });
     const nc = await connectNats(settings, "test");
     try {
