@@ -2,6 +2,8 @@ import { type BrokerOptions, ServiceBroker } from "moleculer";
 import { loadSettings, type Settings, SettingsError, shieldEnvironment } from "./config/settings.ts";
 import { brokerOptions } from "./mixins/broker.ts";
 
+const stopDelayMs = 1_000;
+
 /**
  * The node that `moleculer-runner-esm --config moleculer.config.ts --mask "**\/*.service.ts" services` starts.
  * A wrong setting ends it before anything is connected, with every fault.
@@ -19,6 +21,8 @@ function configure(): BrokerOptions {
   const ignored = shieldEnvironment({ ...ServiceBroker.defaultOptions, ...options });
   return {
     ...options,
+    // Between "call me no more" and refusing calls: on a busy machine the others take longer to hear it than the usual 100 ms.
+    registry: { ...options.registry, stopDelay: stopDelayMs },
     created(broker) {
       for (const name of ignored) broker.logger.warn(`${name} in the environment is not a setting of ours: ignored`);
       // Moleculer stops on these by itself, and then exits; this is for a stop that does not come to its end.

@@ -19,7 +19,7 @@ export interface Answer {
 }
 
 /** How long one gateway is given before the other is asked, and stays with it: what a balancer would do. */
-const tryMs = 2_500;
+const tryMs = 4_000;
 
 /**
  * Calls the API as a client behind a balancer does: a gateway that refuses, breaks off or says nothing within

@@ -5,7 +5,7 @@ import { type Result, runRow } from "./driver.ts";
 import { type Row, rows, shortRows } from "./rows.ts";
 import { World } from "./world.ts";
 
-const leads = 250;
+const leads = 150;
 /** Another one each time: a failure says which. */
 const seed = Math.floor(Math.random() * 1_000_000);
 const silent = () => {};

@@ -23,6 +23,7 @@ const options = brokerOptions(loadSettings(), flow);
 export default {
   ...product,
   ...options,
+  registry: product.registry!,
   heartbeatInterval: clock.heartbeatS,
   heartbeatTimeout: clock.heartbeatTimeoutS,
   requestTimeout: clock.requestTimeoutMs,

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
 import type { NatsConnection } from "nats";
 import { type Backlog, isQuiet, readBacklog } from "../../bin/demo/backlog.ts";
@@ -27,6 +28,12 @@ import { type Line, type Lines, openLines } from "./lines.ts";
 import { limitedNats } from "./nats.ts";
 import { MeshProcess } from "./node.ts";
 import { unsettled } from "./proof.sql.ts";
+
+/**
+ * How long a new process is up before the one that it replaces is told to leave: the others may hear of it later than of
+ * the old one's farewell. Nomad's `min_healthy_time` is ten seconds.
+ */
+export const minHealthyMs = 2_000;
 
 export const stages = pipeline.map(({ name }) => name);
 
@@ -212,6 +219,7 @@ export class World implements AsyncDisposable {
     for (const [at, name] of ["gateway", "gateway2"].entries()) {
       await this.restart(name, []);
       await this.ready(at);
+      await delay(minHealthyMs);
     }
   }
 
@@ -276,7 +284,7 @@ export class World implements AsyncDisposable {
       inARow = moves === null ? inARow + 1 : 0;
       if (inARow === 2) return null;
       if (Date.now() > deadline) return moves;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await delay(200);
     }
   }
 

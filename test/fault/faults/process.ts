@@ -3,7 +3,7 @@ import type { Act } from "../act.ts";
 import type { MeshProcess } from "../node.ts";
 import { openPayments } from "../proof.sql.ts";
 import type { Fault } from "../rows.ts";
-import { stages } from "../world.ts";
+import { minHealthyMs, stages } from "../world.ts";
 
 /** What each process can have in hand, as others see it. */
 const hands: Record<string, (act: Act) => Promise<number>> = {
@@ -132,6 +132,7 @@ export function rolling(names?: readonly string[]): Fault {
         if (name.startsWith("gateway")) continue;
         const old = world.nodes.get(name)!;
         const next = await world.another(name, `${name}-${act.load.tenant}`);
+        await delay(minHealthyMs);
         await old.retire();
         world.nodes.delete(next.name);
         world.nodes.set(name, next);
