@@ -78,7 +78,9 @@ export const rows: readonly Row[] = [
     row(`${stage}-freeze`, freeze(stage)),
     row(`${stage}-cut`, cut(stage)),
   ]),
-  ...["admission", "site", "pagespeed", "budget", "smtp", "sender"].map((name) => row(`${name}-kill`, kill(name))),
+  // It moves what comes at once: it is met while the import begins, or not at all.
+  row("admission-kill", { ...kill("admission"), early: true }, all, { leads: 5 }),
+  ...["site", "pagespeed", "budget", "smtp", "sender"].map((name) => row(`${name}-kill`, kill(name))),
   row("sender-freeze", freeze("sender")),
   // The one service that look-ups need, and the only instance of it.
   row("leads-kill", kill("leads"), withoutRecord),
@@ -123,7 +125,9 @@ export const shortRows: readonly Row[] = [
   row("short-processes", inTurn(kill("dedupe"), freeze("score"), cut("email"), kill("sender"))),
   row("short-edge", inTurn(importer("kill"), gateway("kill"))),
   row("short-servers", inTurn(server("nats", "kill"), fullStore, server("redis", "kill")), withoutNats),
-  row("short-database", inTurn(deadlocks, server("postgres", "kill"), terminate, lock, connections), withoutRecord),
+  row("short-database", inTurn(deadlocks, server("postgres", "kill"), terminate, lock, connections), withoutRecord, {
+    leads: 2,
+  }),
   row("short-outside", inTurn(provider("down", "500"), provider("garbage", "another shape"), tooMany, late)),
   row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe", "email"])), all, { noRepeats: true }),
   row("short-pair", both(kill("enrich"), server("postgres", "kill")), withoutRecord),

@@ -30,34 +30,28 @@ export const terminate: Fault = {
   },
 };
 
-/** Another locks the rows that the mesh is about to write, one by one, from the other end. */
+/** Another holds every second lead that is on its way, waits until the mesh waits for it, and then wants the rest. */
 export const deadlocks: Fault = {
   what: "postgres: deadlocks",
   async strike(act) {
     const { knex, settings, clock } = act.world;
-    const count = async () =>
-      Number(
-        (await knex.raw("select deadlocks from pg_stat_database where datname = current_database()")).rows[0].deadlocks,
-      );
+    const ask = async (sql: string): Promise<number> => Number((await knex.raw(sql)).rows[0].n);
+    const count = () => ask("select deadlocks as n from pg_stat_database where datname = current_database()");
     const before = await count();
     const other = new pg.Client({ connectionString: settings.databaseUrl });
     await other.connect();
     try {
       // Whoever waits longer than its deadlock_timeout looks for a circle and is the victim: let that be the mesh.
-      await other.query("set deadlock_timeout = '30s'; set statement_timeout = '30s'");
-      const until = Date.now() + 10 * clock.outageMs;
-      while (Date.now() < until && (await count()) === before) {
-        await other
-          .query(
-            `do $$ declare id uuid; begin
-             for id in select lead_id from leads where tenant = '${act.load.tenant}' and state = 'in_progress'
-               order by lead_id desc limit 200 loop
-               perform from leads where lead_id = id and tenant = '${act.load.tenant}' for update;
-               perform pg_sleep(0.005);
-             end loop; end $$`,
-          )
-          .catch(() => {});
-        await knex.raw("select pg_stat_clear_snapshot()");
+      await other.query("set deadlock_timeout = '30s'; set statement_timeout = '10s'");
+      const pid = Number((await other.query("select pg_backend_pid() as pid")).rows[0].pid);
+      const onTheirWay = `select from leads where tenant = '${act.load.tenant}' and state = 'in_progress'`;
+      for (const until = Date.now() + 10 * clock.outageMs; Date.now() < until && (await count()) === before; ) {
+        await other.query("begin");
+        await other.query(`${onTheirWay} and get_byte(uuid_send(lead_id), 15) % 2 = 0 for update skip locked`);
+        const someoneWaits = `select count(*) as n from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`;
+        for (let looks = 0; looks < 50 && (await ask(someoneWaits)) === 0; looks++) await delay(20);
+        await other.query(`${onTheirWay} for update`).catch(() => {});
+        await other.query("rollback");
       }
     } finally {
       await other.end();
