@@ -30,8 +30,9 @@ describe("a mesh in which everything breaks", function () {
   };
   after(stop);
 
-  const run = async (row: Row, quietMs = 60_000): Promise<Result> => {
-    const result = await runRow(await given(row.cluster ?? false), row, { seed, leads, quietMs, log: silent });
+  const run = async (row: Row, more: { leads?: number; quietMs?: number } = {}): Promise<Result> => {
+    const options = { seed, leads, quietMs: 60_000, log: silent, ...more };
+    const result = await runRow(await given(row.cluster ?? false), row, options);
     // What a row has left broken is not the next one's to mend.
     if (!result.holds) await stop();
     return result;
@@ -48,11 +49,11 @@ describe("a mesh in which everything breaks", function () {
   describe("and in which one process has a planted bug", () => {
     async function withBug(node: string, file: string, name: string): Promise<Result> {
       await (await given(false)).restart(node, [join(import.meta.dirname, file)]);
-      return run(rows.find((row) => row.name === name)!, 5_000);
+      return run(rows.find((row) => row.name === name)!, { leads: 400, quietMs: 5_000 });
     }
 
     it("is found out when a stage acknowledges before it commits: leads are lost", async () => {
-      const { lost, why } = await withBug("dedupe", "bugs/acknowledge-first.ts", "dedupe-kill");
+      const { lost, why } = await withBug("enrich", "bugs/acknowledge-first.ts", "enrich-kill");
       assert.ok(lost > 0, why.join("\n"));
     });
 

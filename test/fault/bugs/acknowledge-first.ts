@@ -3,6 +3,6 @@ import { plant } from "./plant.ts";
 /** Acknowledges a batch when it is read, before anything of it is committed. */
 plant(
   "mixins/actor/worker.ts",
-  "const entries = await this.#steps.decode(deliveries);",
-  "const entries = await this.#steps.decode(deliveries); for (const delivery of deliveries) delivery.msg.respond(ackBody.ack);",
+  "this.#steps.decode(deliveries));",
+  "this.#steps.decode(deliveries)); for (const delivery of deliveries) delivery.msg.respond(ackBody.ack);",
 );
