@@ -1,6 +1,7 @@
 import { type BrokerOptions, ServiceBroker } from "moleculer";
 import { loadSettings, type Settings, SettingsError, shieldEnvironment } from "./config/settings.ts";
 import { brokerOptions } from "./mixins/broker.ts";
+import { nodeService } from "./mixins/node.ts";
 
 const stopDelayMs = 1_000;
 
@@ -25,6 +26,7 @@ function configure(): BrokerOptions {
     registry: { ...options.registry, stopDelay: stopDelayMs },
     created(broker) {
       for (const name of ignored) broker.logger.warn(`${name} in the environment is not a setting of ours: ignored`);
+      broker.createService(nodeService(() => process.kill(process.pid, "SIGTERM")));
       // Moleculer stops on these by itself, and then exits; this is for a stop that does not come to its end.
       for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => leaveWithin(settings.drainMs));
     },

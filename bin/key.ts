@@ -1,5 +1,7 @@
+import { hostname, userInfo } from "node:os";
 import { join } from "node:path";
 import { type ApiKey, createKey, listKeys, revokeKey } from "../mixins/keys.ts";
+import { operated } from "../mixins/operation-log.ts";
 import { openMesh, stackSettings } from "./import/open.ts";
 import { type KeyCommand, readKeyCommand, usage } from "./key/arguments.ts";
 
@@ -8,6 +10,9 @@ import { type KeyCommand, readKeyCommand, usage } from "./key/arguments.ts";
  * variables name. Exit code 2 for a command line that is wrong, 1 for what failed.
  */
 const stackDir = join(import.meta.dirname, "..", ".stack");
+
+/** Who does it, in the log of operations. */
+const by = `command ${userInfo().username}@${hostname()}`.slice(0, 100);
 
 process.exitCode = await main();
 
@@ -45,8 +50,9 @@ async function run(
   const tell = (json: object, text: string) => console.log(command.json ? JSON.stringify(json) : text);
   switch (command.command) {
     case "create": {
-      const { tenant, scopes } = command;
-      const key = await createKey(nc, names, command);
+      const { tenant, scopes, label } = command;
+      const operation = { tenant, by, what: "key.create", target: tenant, detail: { scopes, label } };
+      const key = await operated(nc, names, operation, () => createKey(nc, names, command));
       tell(
         { ...key, tenant, scopes },
         `key ${key.id} of ${tenant} (${scopes.join(", ")})\n${key.secret}\nThis is the only time the secret is shown.`,
@@ -59,7 +65,9 @@ async function run(
       return;
     }
     case "revoke": {
-      const key = await revokeKey(nc, names, command.id);
+      const tenant = (await listKeys(nc, names)).find(({ id }) => id === command.id)?.tenant ?? "";
+      const operation = { tenant, by, what: "key.revoke", target: command.id };
+      const key = await operated(nc, names, operation, () => revokeKey(nc, names, command.id));
       tell(key, `key ${key.id} of ${key.tenant} is revoked`);
       return;
     }

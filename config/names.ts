@@ -87,6 +87,13 @@ export function namesFor(prefix: string) {
       all: `${prefix}.dead.>`,
       consumer: "record",
     },
+    /** Lines of the log, by level and by the service that says them; each may be `*`. */
+    logs: {
+      stream: `${prefix}-logs`,
+      subject: (level: string, service: string) =>
+        `${prefix}.logs.${level}.${service.replace(/[^A-Za-z0-9_*-]/g, "_")}`,
+      all: `${prefix}.logs.>`,
+    },
     /** Addresses (their hashes) that asked for no more e-mail while the database was away. */
     unsubscribed: {
       stream: `${prefix}-unsubscribed`,

@@ -229,6 +229,15 @@ const table = {
     ["fatal", "error", "warn", "info", "debug", "trace"],
     "Least important log lines that are written.",
   ),
+  logStreamBytes: whole(
+    "LEADS_LOG_STREAM_BYTES",
+    1_073_741_824,
+    0,
+    1_099_511_627_776,
+    "bytes",
+    "Size of the stream of log lines, which GET /v1/logs reads; the oldest go first. 0: there is none.",
+  ),
+  logStreamHours: whole("LEADS_LOG_STREAM_HOURS", 24, 1, 8_760, "hours", "How long the stream of log lines keeps one."),
   zipkinUrl: url(
     "LEADS_ZIPKIN_URL",
     "",
@@ -711,6 +720,18 @@ export function ownVariables(env: Record<string, string | undefined> = process.e
 /** The folder that a command was typed in: npm changes into the project's before it runs one. */
 export function typedIn(env: Record<string, string | undefined> = process.env): string {
   return env["INIT_CWD"] ?? process.cwd();
+}
+
+/** What no log may hold: keys, secrets, and the passwords in addresses. */
+export function secretsOf(settings: Settings): string[] {
+  const secrets = Object.entries<Setting<unknown>>(table).flatMap(([key, { name }]) => {
+    const value = settings[key as keyof Settings];
+    if (/_(KEY|SECRETS)$/.test(name)) return [value].flat().map(String);
+    const password = typeof value === "string" && URL.canParse(value) ? new URL(value).password : "";
+    return [password, decodeURIComponent(password)];
+  });
+  // What is shorter is no secret, and would be found in every other word.
+  return [...new Set(secrets)].filter((secret) => secret.length >= 6);
 }
 
 /** The table, for the documentation. */

@@ -3,7 +3,8 @@ import { namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
 import { CountingCacher, MissingCacher } from "./cacher.ts";
-import { formatLine } from "./log.ts";
+import { hiddenIn, LogLines, toConsole } from "./log.ts";
+import { LogStream, logStreaming } from "./log-stream.ts";
 import { lostAnswers } from "./lost-answers.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
@@ -25,6 +26,7 @@ type Fault = Error & { code?: number; type?: string };
 /** The options of a node of the mesh: `moleculer.config.ts` and the tests make their brokers with them. */
 export function brokerOptions(settings: Settings, flow: readonly StageConfig[] = pipeline): BrokerOptions {
   const names = namesFor(settings.prefix);
+  const logStream = new LogStream(settings);
   const counting = processMetrics(settings);
   return {
     namespace: settings.prefix,
@@ -72,13 +74,11 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     // Calls in work when SIGTERM comes may end; the last fifth of the deadline is for closing.
     tracking: { enabled: true, shutdownTimeout: Math.floor(settings.drainMs * 0.8) },
 
-    logger: {
-      type: "Console",
-      options: {
-        colors: false,
-        formatter: (level: string, args: unknown[], bindings: object) => [formatLine(level, args, bindings)],
-      },
-    },
+    logger: new LogLines({
+      level: settings.logLevel,
+      sinks: [toConsole, (line) => logStream.take(line)],
+      hidden: hiddenIn(settings),
+    }),
     logLevel: settings.logLevel,
     // W3C trace context: a span's id is 8 bytes, a request's (its trace) 16.
     uidGenerator: newSpanId,
@@ -90,6 +90,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
       ...counting.middlewares,
       resources(settings, flow),
       tracing(settings),
+      logStreaming(logStream),
     ],
   };
 }

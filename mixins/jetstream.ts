@@ -3,6 +3,7 @@ import { type Lane, lanes, type Names } from "../config/names.ts";
 import { type StageConfig, type StageOptions, stageDefaults } from "../config/pipeline.ts";
 import type { Settings } from "../config/settings.ts";
 import { outage } from "./errors.ts";
+import { bucketStream, objectStream } from "./jetstream/stores.ts";
 
 /**
  * Streams, consumers and buckets by JetStream's own API: the client knows no setting that servers learned after 2.10
@@ -240,17 +241,19 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
-    ensureBucket(nc, names.bucket.control, replicas),
-    ensureBucket(nc, names.bucket.keys, replicas),
-    ensureBucket(nc, names.bucket.idempotency, { ...replicas, max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
-    // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
-    ensureBucket(nc, names.bucket.erased, { ...replicas, max_age: 30 * 86_400_000 * ms }),
-    // Days that are over are of no use to anybody.
-    ensureBucket(nc, names.bucket.providers, { ...replicas, max_age: 3 * 86_400_000 * ms }),
-    ensureObjects(nc, names.objects.screenshots, {
+    ensureStream(nc, { ...bucketStream(names.bucket.control, {}), ...replicas }),
+    ensureStream(nc, { ...bucketStream(names.bucket.keys, {}), ...replicas }),
+    ensureStream(nc, {
+      ...bucketStream(names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
       ...replicas,
-      max_age: settings.screenshotDays * 86_400_000 * ms,
-      max_bytes: settings.screenshotBytes,
+    }),
+    // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
+    ensureStream(nc, { ...bucketStream(names.bucket.erased, { max_age: 30 * 86_400_000 * ms }), ...replicas }),
+    // Days that are over are of no use to anybody.
+    ensureStream(nc, { ...bucketStream(names.bucket.providers, { max_age: 3 * 86_400_000 * ms }), ...replicas }),
+    ensureStream(nc, {
+      ...objectStream(names.objects.screenshots, settings.screenshotDays, settings.screenshotBytes),
+      ...replicas,
     }),
   ]);
   await Promise.all(
@@ -258,46 +261,6 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: 30_000 * ms, max_ack_pending: 10_000 }),
     ),
   );
-}
-
-/** A key-value bucket as the clients know it (https://github.com/nats-io/nats-architecture-and-design, ADR-8). */
-function ensureBucket(
-  nc: NatsConnection,
-  bucket: string,
-  limits: { num_replicas: number; max_age?: number; max_bytes?: number },
-): Promise<void> {
-  return ensureStream(nc, {
-    name: `KV_${bucket}`,
-    subjects: [`$KV.${bucket}.>`],
-    max_msgs_per_subject: 1,
-    storage: "file",
-    discard: "new",
-    allow_direct: true,
-    allow_rollup_hdrs: true,
-    deny_delete: true,
-    duplicate_window: 120_000 * ms,
-    ...limits,
-  });
-}
-
-/**
- * An object store as the clients know it (ADR-20): chunks and what they are of. `discard: new`, so that a full one takes
- * no more: with `old` it would drop single chunks out of the middle of pictures.
- */
-function ensureObjects(
-  nc: NatsConnection,
-  name: string,
-  limits: { num_replicas: number; max_age: number; max_bytes: number },
-): Promise<void> {
-  return ensureStream(nc, {
-    name: `OBJ_${name}`,
-    subjects: [`$O.${name}.C.>`, `$O.${name}.M.>`],
-    storage: "file",
-    discard: "new",
-    allow_direct: true,
-    allow_rollup_hdrs: true,
-    ...limits,
-  });
 }
 
 /** The streams, consumers and buckets of a whole mesh: for the edge and for tools that may start before any stage. */

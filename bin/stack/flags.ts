@@ -12,6 +12,8 @@ export interface StartFlags {
   detach: boolean;
   /** One process a service. */
   separate: boolean;
+  /** Start Prometheus and others beside it. */
+  observe: boolean;
   /** Take the sample through. */
   sample: boolean;
   /** This is the process that {@link detach} leaves behind. */
@@ -22,15 +24,17 @@ const options = {
   once: { type: "boolean", default: false },
   detach: { type: "boolean", default: false },
   separate: { type: "boolean", default: false },
+  observe: { type: "boolean", default: false },
   sample: { type: "boolean", default: true },
   background: { type: "boolean", default: false },
   dir: { type: "string" },
 } as const;
 
-export const startUsage = `npm start -- [--once] [--detach] [--separate] [--no-sample] [--dir FOLDER]
+export const startUsage = `npm start -- [--once] [--detach] [--separate] [--observe] [--no-sample] [--dir FOLDER]
   --once       end after the sample; exit 0 only when conservation holds
   --detach     leave it running and return; npm stop ends it
   --separate   a process for each service, started again when it dies
+  --observe    start Prometheus, Alertmanager and exporters beside it, those that can be had
   --no-sample  take no sample leads through
   --dir        where its data stand instead of .stack`;
 

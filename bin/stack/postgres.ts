@@ -13,6 +13,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
+import { totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import pg from "pg";
 import { holderOf, type ServerKind } from "./server.ts";
@@ -140,6 +141,16 @@ async function initialise(home: PostgresHome, dataDir: string): Promise<void> {
 }
 
 /**
+ * Sizes for a record of millions of leads. Shared buffers: a quarter of the memory, as PostgreSQL's manual has it, 4 GB at
+ * most: what is looked up at random (blocking keys, leads by id) should fit. Checkpoints a quarter of an hour apart, as
+ * the first write to a page after each writes the page whole to the log.
+ */
+export function sizes(memoryBytes = Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY)) {
+  const mb = Math.round(Math.min(Math.max(memoryBytes / 4, 128 * 2 ** 20), 4 * 2 ** 30) / 2 ** 20);
+  return { shared_buffers: `${mb}MB`, checkpoint_timeout: "15min", max_wal_size: "4GB" };
+}
+
+/**
  * A private PostgreSQL on the loopback, with a password, no Unix socket.
  * `durable: false` (tests) skips fsync: it survives a killed process, not a power cut.
  */
@@ -149,8 +160,7 @@ export function postgresServer(home: PostgresHome, { durable = true } = {}): Ser
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
     max_connections: 200,
-    shared_buffers: "128MB",
-    max_wal_size: "2GB",
+    ...(durable ? sizes() : { shared_buffers: "128MB", max_wal_size: "2GB" }),
     shared_preload_libraries: "pg_stat_statements",
     timezone: "UTC",
     log_timezone: "UTC",

@@ -33,6 +33,8 @@ export interface ServerKind {
   };
   url(place: Place): string;
   stopSignal: NodeJS.Signals;
+  /** How long it may take to answer, ms; 30 s where it says nothing. */
+  readyWithinMs?: number;
   /** Does it answer as it should? May throw while it does not. */
   isReady(url: string): Promise<boolean>;
   /** Makes the data directory what the server needs; called before every start. Default: makes the folder. */
@@ -122,7 +124,7 @@ export class Server {
     this.#process = launched;
     await until(
       `${this.kind.name} answers`,
-      30_000,
+      this.kind.readyWithinMs ?? 30_000,
       // Another's server on this port would answer too, while ours has ended for want of it.
       async () => (await this.kind.isReady(this.url).catch(() => false)) && isRunning(launched),
       () => (isRunning(launched) ? undefined : `it ended at once; the end of ${log}:\n${tail(log)}`),

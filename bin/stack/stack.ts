@@ -2,10 +2,12 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { environmentOf, loadSettings, type Settings } from "../../config/settings.ts";
 import { openDatabase } from "../../mixins/knex.ts";
+import { rekeyLeads } from "../../services/dedupe/rekey.sql.ts";
 import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { endAll, running } from "./leftovers.ts";
 import { apiUrl, MeshNode, nodesOf, waitForServices } from "./mesh.ts";
 import { findNatsServer, natsServer } from "./nats.ts";
+import { observers } from "./observe.ts";
 import { createDatabase, postgresHome, postgresServer } from "./postgres.ts";
 import { end, freePort, type ProcessRecord, stackMark, until } from "./process.ts";
 import { findRedisServer, redisServer } from "./redis.ts";
@@ -30,6 +32,7 @@ export class Stack {
   readonly dir: string;
   readonly #log: Log;
   readonly #supervisor: Supervisor;
+  #adminUrl = "";
   #state: State;
   #drainMs = 25_000;
   #stopping: Promise<void> | undefined;
@@ -92,9 +95,12 @@ export class Stack {
     ]);
     if (!redis) this.#log("there is no redis-server: each process caches for itself, and rate limits count a process");
     this.#goOn();
+    this.#adminUrl = postgres.url;
     const databaseUrl = await createDatabase(postgres.url, "leads");
     const givenPort = Number(env["LEADS_HTTP_PORT"] ?? 0);
     const httpPort = givenPort || (await freePort(this.#state.ports["gateway"] ?? 3000));
+    const metricsPort =
+      Number(env["LEADS_METRICS_CLUSTER_PORT"] ?? 0) || (await freePort(this.#state.ports["metrics"] ?? 3030));
     const generator = `http://127.0.0.1:${await freePort(this.#state.ports["generator"] ?? 0)}`;
     const settings = loadSettings({
       LEADS_FETCH: "generator",
@@ -102,18 +108,26 @@ export class Stack {
       LEADS_PUBLIC_URL: `http://127.0.0.1:${httpPort}`,
       ...env,
       LEADS_HTTP_PORT: String(httpPort),
+      LEADS_METRICS_CLUSTER_PORT: String(metricsPort),
       LEADS_NATS_URL: nats.url,
       LEADS_REDIS_URL: redis?.url ?? "",
       LEADS_DATABASE_URL: databaseUrl,
     });
     this.#drainMs = settings.drainMs;
-    const ports = { ...this.#state.ports, gateway: settings.httpPort, generator: Number(new URL(generator).port) };
+    const ports = {
+      ...this.#state.ports,
+      gateway: settings.httpPort,
+      metrics: metricsPort,
+      generator: Number(new URL(generator).port),
+    };
     this.#write({ env: environmentOf(settings), ports });
 
     const knex = openDatabase({ databaseUrl, databasePool: 1, statementTimeoutMs: 600_000 });
     try {
       const ran = await migrate(knex);
       if (ran.length > 0) this.#log(`database migrated: ${ran.join(", ")}`);
+      const rekeyed = await rekeyLeads(knex);
+      if (rekeyed > 0) this.#log(`gave ${rekeyed} leads the keys by which their doubles are found`);
     } finally {
       await knex.destroy();
     }
@@ -170,6 +184,22 @@ export class Stack {
     }
     this.#write({ apiUrl: api });
     return api;
+  }
+
+  /** Starts what watches the mesh, one after another; what cannot be had is left out. Returns name -> address. */
+  async startObservers(settings: Settings): Promise<Map<string, string>> {
+    const running = new Map<string, string>();
+    for (const { name, server } of observers) {
+      this.#goOn();
+      try {
+        const kind = await server({ dir: this.dir, settings, adminUrl: this.#adminUrl, running, log: this.#log });
+        running.set(name, (await this.#startServer(kind)).url);
+      } catch (error) {
+        if (error instanceof Stopped) throw error;
+        this.#log(`no ${name}: ${(error as Error).message}`);
+      }
+    }
+    return running;
   }
 
   /** Ends everything, services first. Once, however often it is asked. */

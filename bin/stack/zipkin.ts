@@ -94,6 +94,8 @@ export function zipkinServer({ java, jar }: Zipkin): ServerKind {
     }),
     url: ({ port }) => `http://127.0.0.1:${port}`,
     stopSignal: "SIGTERM",
+    // Five seconds on a quiet machine; a Java that has to share its processor takes many times that.
+    readyWithinMs: 120_000,
     isReady: async (url) => (await fetch(`${url}/health`, { signal: AbortSignal.timeout(2_000) })).ok,
   };
 }

@@ -72,10 +72,9 @@ export function faultOf(outcome: Outcome<Item> | undefined, leadId: string): str
       return Array.isArray(outcome.lead.timeline) ? null : `${outcome.kind} of a lead without its timeline`;
     case "retry":
       return outcome.error instanceof Error ? null : "retry without an Error";
-    case "drop":
-      return null;
     case "wait":
       return Number.isFinite(outcome.until) ? null : `wait until ${outcome.until}`;
+    // `drop` is the actor's own: a handler that says so would lose a lead.
     default:
       return `no outcome (${(outcome as { kind?: unknown } | undefined)?.kind})`;
   }

@@ -28,6 +28,7 @@ export class Trail<T extends Item> {
   readonly #tracing: Tracing;
   readonly #stage: string;
   readonly #entries: readonly Entry<T>[];
+  /** By `traceparent`: the sampled ones, and those that something was told of. */
   readonly #threads = new Map<string, Thread<T>>();
   readonly #stopwatch = startStopwatch();
 
@@ -36,7 +37,19 @@ export class Trail<T extends Item> {
     this.#stage = stage;
     this.#entries = entries;
     if (!tracing.enabled) return;
-    for (const entry of entries) this.#thread(entry);
+    let unsampled = "";
+    for (const entry of entries) {
+      const { traceparent, lane } = entry.route;
+      // The leads of an import stand together: one look for all.
+      if (traceparent === unsampled) continue;
+      if (!this.#threads.has(traceparent) && !this.#isSampled(entry.route)) {
+        unsampled = traceparent;
+        continue;
+      }
+      const thread = this.#thread(entry.route, true)!;
+      thread.entries.push(entry);
+      if (lane === "live") entry.onward = onward(thread);
+    }
   }
 
   /** Runs the batch's steps on its leads' behalf, and tells how it went. */
@@ -52,34 +65,40 @@ export class Trail<T extends Item> {
     return result;
   }
 
-  #thread(entry: Entry<T>): void {
-    const { route } = entry;
+  #isSampled({ traceparent, lane }: Route): boolean {
+    const context = splitTraceparent(traceparent);
+    return (
+      context !== null && this.#tracing.isSampled(context.traceId) && (lane === "live" || this.#tracing.takeBulk())
+    );
+  }
+
+  #thread(route: Route, sampled: boolean): Thread<T> | undefined {
     const known = this.#threads.get(route.traceparent);
-    if (known) {
-      known.entries.push(entry);
-      if (known.sampled && route.lane === "live") entry.onward = onward(known);
-      return;
-    }
+    if (known) return known;
     const context = splitTraceparent(route.traceparent);
-    if (!context) return;
-    const sampled = this.#tracing.isSampled(context.traceId) && (route.lane === "live" || this.#tracing.takeBulk());
-    // Of those that are not sampled the first has an id all the same: a statement that fails is told under it.
-    const spanId = sampled || this.#threads.size === 0 ? newSpanId() : "";
-    const thread: Thread<T> = { route, ...context, spanId, sampled, entries: [entry] };
+    if (!context) return undefined;
+    const thread: Thread<T> = { route, ...context, spanId: newSpanId(), sampled, entries: [] };
     this.#threads.set(route.traceparent, thread);
-    if (sampled && route.lane === "live") entry.onward = onward(thread);
+    return thread;
   }
 
   #scope(): Scope {
-    const threads = [...this.#threads.values()];
-    const sampled = threads.filter((thread) => thread.sampled);
+    const sampled = [...this.#threads.values()];
+    // Of those that are not sampled the first is a parent all the same: a statement that fails is told under it.
+    const [first] = this.#entries;
+    const any = sampled.length > 0 || !first ? undefined : this.#traced(first.route);
     return {
       recorder: this.#tracing.enabled ? this.#tracing : null,
       service: this.#stage,
-      parents: (sampled.length > 0 ? sampled : threads.slice(0, 1)).map(parentOf),
+      parents: (any ? [any] : sampled).map(parentOf),
       about: this.#about(),
       only: (work) => this.#only(work),
     };
+  }
+
+  /** The thread that something is told of, or asked under, though it may not be sampled. */
+  #traced(route: Route): Thread<T> | undefined {
+    return this.#tracing.enabled ? this.#thread(route, false) : undefined;
   }
 
   /** What all leads of the batch have in common. */
@@ -93,9 +112,7 @@ export class Trail<T extends Item> {
   }
 
   #only(work: OfLead): Scope {
-    const thread = this.#threads.get(work.traceparent);
-    // A call needs a span to be a part of, whether it is exported or not.
-    if (thread && thread.spanId === "") thread.spanId = newSpanId();
+    const thread = this.#traced(work as OfLead & Route);
     const context = thread ? parentOf(thread) : bareParent(work.traceparent);
     return {
       recorder: this.#tracing.enabled ? this.#tracing : null,
@@ -106,11 +123,17 @@ export class Trail<T extends Item> {
   }
 
   #tell(error?: unknown): void {
+    if (!this.#tracing.enabled) return;
     const endMs = this.#stopwatch.nowMs();
+    const failed = this.#entries.filter(({ outcome }) => outcome?.kind === "retry");
+    const of = (entries: readonly Entry<T>[], { route }: Thread<T>) =>
+      entries.filter((entry) => entry.route.traceparent === route.traceparent);
+    for (const { route } of failed) this.#traced(route);
     for (const thread of this.#threads.values()) {
-      const failed = thread.entries.filter(({ outcome }) => outcome?.kind === "retry");
+      if (!thread.sampled) thread.entries = of(this.#entries, thread);
+      const faults = failed.length > 0 ? of(failed, thread) : failed;
       // A batch that could not be finished comes again: its unsampled leads are told by what failed in it.
-      if (thread.sampled || failed.length > 0) this.#tellThread(thread, failed, endMs, error);
+      if (thread.sampled || faults.length > 0) this.#tellThread(thread, faults, endMs, error);
     }
   }
 
@@ -139,7 +162,7 @@ export class Trail<T extends Item> {
     this.#tracing.record({
       ...common,
       name: this.#stage,
-      spanId: thread.spanId || newSpanId(),
+      spanId: thread.spanId,
       kind: "CONSUMER",
       remote: "nats",
       startMs,

@@ -1,7 +1,6 @@
 import type { KV } from "nats";
 import { headers, type Lane, lanes as laneNames } from "../../config/names.ts";
 import { ensureDue, ensureLane } from "../jetstream.ts";
-import { errorOf } from "./dead-letter.ts";
 import { type EnvelopeItem, maxLeads, type Route, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
 import { stepClock } from "./meter.ts";
@@ -52,7 +51,8 @@ export class Worker<T extends Item> {
       probe: options.probe,
       onChange: (state) => {
         options.meter.outage(state);
-        log("warn", state ? "outage: the stage waits" : "the outage is over", { stage: stage.name, ...state });
+        const about = { stage: stage.name, ...state, reason: state?.message };
+        log("warn", state ? "outage: the stage waits" : "the outage is over", about);
         options.onChange();
       },
     });
@@ -206,8 +206,7 @@ export class Worker<T extends Item> {
   async #giveUp(deliveries: Delivery[], error: unknown): Promise<void> {
     const { stage, log } = this.#o;
     if (!(error instanceof Stopped)) {
-      const { type, message } = errorOf(error as Error);
-      log("error", "a batch could not be finished: it is handed back", { stage: stage.name, error: type, message });
+      log("error", "a batch could not be finished: it is handed back", { stage: stage.name, error });
       await sleep(1_000, this.#abort.signal).catch(() => {});
     }
     this.#handBack(deliveries);

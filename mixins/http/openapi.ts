@@ -94,11 +94,15 @@ function responsesOf(operation: Operation): Record<string, object> {
   return Object.fromEntries(Object.entries(responses).sort(([a], [b]) => Number(a) - Number(b)));
 }
 
-function response({ description, type, schema, headers = {} }: AnswerDoc): object {
+function response({ description, type, schema, events, headers = {} }: AnswerDoc): object {
   const named = Object.entries(headers).map(([name, text]) => [name, header(text)]);
   return {
     description,
     headers: { ...always, ...Object.fromEntries(named) },
-    ...(type ? { content: { [type]: { schema: schema ?? {} } } } : {}),
+    ...(type
+      ? {
+          content: { [type]: { schema: schema ?? {} }, ...(events ? { "text/event-stream": { schema: events } } : {}) },
+        }
+      : {}),
   };
 }

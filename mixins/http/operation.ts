@@ -23,6 +23,8 @@ export interface AnswerDoc {
   /** Absent: the answer has no body. */
   type?: "application/json" | "text/html" | "text/event-stream" | "image/jpeg";
   schema?: JsonSchema;
+  /** It may come as server-sent events instead: what each of them is. */
+  events?: JsonSchema;
   headers?: Record<string, string>;
 }
 

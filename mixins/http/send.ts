@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import type { Meter } from "../metrics.ts";
 import type { RateVerdict } from "../rate-limit.ts";
 
@@ -23,7 +25,13 @@ export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, 
   if (res.headersSent || res.destroyed) return;
   const { status = 200, headers = {}, json, html, bytes, type = "application/json", events } = answer;
   if (events) {
-    res.writeHead(status, { ...headers, "Content-Type": "text/event-stream", "X-Accel-Buffering": "no" });
+    res.writeHead(status, {
+      ...headers,
+      "Content-Type": "text/event-stream",
+      // A proxy that gathers an answer before it passes it on would show nothing.
+      "X-Accel-Buffering": "no",
+      Connection: "close",
+    });
     events(res);
     return;
   }
@@ -40,6 +48,12 @@ export function send(req: IncomingMessage, res: ServerResponse, answer: Answer, 
   const { socket } = req;
   const timer = setTimeout(() => req.complete || socket.destroy(), lingerMs);
   req.once("close", () => clearTimeout(timer));
+}
+
+/** Writes events for as long as they come and the caller listens, no faster than it reads. For {@link Answer.events}. */
+export function writeEvents(res: ServerResponse, events: AsyncIterable<string>): void {
+  res.flushHeaders();
+  pipeline(Readable.from(events), res).catch(() => res.destroy());
 }
 
 /** Counts the answer once it was sent, or its caller has gone. `operationOf` is asked then. */

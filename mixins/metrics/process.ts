@@ -3,6 +3,7 @@ import { totalmem } from "node:os";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { type BrokerOptions, MetricReporters, type Middleware, type ServiceBroker } from "moleculer";
 import type { Settings } from "../../config/settings.ts";
+import { RecentRate } from "../actor/recent.ts";
 import { type Meter, meterOf, metrics } from "../metrics.ts";
 
 /** Event by which each process tells the cluster of its metrics: cumulative values, all of them, every time. */
@@ -165,11 +166,14 @@ function watchProcess(): Refresh {
   const beganAt = Date.now() / 1_000;
   const loop = watchLoop();
   let cpuSeconds = 0;
+  // Told by the process itself: who begins to listen now says the same as who has listened for long.
+  const cores = new RecentRate();
   return (meter) => {
     loop(meter);
     const { user, system } = process.cpuUsage();
     meter.add("leads_process_cpu_seconds_total", {}, (user + system) / 1e6 - cpuSeconds);
     cpuSeconds = (user + system) / 1e6;
+    meter.set("leads_process_cpu_cores", {}, cores.at(performance.now(), cpuSeconds));
     meter.set("leads_process_memory_bytes", {}, process.memoryUsage.rss());
     meter.set("leads_process_memory_limit_bytes", {}, memoryLimit());
     meter.set("leads_process_start_time_seconds", {}, beganAt);

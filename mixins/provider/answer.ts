@@ -91,8 +91,15 @@ export async function send(
   }
 }
 
+/** As the provider's own terms say (`own`), else as its status does. `Retry-After` holds where they name no time. */
+export function sortAnswer(answer: Pick<Answer, "status" | "headers">, own: Sorted | null, now: number): Sorted {
+  const sorted = own ?? sortStatus(answer.status, answer.headers, now);
+  if (sorted.kind !== "later" || sorted.waitMs !== null) return sorted;
+  return { ...sorted, waitMs: retryAfterMs(answer.headers.get("retry-after"), now) };
+}
+
 /** The common reading of HTTP's status codes, for a provider that says nothing else of its own. */
-export function sortStatus({ status, headers }: Pick<Answer, "status" | "headers">, now: number): Sorted {
+function sortStatus(status: number, headers: Headers, now: number): Sorted {
   if (status >= 200 && status < 300) return { kind: "good" };
   const waitMs = retryAfterMs(headers.get("retry-after"), now);
   // A key that is refused is no lead's fault: somebody must mend it, and the leads wait.

@@ -1,11 +1,12 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
+import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import type { Expired } from "./budget.sql.ts";
 import { capsOf, isAmount, mostMicro, providerPattern } from "./caps.ts";
 import { Ledger, type ReserveOrder } from "./ledger.ts";
-import { choiceOf, talliesOf, windowsOf } from "./status.sql.ts";
+import { choiceOf, levelsOf, talliesOf, windowsOf } from "./status.sql.ts";
 import { statusOf } from "./status.ts";
 import { Sweeper } from "./sweeper.ts";
 import { dayOf } from "./windows.ts";
@@ -95,6 +96,15 @@ export default defineService({
         return this.ledger.release(ctx.params);
       },
     },
+    /** How many tenants have used up 75, 90 and 100 % of their budgets: `{ window, level, tenants }[]`, every pair. */
+    levels: {
+      cache: false,
+      async handler() {
+        const { databases } = resourcesOf(this.broker);
+        const all = await Promise.all(databases.all().map(({ knex }) => levelsOf(knex, dayOf(Date.now()))));
+        return all[0]!.map((row, n) => ({ ...row, tenants: all.reduce((sum, rows) => sum + rows[n]!.tenants, 0) }));
+      },
+    },
     /** How a tenant stands today and in this month ({@link BudgetStatus}). */
     status: {
       cache: false,
@@ -139,7 +149,7 @@ export default defineService({
           by,
           costMicro,
         }),
-      onFault: (error) => this.logger.warn("cannot look for reservations that were never settled", error.message),
+      onFault: (error) => this.logger.warn("cannot look for reservations that were never settled", wordsOf(error)),
     });
   },
   started() {

@@ -50,6 +50,29 @@ export async function windowsOf(knex: Knex, day: string, tenant?: string): Promi
   return rows;
 }
 
+/**
+ * How many tenants have reached each level in the day and its month, all providers together. Reads every tenant's two
+ * windows of the day; no index leads with the day, so the table is read: it is asked a few times a minute by one service.
+ */
+export async function levelsOf(
+  knex: Knex,
+  day: string,
+): Promise<{ window: "day" | "month"; level: number; tenants: number }[]> {
+  const { rows } = await statement(() =>
+    knex.raw(
+      `select p.period as window, l.level, cast(count(w.tenant) as int) as tenants
+       from (values ('day', cast(:day as date)), ('month', cast(date_trunc('month', cast(:day as date)) as date)))
+           as p(period, starts_on)
+         cross join (values (75), (90), (100)) as l(level)
+         left join budget_windows w on w.period = p.period and w.starts_on = p.starts_on and w.provider = ''
+           and w.told >= l.level
+       group by 1, 2 order by 1, 2`,
+      { day },
+    ),
+  );
+  return rows;
+}
+
 export interface Tally {
   tenant: string;
   /** Effects that were done in the day. */

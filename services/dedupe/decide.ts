@@ -16,12 +16,14 @@ export interface Member {
   acceptedAt: number;
 }
 
-/** Two leads that share a key. */
+/** Two leads that are the same. */
 export interface Link {
   a: string;
   b: string;
-  /** Kind of the key that they share. */
-  kind: string;
+  /** What speaks for it. */
+  kinds: readonly string[];
+  /** How much, in bits. */
+  weight: number;
 }
 
 export interface Cluster<M extends Member> {
@@ -63,26 +65,40 @@ export function bySeniority(a: Member, b: Member): number {
   );
 }
 
-/** The clusters of two or more members. Links to ids that are no members are an error of the caller. */
-export function decide<M extends Member>(members: readonly M[], links: readonly Link[]): Cluster<M>[] {
+/** Two leads that a person has said are not the same. */
+export type Apart = readonly [string, string];
+
+/**
+ * The clusters of two or more members, and the links that were not followed because they would have joined what is kept
+ * apart. The links that say most are followed first: a lead that is the same as each of two that are kept apart goes with
+ * the one it resembles more. Links and pairs of ids that are no members are an error of the caller.
+ */
+export function decide<M extends Member, L extends Link>(
+  members: readonly M[],
+  links: readonly L[],
+  apart: readonly Apart[] = [],
+): { clusters: Cluster<M>[]; refused: L[] } {
   const sets = new Sets();
+  const foes = new Foes(apart);
   const kinds = new Map<string, Set<string>>();
-  for (const { a, b, kind } of links) {
+  const refused: L[] = [];
+  for (const link of byWeight(links)) {
+    const { a, b } = link;
+    const [x, y] = [sets.find(a), sets.find(b)];
+    if (x !== y && foes.are(x, y)) {
+      refused.push(link);
+      continue;
+    }
     sets.join(a, b);
+    if (x !== y) foes.join(x, y, sets.find(a));
     for (const id of [a, b]) {
-      const known = kinds.get(id);
-      if (known) known.add(kind);
-      else kinds.set(id, new Set([kind]));
+      const known = kinds.get(id) ?? new Set();
+      for (const kind of link.kinds) known.add(kind);
+      kinds.set(id, known);
     }
   }
-  const bySet = new Map<string, M[]>();
-  for (const member of members) {
-    const set = sets.find(member.leadId);
-    const cluster = bySet.get(set);
-    if (cluster) cluster.push(member);
-    else bySet.set(set, [member]);
-  }
-  return [...bySet.values()]
+  const bySet = Map.groupBy(members, (member) => sets.find(member.leadId));
+  const clusters = [...bySet.values()]
     .filter((cluster) => cluster.length > 1)
     .map((cluster) => {
       const [winner, ...losers] = cluster.sort(bySeniority);
@@ -91,4 +107,44 @@ export function decide<M extends Member>(members: readonly M[], links: readonly 
         losers: losers.map((member) => ({ member, kinds: [...(kinds.get(member.leadId) ?? [])].sort() })),
       };
     });
+  return { clusters, refused };
+}
+
+/** Those that say most first; of equals by their ids, so that no order of the links decides. */
+function byWeight<L extends Link>(links: readonly L[]): L[] {
+  return links
+    .map((link) => ({ link, pair: link.a < link.b ? link.a + link.b : link.b + link.a }))
+    .sort((x, y) => y.link.weight - x.link.weight || (x.pair < y.pair ? -1 : 1))
+    .map(({ link }) => link);
+}
+
+/** Sets that must not become one. */
+class Foes {
+  readonly #of = new Map<string, Set<string>>();
+
+  constructor(apart: readonly Apart[]) {
+    for (const [a, b] of apart) this.#add(a, b);
+  }
+
+  are(x: string, y: string): boolean {
+    return this.#of.get(x)?.has(y) ?? false;
+  }
+
+  /** Sets `x` and `y` are one now, of the name `joined`. */
+  join(x: string, y: string, joined: string): void {
+    for (const was of [x, y]) {
+      if (was === joined) continue;
+      for (const foe of this.#of.get(was) ?? []) this.#add(joined, foe);
+    }
+  }
+
+  #add(a: string, b: string): void {
+    for (const [one, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const known = this.#of.get(one) ?? new Set();
+      this.#of.set(one, known.add(other));
+    }
+  }
 }

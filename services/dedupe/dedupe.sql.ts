@@ -1,13 +1,19 @@
 import type { Knex } from "knex";
 import { toJsonb } from "../leads/row.ts";
-import type { Claim, Identity, Known, Locked, Merge } from "./party.ts";
+import type { Identity, Known, Locked, Merge } from "./party.ts";
 
 /**
- * The statements of the dedupe transaction (settle.sql.ts), in the order in which it runs them. All of them take a whole
- * batch; all are by primary key or by `leads_by_winner`. Look-ups are lateral sub-selects (`offset 0` or `for update`
- * keep them so): as plain joins they were planned as hash joins over whole tables of 150,000 keys, 70 ms instead of 9.
- * For the same reason an update says the ids a second time (`= any`): 75 rows of 30,000 took 20 ms without.
+ * The statements of the dedupe transactions (settle.sql.ts), in the order in which they run. All of them take a whole
+ * batch; all are by primary key, by `lead_keys_by_key` or by `leads_by_winner`. Look-ups are lateral sub-selects (`limit`,
+ * `offset 0` or `for update` keep them so): as plain joins they were planned as hash joins over whole tables of 150,000
+ * keys, 70 ms instead of 9. For the same reason an update says the ids a second time (`= any`): 75 rows of 30,000 took
+ * 20 ms without.
  */
+
+export interface TenantLead {
+  tenant: string;
+  leadId: string;
+}
 
 /** UUIDs and whole numbers need no quoting in an array literal: a fifth of the time that the driver's escaping takes. */
 const literal = (values: readonly (string | number)[]) => `{${values.join(",")}}`;
@@ -35,95 +41,55 @@ export async function takeTurn(trx: Knex): Promise<void> {
 }
 
 /**
- * Claims keys; returns the values of those that were there already (of this lead, perhaps: a repeat finds its own). A key
- * that another transaction is inserting is waited for. Values must come sorted and once each: that is the lock order (an
- * array is read, and its rows inserted, in its order). A repeat inserts nothing.
+ * Has the planner take indexes alone until the end of the transaction. It cannot know how many leads share a key: it read
+ * all 15,000 of a phone to see the first 65 (a bitmap), or a whole table that it thought would soon have shown them.
  */
-export async function insertKeys(trx: Knex, claims: readonly Claim[]): Promise<string[]> {
-  if (claims.length === 0) return [];
-  const tenants = tenantArrays(claims);
-  const { rows } = await trx.raw<{ rows: { value: string }[] }>(
-    `with claimed as materialized (
-       select (?::text[])[t] as tenant, kind, value, lead_id, others::uuid[]
-       from unnest(?::int[], ?::smallint[], ?::uuid[], ?::uuid[], ?::text[]) as c(t, kind, value, lead_id, others)
-     ), fresh as (
-       insert into lead_keys (tenant, kind, value, lead_id, others)
-       select tenant, kind, value, lead_id, others from claimed
-       on conflict do nothing
-       returning value
-     )
-     select value from claimed where value not in (select value from fresh)`,
-    [
-      tenants.names,
-      tenants.at,
-      literal(claims.map((c) => c.kind)),
-      literal(claims.map((c) => c.value)),
-      literal(claims.map((c) => c.leadId)),
-      claims.map((c) => literal(c.others)),
-    ],
-  );
-  return rows.map((row) => row.value);
+export async function byIndex(trx: Knex): Promise<void> {
+  await trx.raw("set local enable_bitmapscan = off; set local enable_seqscan = off");
 }
 
 /**
- * Locks keys that have room and returns who has them; a key that is full (`others` holds as many as it may) is neither
- * locked nor returned, so that nobody waits at a call centre's phone. In the order given, which must be that of the
- * values: they are looked up, and locked, one by one. What comes back is what a row holds once its lock is had.
+ * Adds keys that their leads have not had. Nothing is unique here, so nobody is waited for: who adds keys of a lead holds
+ * its row, and a repeat has none to add. In the order of the index: each descent finds the upper pages of the last one
+ * still near.
  */
-export async function lockKeys(
+export async function insertKeys(trx: Knex, keys: readonly { key: string; leadId: string }[]): Promise<void> {
+  await trx.raw("insert into lead_keys (key, lead_id) select * from unnest(?::bigint[], ?::uuid[]) order by 1", [
+    literal(keys.map(({ key }) => key)),
+    literal(keys.map(({ leadId }) => leadId)),
+  ]);
+}
+
+/**
+ * Who has a key in each of these ranges, up to `most` in all, but for the range's only `claimant` (so that nothing comes
+ * back of the many ranges that nobody else is in). Locks nothing. By `lead_keys_by_key`, up to `most` entries of it for each.
+ */
+export async function findMembers(
   trx: Knex,
-  taken: readonly Claim[],
-  limits: { identityKinds: number; others: number },
-): Promise<{ value: string; leadId: string; others: string[] }[]> {
-  const tenants = tenantArrays(taken);
-  const { rows } = await trx.raw<{ rows: { value: string; leadId: string; others: string[] }[] }>(
-    `select k.value, k.lead_id as "leadId", k.others
+  ranges: readonly { low: string; high: string; claimant: string | null }[],
+  most: number,
+): Promise<{ low: string; leadId: string }[]> {
+  const { rows } = await trx.raw<{ rows: { low: string; leadId: string }[] }>(
+    `select c.low, k.lead_id as "leadId"
      from (
-       select (?::text[])[t] as tenant, kind, value from unnest(?::int[], ?::smallint[], ?::uuid[]) as c(t, kind, value)
-       order by value
+       select * from unnest(?::bigint[], ?::bigint[], ?::uuid[]) as c(low, high, claimant) order by low
      ) c
      cross join lateral (
-       select k.value, k.lead_id, k.others from lead_keys k
-       where k.value = c.value and k.tenant = c.tenant and k.kind = c.kind
-         and (k.kind <= ? or cardinality(k.others) < ?)
-       for update
-     ) k`,
+       select lead_id from lead_keys where key between c.low and c.high order by key limit ?
+     ) k
+     where k.lead_id is distinct from c.claimant`,
     [
-      tenants.names,
-      tenants.at,
-      literal(taken.map((c) => c.kind)),
-      literal(taken.map((c) => c.value)),
-      limits.identityKinds,
-      limits.others,
+      literal(ranges.map(({ low }) => low)),
+      literal(ranges.map(({ high }) => high)),
+      literal(ranges.map(({ claimant }) => claimant ?? "null")),
+      most,
     ],
   );
   return rows;
 }
 
-/** Writes who has keys besides the one that brought them. By primary key; the rows are locked by the caller. */
-export async function writeOthers(trx: Knex, keys: readonly (Claim & { others: readonly string[] })[]): Promise<void> {
-  const tenants = tenantArrays(keys);
-  await trx.raw(
-    `update lead_keys k set others = g.others::uuid[]
-     from unnest(?::int[], ?::smallint[], ?::uuid[], ?::text[]) as g(t, kind, value, others)
-     where k.value = g.value and k.kind = g.kind and k.tenant = (?::text[])[t] and k.value = any(?::uuid[])`,
-    [
-      tenants.at,
-      literal(keys.map((k) => k.kind)),
-      literal(keys.map((k) => k.value)),
-      keys.map((k) => literal(k.others)),
-      tenants.names,
-      literal(keys.map((k) => k.value)),
-    ],
-  );
-}
-
-/**
- * Leads as they stand, with what they told themselves; those that are not on record are left out. Locks nothing. A
- * statement of its own after {@link lockKeys}, as only a new snapshot sees what the transactions that it waited for have
- * committed.
- */
-export async function readKnown(trx: Knex, leads: readonly { tenant: string; leadId: string }[]): Promise<Known[]> {
+/** Leads as they stand, with what they told themselves; those that are not on record are left out. Locks nothing. */
+export async function readKnown(trx: Knex, leads: readonly TenantLead[]): Promise<Known[]> {
   const tenants = tenantArrays(leads);
   const { rows } = await trx.raw<{ rows: Known[] }>(
     `select a.tenant, a.lead_id as "leadId", state, merged_into as "mergedInto", source, source_id as "sourceId", told
@@ -143,8 +109,8 @@ export async function readKnown(trx: Knex, leads: readonly { tenant: string; lea
  */
 export async function lockLeads(
   trx: Knex,
-  leads: readonly { tenant: string; leadId: string }[],
-  parents: readonly { tenant: string; leadId: string }[],
+  leads: readonly TenantLead[],
+  parents: readonly TenantLead[],
 ): Promise<Locked[]> {
   const tenants = tenantArrays(leads);
   const parentTenants = tenantArrays(parents);
@@ -161,7 +127,8 @@ export async function lockLeads(
      ) a
      cross join lateral (
        select l.tenant, l.lead_id as "leadId", state, reason, merged_into as "mergedInto", revision::float8 as revision,
-         trust, source, fields, provenance, round(extract(epoch from accepted_at) * 1000)::float8 as "acceptedAt"
+         trust, source, fields, coalesce(own, fields) as own, provenance,
+         round(extract(epoch from accepted_at) * 1000)::float8 as "acceptedAt"
        from leads l where l.lead_id = a.lead_id and l.tenant = a.tenant
        for update
      ) l`,
@@ -176,29 +143,6 @@ export async function lockLeads(
 }
 
 /**
- * Takes erased leads off the keys that a late repeat of theirs has brought. The keys are locked by the caller. A repeat
- * finds nothing.
- */
-export async function dropKeys(trx: Knex, claims: readonly Claim[], erased: readonly string[]): Promise<void> {
-  const tenants = tenantArrays(claims);
-  const given = [
-    tenants.at,
-    literal(claims.map((c) => c.kind)),
-    literal(claims.map((c) => c.value)),
-    tenants.names,
-    literal(erased),
-  ];
-  const which = `unnest(?::int[], ?::smallint[], ?::uuid[]) as g(t, kind, value)
-     where k.value = g.value and k.kind = g.kind and k.tenant = (?::text[])[t]`;
-  await trx.raw(`delete from lead_keys k using ${which} and k.lead_id || k.others <@ ?::uuid[]`, given);
-  const left = "(select array_agg(id) from unnest(k.lead_id || k.others) id where id <> all(?::uuid[]))";
-  await trx.raw(
-    `update lead_keys k set lead_id = ${left}[1], others = ${left}[2:] from ${which} and k.lead_id || k.others && ?::uuid[]`,
-    [literal(erased), literal(erased), ...given],
-  );
-}
-
-/**
  * Writes who leads are, with the columns that are searched; what a lead told itself stays in `own`. By primary key; the
  * rows are locked by the caller.
  */
@@ -209,8 +153,9 @@ export async function writeIdentities(trx: Knex, identities: readonly Identity[]
        website = g.fields->>'website', domain = g.fields->>'domain', city = g.fields->'address'->>'city',
        region = g.fields->'address'->>'state', zip = g.fields->'address'->>'zip',
        country = g.fields->'address'->>'country', vertical = g.fields->>'vertical',
-       fields = g.fields, provenance = g.provenance, own = coalesce(l.own, l.fields), updated_at = now()
-     from jsonb_to_recordset(?::jsonb) as g(tenant text, "leadId" uuid, fields jsonb, provenance jsonb)
+       fields = g.fields, provenance = g.provenance,
+       own = case when g.alone is not true then coalesce(l.own, l.fields) end, updated_at = now()
+     from jsonb_to_recordset(?::jsonb) as g(tenant text, "leadId" uuid, fields jsonb, provenance jsonb, alone boolean)
      where l.lead_id = g."leadId" and l.tenant = g.tenant and l.lead_id = any(?::uuid[])`,
     [toJsonb(identities), literal(identities.map((i) => i.leadId))],
   );
@@ -260,14 +205,22 @@ export async function moveChildren(trx: Knex, merges: readonly Merge[]): Promise
   );
 }
 
-/** Books merges, in the order in which they were applied: undone in the opposite order, each restores what it found. */
+/** Those that an unmerged lead had brought with it are its own again. By primary key; the rows are locked by the caller. */
+export async function moveBack(trx: Knex, to: TenantLead, leads: readonly TenantLead[]): Promise<void> {
+  await trx.raw("update leads set merged_into = ?, updated_at = now() where tenant = ? and lead_id = any(?::uuid[])", [
+    to.leadId,
+    to.tenant,
+    literal(leads.map((lead) => lead.leadId)),
+  ]);
+}
+
+/** Books merges, in the order in which they were applied. */
 export async function insertMerges(trx: Knex, merges: readonly Merge[]): Promise<void> {
   await trx.raw(
-    `insert into merges (tenant, winner, loser, evidence, winner_before, loser_before)
-     select tenant, winner, loser, evidence, winner_before, loser_before
+    `insert into merges (tenant, winner, loser, evidence, loser_before)
+     select tenant, winner, loser, evidence, loser_before
      from rows from (jsonb_to_recordset(?::jsonb) as (tenant text, winner uuid, loser uuid, evidence jsonb,
-       winner_before jsonb, loser_before jsonb)) with ordinality
-       as g(tenant, winner, loser, evidence, winner_before, loser_before, n)
+       loser_before jsonb)) with ordinality as g(tenant, winner, loser, evidence, loser_before, n)
      order by n`,
     [toJsonb(merges)],
   );

@@ -48,3 +48,10 @@ export function profileOf(lead: Pick<Lead, "leadId" | "source" | "sourceId">, fi
     domain: site !== "" && !isSharedDomain(site) ? site : "",
   };
 }
+
+/** What ties a lead to others on the web: its site's domain and its mailbox's, or its address where many share that. */
+export function contactDomains({ domain, email }: Pick<Profile, "domain" | "email">): string[] {
+  const mailbox = email.slice(email.indexOf("@") + 1);
+  const mail = mailbox !== "" && isSharedDomain(mailbox) ? email : mailbox;
+  return [...new Set([domain, mail])].filter((value) => value !== "");
+}

@@ -1,62 +1,40 @@
 import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
 import type { Lead, LeadFields, LeadState } from "../leads/lead.ts";
-import { type Arrival, insertLeads } from "../leads/record.ts";
-import { decide } from "./decide.ts";
-import {
-  countChildren,
-  dropKeys,
-  endLosers,
-  insertMerges,
-  lockLeads,
-  moveChildren,
-  takeTurn,
-  writeIdentities,
-} from "./dedupe.sql.ts";
-import { type Meeting, meet } from "./meet.sql.ts";
-import {
-  before,
-  bridgedRoots,
-  changedIdentities,
-  childrenOf,
-  type Identity,
-  idle,
-  type Locked,
-  latestById,
-  liveLinks,
-  type Merge,
-  type Party,
-  partyOf,
-  partyOfRow,
-} from "./party.ts";
-import { retoldForWinner, survive, toldBy } from "./survivorship.ts";
+import { type Arrived, arrive } from "./arrive.sql.ts";
+import { byIndex, takeTurn } from "./dedupe.sql.ts";
+import { meet } from "./meet.sql.ts";
+import { linkOf } from "./pairs.ts";
+import { idle, latestById, ownOf } from "./party.ts";
+import { questions } from "./questions.ts";
+import { openReviews } from "./reviews.sql.ts";
+import { retoldForWinner, survive, type Told } from "./survivorship.ts";
+import { tie } from "./tie.sql.ts";
+import { verdictOf } from "./verdict.ts";
 
 /**
- * The dedupe transaction: a batch of leads comes on record, with its keys, and each double ends as merged.
+ * How a batch of leads comes on record, and each double ends as merged. Two transactions, one after the other:
  *
- *   take keys, find what is the same (meet.sql.ts) -> lock it -> leads on record -> decide -> write merges
+ *   arrive: leads on record, with their keys (arrive.sql.ts)
+ *   join:   look who shares a key, compare (meet.sql.ts) -> lock what is the same, decide, write merges (tie.sql.ts)
+ *           -> ask about what is in doubt
  *
- * Two doubles that arrive at the same moment share a key. Where it is new, only one transaction can insert it, and the
- * other waits for that one's end; where it is there, only one can lock it. The other then finds the first one's lead
- * among those that have the key, and on record. So they meet, whatever the moment. (A key that is full is not locked:
- * doubles that share no other key than such a one are not found at any moment.)
+ * Two doubles that arrive at the same moment on two instances find each other without waiting: each is on record, keys
+ * and all, before it looks. Whichever looks second was there for the first to find, or finds the first: at least one
+ * sees both. Where both do, their locks make one of them decide, and the other find what was decided. (Doubles that
+ * share no key but such as are full are not found at any moment.)
+ * A crash between the two leaves leads on record that have not looked: their message was not acknowledged, and its
+ * repeat looks. Meanwhile others find them like any lead.
  *
- * No deadlock. Locks are taken in four classes, and within each in one order over all transactions:
- *   1. keys that are new, by value;
- *   2. keys that are on record, by value;
- *   3. leads that are on record, by id: those that the batch's leads are the same as, the batch's own leads, the winners
- *      of both, and what was merged into a winner that may itself lose now;
- *   4. leads that are new, by id.
- * Who waits in class 1 holds new keys only: what it waits for is held by one that goes on to higher keys, or to a later
- * class. A key is wanted in class 2 only once it was found committed in class 1, so that who waits there waits for one
- * that is past class 1. Who waits in class 3 waits for one that holds class 3 and goes on to higher ids, or to class 4,
- * or for a single-statement writer of the record, which locks by id too. Nobody waits in class 4: a lead has a key that
- * all its tellings share, and which is never full; two transactions that both hold it new met at that key.
- * What follows writes locked rows alone.
- * What is locked in class 3 was chosen without a lock; when a look under the lock shows that it has changed (a winner
- * was merged in between), the transaction runs again: it never goes back to lock more. That is rare, as only a lead that
- * joins two clusters makes a winner lose. Writers outside of this that lock leads in another order are left to
- * PostgreSQL's deadlock detection and the same second run.
+ * No deadlock. `arrive` locks the batch's leads in one statement, by id, and then waits for nobody: keys are not unique.
+ * `join` holds nothing while it looks, and then locks in one statement, by id: the leads that are the same, the batch's
+ * own that were on record before, the winners of both, and what was merged into a winner that may itself lose now.
+ * Neither goes back to lock more; the writers of the record lock by id too. What follows writes locked rows, and then
+ * reviews, in the order of their pairs: who waits for one holds leads, and who holds one wants no lead any more. An
+ * operator's merge and unmerge lock in the same way, leads first.
+ * What `join` locks was chosen without a lock; when a look under the lock shows that it has changed (a winner was merged
+ * in between), it runs again. Writers outside of this that lock leads in another order are left to PostgreSQL's deadlock
+ * detection and the same second run.
  */
 
 /** What became of a lead. */
@@ -67,159 +45,67 @@ export type Settlement =
   /** Erased or discarded meanwhile: it goes no further. */
   | { kind: "ended"; state: LeadState };
 
-/** What was read has changed before it was locked. Carries the SQLSTATE of a serialization failure: run it again. */
-class Moved extends Error {
-  readonly code = "40001";
-}
-
 /**
- * Settles a batch in a transaction of its own. One that must run again does so alone among those that must: where twenty
- * batches fought over one growing cluster, six runs were too few for the unlucky one. Errors as `transaction`.
+ * Settles a batch in transactions of its own; one that is settled again changes nothing. Every lead gets a settlement, by
+ * lead id. Errors as `transaction`.
  */
-export function settleBatch(knex: Knex, stage: string, leads: readonly Lead[]): Promise<Map<string, Settlement>> {
+export async function settleBatch(knex: Knex, stage: string, leads: readonly Lead[]): Promise<Map<string, Settlement>> {
+  const tellings = latestById(leads);
+  const arrived = await transaction(knex, (trx) => arrive(trx, stage, tellings));
+  // One that must run again does so alone among those that must: where twenty batches fought over one growing cluster,
+  // six runs were too few for the unlucky one.
   let runs = 0;
   return transaction(knex, async (trx) => {
     if (runs++ > 0) await takeTurn(trx);
-    return settle(trx, stage, leads);
+    return join(trx, arrived);
   });
 }
 
 /**
- * Settles a batch in the caller's transaction, whose isolation must be read committed. Every lead gets a settlement, by
- * lead id; a batch that is settled again changes nothing. Throws a serialization failure when it must run again.
+ * The second transaction, whose isolation must be read committed: `arrived` must be committed before it begins. Throws a
+ * serialization failure when it must run again.
  */
-export async function settle(
-  trx: Knex.Transaction,
-  stage: string,
-  leads: readonly Lead[],
-): Promise<Map<string, Settlement>> {
-  const tellings = latestById(leads);
-  const meeting = await meet(trx, tellings);
-  const locked = await lockKnown(trx, meeting);
-  const arrivals = await insertLeads(trx, stage, tellings);
-  await readMissed(trx, tellings, arrivals, locked);
-
-  const settled = new Map<string, Settlement>();
-  const roots = new Map<string, string>();
-  const parties = new Map<string, Party>();
-  const erased = new Set<string>();
-  for (const [at, lead] of tellings.entries()) {
-    const arrival = arrivals[at]!;
-    const row = locked.get(lead.leadId);
-    const state = arrival.state as LeadState;
-    if (state === "merged") roots.set(lead.leadId, arrival.mergedInto!);
-    else if (!idle.has(state)) {
-      roots.set(lead.leadId, lead.leadId);
-      parties.set(lead.leadId, partyOf(lead, arrival.change, row));
-    } else if (state === "rejected" || state === "dead") {
-      // A repeat of what a later stage has ended: it passes on, as every repeat does.
-      settled.set(lead.leadId, { kind: "live", fields: row?.fields ?? lead.fields });
-    } else {
-      settled.set(lead.leadId, { kind: "ended", state });
-      if (state === "erased") erased.add(lead.leadId);
-    }
-  }
-  for (const row of locked.values()) {
-    if (parties.has(row.leadId) || settled.has(row.leadId) || idle.has(row.state)) continue;
-    roots.set(row.leadId, row.mergedInto ?? row.leadId);
-    if (row.mergedInto === null) parties.set(row.leadId, partyOfRow(row));
-  }
-  for (const [at, lead] of tellings.entries()) {
-    const root = roots.get(lead.leadId);
-    if (root === undefined || root === lead.leadId || arrivals[at]!.change !== "updated") continue;
-    const winner = parties.get(root);
-    if (winner) winner.told = retoldForWinner(winner.told, toldBy(lead), lead.leadId);
-  }
-
-  const links = liveLinks(meeting.links, (leadId) => {
-    const root = roots.get(leadId);
-    return root !== undefined && parties.has(root) ? root : null;
+export async function join(trx: Knex.Transaction, arrived: readonly Arrived[]): Promise<Map<string, Settlement>> {
+  await byIndex(trx);
+  const meeting = await meet(trx, arrived);
+  const { compared, nodes } = meeting;
+  const changes = new Map(arrived.map(({ lead, arrival }) => [lead.leadId, arrival.change]));
+  const tied = await tie(trx, {
+    links: compared.filter(({ comparison }) => verdictOf(comparison) === "same").map(linkOf),
+    besides: arrived.filter(({ arrival }) => arrival.change !== "new").map(({ lead }) => lead.leadId),
+    nodes,
+    arriving: new Set(arrived.filter(({ arrival }) => arrival.change === "new").map(({ lead }) => lead.leadId)),
+    toldFor: (winner, merged) => toldForWinner(winner, ownOf(merged), merged.leadId, changes.get(merged.leadId)!),
   });
-  const merges: Merge[] = [];
-  for (const { winner, losers } of decide([...parties.values()], links)) {
-    for (const { member: loser, kinds } of losers) {
-      merges.push({
-        tenant: winner.tenant,
-        winner: winner.leadId,
-        loser: loser.leadId,
-        evidence: { agree: kinds },
-        winner_before: before(winner),
-        loser_before: { ...before(loser), children: childrenOf(loser.leadId, locked) },
-      });
-      roots.set(loser.leadId, winner.leadId);
-      winner.told = survive(winner.told, loser.told);
-    }
-  }
-  await write(trx, { merges, changed: changedIdentities(parties.values()), locked });
-  if (erased.size > 0) {
-    const theirs = meeting.keys.filter((key) => key.claimants.some((leadId) => erased.has(leadId)));
-    await dropKeys(trx, theirs, [...erased]);
-  }
+  const asked = questions(compared, tied, nodes);
+  if (asked.length > 0) await openReviews(trx, asked);
 
-  for (const lead of tellings) {
-    const root = roots.get(lead.leadId);
-    if (root === undefined) continue;
-    const winner = roots.get(root) ?? root;
-    if (winner === lead.leadId) settled.set(lead.leadId, { kind: "live", fields: parties.get(winner)!.told.fields });
-    else settled.set(lead.leadId, { kind: "merged", into: winner });
+  const { locked, roots, parties } = tied;
+  const settled = new Map<string, Settlement>();
+  for (const { lead, arrival } of arrived) {
+    const { leadId } = lead;
+    const row = locked.get(leadId);
+    const winner = roots.get(leadId);
+    if (winner !== undefined && winner !== leadId) settled.set(leadId, { kind: "merged", into: winner });
+    else if (winner !== undefined) settled.set(leadId, { kind: "live", fields: parties.get(leadId)!.told.fields });
+    // Nothing is the same as it, and it is new: what it told is what stands.
+    else if (!row && !idle.has(arrival.state)) settled.set(leadId, { kind: "live", fields: lead.fields });
+    else settled.set(leadId, endOf(row?.state ?? (arrival.state as LeadState), row?.fields ?? lead.fields));
   }
   return settled;
 }
 
-/** Locks what the batch is tied to, and makes sure that it is what was read. */
-async function lockKnown(trx: Knex.Transaction, { links, nodes, again }: Meeting): Promise<Map<string, Locked>> {
-  const locked = new Map<string, Locked>();
-  const wanted = new Map<string, { tenant: string; leadId: string }>();
-  for (const leadId of [...again, ...links.flatMap(({ a, b }) => [a, b])]) {
-    const node = nodes.get(leadId);
-    if (!node) continue;
-    const { tenant, mergedInto } = node;
-    wanted.set(leadId, { tenant, leadId });
-    if (mergedInto !== null) wanted.set(mergedInto, { tenant, leadId: mergedInto });
-  }
-  if (wanted.size === 0) return locked;
-  const bridged = bridgedRoots(links, nodes).map((leadId) => wanted.get(leadId)!);
-  for (const row of await lockLeads(trx, [...wanted.values()], bridged)) locked.set(row.leadId, row);
-  for (const { leadId } of wanted.values()) {
-    const then = nodes.get(leadId);
-    const now = locked.get(leadId);
-    const same = now !== undefined && now.mergedInto === (then?.mergedInto ?? null);
-    if (!same || (then && idle.has(then.state) !== idle.has(now.state))) throw new Moved(`lead ${leadId} has moved`);
-  }
-  return locked;
-}
-
 /**
- * Leads that were on record although nothing led to them: another transaction brought them between the look and the
- * lock, or their keys are gone. The arrival has locked them.
+ * What a merged lead tells, for its winner: a later telling replaces what the winner has from an earlier one, in the
+ * repeat of a batch that was cut off in between too. Otherwise the winner knows it all, and gains nothing.
  */
-async function readMissed(
-  trx: Knex.Transaction,
-  tellings: readonly Lead[],
-  arrivals: readonly Arrival[],
-  locked: Map<string, Locked>,
-): Promise<void> {
-  const missed = tellings.filter((lead, at) => arrivals[at]!.change !== "new" && !locked.has(lead.leadId));
-  if (missed.length === 0) return;
-  for (const row of await lockLeads(trx, missed, [])) locked.set(row.leadId, row);
+function toldForWinner(winner: Told, own: Told, leadId: string, change: "new" | "updated" | "unchanged"): Told {
+  const revision = Math.max(...Object.values(own.origins).map((origin) => origin.revision));
+  const older = Object.values(winner.origins).some((o) => o.leadId === leadId && o.revision < revision);
+  return change === "updated" || older ? retoldForWinner(winner, own, leadId) : survive(winner, own);
 }
 
-async function write(
-  trx: Knex.Transaction,
-  decided: { merges: Merge[]; changed: Identity[]; locked: ReadonlyMap<string, Locked> },
-): Promise<void> {
-  const { merges, changed, locked } = decided;
-  if (changed.length > 0) await writeIdentities(trx, changed);
-  if (merges.length === 0) return;
-  await endLosers(trx, merges);
-  // Only a loser that was on record before this batch can have had others merged into it.
-  const known = merges.filter((merge) => locked.has(merge.loser));
-  const children = known.reduce((sum, merge) => sum + (merge.loser_before.children?.length ?? 0), 0);
-  if (known.length > 0) {
-    // One that was merged into a loser while its lock was waited for is not locked here, and to lock it now, below ids
-    // that are held, deadlocked with a repeat of it: so it is looked for, not written.
-    if ((await countChildren(trx, known)) !== children) throw new Moved("a lead was merged into a loser meanwhile");
-    if (children > 0) await moveChildren(trx, known);
-  }
-  await insertMerges(trx, merges);
+/** Of a lead that takes no part. A repeat of what a later stage has ended passes on, as every repeat does. */
+function endOf(state: LeadState, fields: LeadFields): Settlement {
+  return state === "rejected" || state === "dead" ? { kind: "live", fields } : { kind: "ended", state };
 }

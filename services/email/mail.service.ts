@@ -7,7 +7,7 @@ import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { type Applied, applyEvent } from "./events.sql.ts";
-import { EventsError, isPlain, isSendgrids, type MailEvent, readPlain, readSendgrid } from "./events.ts";
+import { EventsError, isPlain, isSendgrids, kinds, type MailEvent, readPlain, readSendgrid } from "./events.ts";
 import { type Linked, readLink } from "./links.ts";
 import { gonePage, type Page, refusedPage, unsubscribedPage, unsubscribePage } from "./pages.ts";
 import { sendingOf } from "./sending.ts";
@@ -40,6 +40,10 @@ interface Vars {
 export default defineService({
   name: "mail",
   mixins: [defineMixin<Vars>()({})] as const,
+  created() {
+    // The first complaint is an increase: what has not happened yet is zero, not absent.
+    for (const kind of kinds) meterOf(this.broker).add("leads_mail_events_total", { kind }, 0);
+  },
   async started() {
     const { nats, names, databases } = resourcesOf(this.broker);
     const place = { nc: await nats(), names };

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
 import type { Service } from "moleculer";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
+import { wordsOf } from "../../mixins/log.ts";
 import type { Fate } from "../../mixins/mail.ts";
 import {
   type ClaimOptions,
@@ -179,7 +180,7 @@ export class Sender {
           await forgetOld(knex);
         }
       } catch (error) {
-        logger.debug(`leases were not renewed: ${(error as Error).message}`);
+        logger.debug(`leases were not renewed: ${wordsOf(error)}`);
       }
       if (this.#stopped) await delay(Math.min(leaseMs / 3, 50));
       else await this.#rest(leaseMs / 3);

@@ -47,3 +47,20 @@ export function told({ json }: Call): object {
   if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
   return json;
 }
+
+/** A lead as the API shows it. */
+export function shown({ leadId, state, tenant: _tenant, revision: _revision, ...rest }: any): object {
+  return { id: leadId, status: state, ...rest };
+}
+
+/** Those of the query that were given, as text. */
+export function pick(query: Call["query"], ...names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (query[name] === undefined ? [] : [[name, String(query[name])]])));
+}
+
+/** 1 to 255 printable ASCII characters, or none. */
+export function idempotencyKeyOf(call: Call): string | undefined {
+  const key = call.header("Idempotency-Key");
+  if (key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)) return key;
+  throw new LeadsError("MALFORMED", "an Idempotency-Key is 1 to 255 printable ASCII characters");
+}

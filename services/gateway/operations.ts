@@ -1,27 +1,18 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { leadStates } from "../leads/lead.ts";
+import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { operateOperations } from "./operate-operations.ts";
+import { reviewOperations } from "./review-operations.ts";
 import { rightsOperations } from "./rights-operations.ts";
-import { cursor, list, object, ref, text } from "./schema-words.ts";
+import { page, paging, ref, text } from "./schema-words.ts";
 import { tierOperations } from "./tier-operations.ts";
 
 /** The table of the API: routes, scopes, checks, limits and openapi.json all come from it. */
 
 const id: Parameter = { description: "The lead's id, from the 202.", schema: { type: "string" } };
-const paging: Record<string, Parameter> = {
-  limit: {
-    description: "Items of a page at the most.",
-    schema: { type: "integer", minimum: 1, maximum: 200, default: 50 },
-  },
-  cursor: {
-    description: "`next` of the page before.",
-    schema: { type: "string", maxLength: 500, pattern: "^[A-Za-z0-9_-]+$" },
-  },
-};
 const word = { type: "string", maxLength: 200, pattern: "^.+$" } as const;
-const page = (item: object) => object({ items: list(item), next: cursor });
 
 export const operations = [
   {
@@ -162,6 +153,7 @@ export const operations = [
     },
     answers: { 200: { description: "A page.", type: "application/json", schema: page(ref("OutboxItem")) } },
   },
+  ...reviewOperations,
   ...mailOperations,
   ...rightsOperations,
   ...operateOperations,
@@ -175,6 +167,7 @@ export const operations = [
     description: "Of the day and the calendar month (UTC), in all and by provider, in micro-USD.",
     answers: { 200: { description: "How the tenant stands.", type: "application/json", schema: ref("Budget") } },
   },
+  ...logOperations,
   {
     id: "healthz",
     method: "GET",

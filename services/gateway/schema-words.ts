@@ -24,4 +24,16 @@ export function object(properties: Record<string, object>, description?: string)
   };
 }
 export const list = (items: object) => ({ type: "array", items });
+export const page = (item: object) => object({ items: list(item), next: cursor });
+/** Parameters of a list that is read a page at a time. */
+export const paging = {
+  limit: {
+    description: "Items of a page at the most.",
+    schema: { type: "integer", minimum: 1, maximum: 200, default: 50 },
+  },
+  cursor: {
+    description: "`next` of the page before.",
+    schema: { type: "string", maxLength: 500, pattern: "^[A-Za-z0-9_-]+$" },
+  },
+} as const;
 export const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });

@@ -1,6 +1,7 @@
 import { rawFields } from "../intake/raw.ts";
 import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
 import { operateSchemas } from "./operate-schemas.ts";
+import { reviewSchemas } from "./review-schemas.ts";
 import { list, object, text, time, uuid, whole } from "./schema-words.ts";
 
 /** The JSON Schemas (2020-12) of what the API takes and answers, by their names in openapi.json. */
@@ -170,6 +171,26 @@ export const schemas = {
     },
     "Money in micro-USD (a millionth of a USD).",
   ),
+  LogLine: {
+    type: "object",
+    description: "A line as it was written; what else it holds depends on what it says.",
+    properties: {
+      time: { type: "string", description: "RFC 3339." },
+      level: { enum: ["fatal", "error", "warn", "info", "debug", "trace"] },
+      node: { ...text, description: "The process." },
+      module: { ...text, description: "The service, or the part of Moleculer, that says it." },
+      message: text,
+      stage: text,
+      lane: text,
+      tenant: text,
+      leadId: text,
+      importId: text,
+      requestId: text,
+      traceId: text,
+    },
+    required: ["time", "level", "node", "module", "message"],
+  },
+  ...reviewSchemas,
   Erasure: object(
     {
       id: { ...uuid, description: "Of the erasure: what lifts its tombstones." },

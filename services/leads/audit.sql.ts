@@ -136,6 +136,6 @@ const foundByLead = `select tenant, lead_id, bool_or(place = 'flight') as flight
 const term = `case
   when l.state in ('discarded', 'erased', 'merged') then l.state
   when l.state in ('completed', 'rejected') and not (coalesce(f.dead, false) and not f.flight and f.dead_revision > l.revision) then l.state
-  when f.flight then 'inFlight'
+  when f.flight or exists (select from resumes r where r.lead_id = l.lead_id and r.tenant = l.tenant) then 'inFlight'
   when f.dead then 'dead'
   else 'broken' end`;

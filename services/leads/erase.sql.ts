@@ -24,7 +24,7 @@ interface Told {
 /**
  * Begins an erasure, in the caller's transaction: finds the leads of the person, puts up the tombstones, and empties the
  * record. Asked again it returns the one that stands. Null for a lead that nobody has heard of, unless `known` says that
- * it was found elsewhere. Locks the leads by id, as all who write them do; then merges, outbox and suppressions.
+ * it was found elsewhere. Locks the leads by id, as all who write them do; then outbox and suppressions.
  */
 export async function begin(
   trx: Knex.Transaction,
@@ -132,7 +132,7 @@ const leads: Run = (knex, { tenant, leadIds }) =>
        revision = greatest(leads.revision, excluded.revision), step = 0,
        source = '', source_id = null, name = '', email = null, phone = null, website = null, domain = null, city = null,
        region = null, zip = null, country = null, vertical = null, fields = '{}', own = null, provenance = '{}',
-       warnings = null, facts = '{}', score = null, score_detail = null, mockup = null, timeline = '[]', updated_at = now()
+       keys = null, warnings = null, facts = '{}', score = null, score_detail = null, mockup = null, timeline = '[]', updated_at = now()
      where leads.state <> 'erased'`,
     [tenant, leadIds],
   );
@@ -156,14 +156,28 @@ const acceptances: Run = (knex, { tenant, leadIds }) =>
     [tenant, leadIds],
   );
 
-/** What merges would restore, of both leads: the other one's is the person's too. By merges_by_winner and merges_by_loser. */
-const merges: Run = (knex, { tenant, leadIds }) =>
+/** Its blocking keys, before its row, which says which they are. By lead_keys_by_key. */
+const keys: Run = (knex, { tenant, leadIds }) =>
   count(
     knex,
-    `update merges set winner_before = '{}', loser_before = '{}'
-     where tenant = ? and (winner = any(?::uuid[]) or loser = any(?::uuid[])) and (winner_before, loser_before) <> ('{}', '{}')`,
-    [tenant, leadIds, leadIds],
+    `delete from lead_keys k using (
+       select lead_id, unnest(keys) as key from leads where tenant = ? and lead_id = any(?::uuid[])
+     ) l
+     where k.key = l.key and k.lead_id = l.lead_id`,
+    [tenant, leadIds],
   );
+
+/** What people were asked about it and another, and what they said. By primary key and reviews_by_high. */
+const reviews: Run = (knex, { tenant, leadIds }) =>
+  count(knex, "delete from reviews where tenant = ? and (low = any(?::uuid[]) or high = any(?::uuid[]))", [
+    tenant,
+    leadIds,
+    leadIds,
+  ]);
+
+/** It is not put back on its way. By primary key. */
+const resumes: Run = (knex, { tenant, leadIds }) =>
+  count(knex, "delete from resumes where tenant = ? and lead_id = any(?::uuid[])", [tenant, leadIds]);
 
 /**
  * The text and address of e-mails. One that waits is cancelled; one that was sent, or may have been, stays as counted.
@@ -193,8 +207,41 @@ const suppressions: Run = (knex, { tenant, leadIds, erasureId }) =>
     [tenant, tenant, erasureId, tenant, leadIds],
   );
 
+/**
+ * Closes what the index of dead letters says of them: the letters themselves go out of the stream. By
+ * dead_letters_of_lead; rows are locked by sequence, counts after them, as all who change both do.
+ */
+const deadLetters: Run = (knex, { tenant, leadIds }) =>
+  count(
+    knex,
+    `with locked as (
+       select seq, tenant, died_at from dead_letters
+       where tenant = ? and lead_id = any(?::uuid[]) and state = 'dead' order by seq, tenant for update
+     ), changed as (
+       update dead_letters d set state = 'gone', closed_at = now() from locked l
+       where d.seq = l.seq and d.tenant = l.tenant and d.died_at = l.died_at
+       returning d.tenant, d.stage, d.error_type
+     ), counted as (
+       update dead_letter_counts c set open = c.open - s.n
+       from (select tenant, stage, error_type, count(*) as n from changed group by 1, 2, 3 order by 1, 2, 3) s
+       where c.tenant = s.tenant and c.stage = s.stage and c.error_type = s.error_type
+     )
+     select 1 from changed`,
+    [tenant, leadIds],
+  );
+
 /** The tables of the record, each by its name in the answer. Another table is one line more. */
-const tables: Record<string, Run> = { listings, leads, acceptances, merges, mails, suppressions };
+const tables: Record<string, Run> = {
+  listings,
+  keys,
+  leads,
+  acceptances,
+  reviews,
+  resumes,
+  mails,
+  suppressions,
+  deadLetters,
+};
 
 /** Empties the record of these leads, in the caller's transaction. */
 export async function eraseRecord(trx: Knex.Transaction, erasure: Whose): Promise<Counts> {
@@ -235,32 +282,6 @@ async function eraseByPages(
 }
 
 const inPages = "p.ctid >= cast(:from as tid) and p.ctid < cast(:to as tid) and p.tenant = :tenant";
-
-/** Takes the leads out of the blocking keys; a key that nobody else has goes. Locks few rows, in the order of pages. */
-export function eraseKeys(knex: Knex, whose: Whose): Promise<number> {
-  return eraseByPages(
-    knex,
-    "lead_keys",
-    (partition) => `with asked as materialized (select cast(:leadIds as uuid[]) as ids),
-     theirs as materialized (
-       select value, kind, array(
-         select x from unnest(lead_id || others) with ordinality u(x, n) where x <> all(asked.ids) order by n
-       ) as rest
-       from ${partition} p cross join asked
-       where ${inPages} and (lead_id = any(asked.ids) or others && asked.ids)
-     ), gone as (
-       delete from ${partition} k using theirs t
-       where t.rest = '{}' and k.value = t.value and k.tenant = :tenant and k.kind = t.kind
-       returning 1
-     ), kept as (
-       update ${partition} k set lead_id = t.rest[1], others = t.rest[2:] from theirs t
-       where t.rest <> '{}' and k.value = t.value and k.tenant = :tenant and k.kind = t.kind
-       returning 1
-     )
-     select 1 from gone union all select 1 from kept`,
-    whose,
-  );
-}
 
 /** What was bought about the leads and kept in the ledger, so that a repeat need not buy it again. The sums stay. */
 export function eraseAnswers(knex: Knex, whose: Whose): Promise<number> {

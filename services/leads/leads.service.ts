@@ -5,6 +5,7 @@ import { LeadsError } from "../../mixins/errors.ts";
 import { ensureShared } from "../../mixins/jetstream.ts";
 import { isDatabaseOutage, statement } from "../../mixins/knex.ts";
 import { knexAdapter, type PageParams } from "../../mixins/knex-adapter.ts";
+import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { isTier, leadStates, lowestTier, type Tier, tiers } from "./lead.ts";
@@ -62,7 +63,7 @@ export default defineService({
           this.logger.info("the database answers");
           return this.record();
         } catch (error) {
-          if (!isOutage(error)) this.logger.error((error as Error).message);
+          if (!isOutage(error)) this.logger.error(wordsOf(error));
         }
       }
     },

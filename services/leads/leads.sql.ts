@@ -20,8 +20,7 @@ const recordset = `tenant text, lead_id uuid, revision bigint, step smallint, st
   merged_into uuid, source text, source_id text, trust smallint, tier smallint, name text, email text, phone text,
   website text, domain text, city text, region text, zip text, country text, vertical text, fields jsonb,
   warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
-const namesIn = (given: string) => given.replace(/(\w+) (text|uuid|bigint|smallint|jsonb)/g, "$1");
-const columns = namesIn(recordset);
+const namesIn = (given: string) => given.replace(/(\w+) (text|uuid|bigint\[\]|bigint|smallint|jsonb)/g, "$1");
 /** What is stored of a lead whose person was erased: that there was one, for the count. The columns not named are null. */
 const stub: Record<string, string> = {
   ...Object.fromEntries(["tenant", "lead_id", "revision", "step", "stage", "trust", "tier"].map((c) => [c, c])),
@@ -33,16 +32,21 @@ const stub: Record<string, string> = {
   facts: "'{}'",
   timeline: "'[]'",
 };
-const told = columns
-  .split(/,\s+/)
-  .map((c) => (stub[c] === c ? c : `case when welcome then ${c} else ${stub[c] ?? "null"} end`));
-const insert = `insert into leads (${columns}, accepted_at)
+const insertOf = (given: string) => {
+  const columns = namesIn(given);
+  const told = columns
+    .split(/,\s+/)
+    .map((c) => (stub[c] === c ? c : `case when welcome then ${c} else ${stub[c] ?? "null"} end`));
+  return `insert into leads (${columns}, accepted_at)
   select ${told.join(", ")}, to_timestamp(revision / 1000.0)
   from (
-    select given.*, ${isWelcome("given")} as welcome from jsonb_to_recordset(?::jsonb) as given(${recordset}) offset 0
+    select given.*, ${isWelcome("given")} as welcome from jsonb_to_recordset(?::jsonb) as given(${given}) offset 0
   ) given
   order by lead_id, tenant
   on conflict (lead_id, tenant) do update set`;
+};
+const insert = insertOf(recordset);
+const insertWithKeys = insertOf(`${recordset}, keys bigint[]`);
 const later = "(excluded.revision, excluded.step) > (leads.revision, leads.step)";
 
 export interface ArrivalRow {
@@ -52,6 +56,8 @@ export interface ArrivalRow {
   state: string;
   merged_into: string | null;
   before: { fields: object; provenance: object } | null;
+  /** Keys that the row has now and had not before. */
+  fresh_keys: string[] | null;
 }
 
 /**
@@ -59,10 +65,11 @@ export interface ArrivalRow {
  * them and stays merged. A dead row of the same revision is in progress again (it was redriven).
  * Returns the rows written; those not returned were there already, as new or newer, and are locked all the same.
  * `before`: what the row held when it had taken fields from merged leads, for whoever merges them again.
+ * Keys of earlier tellings stay.
  */
 export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<ArrivalRow[]> {
   const { rows: written } = await trx.raw<{ rows: ArrivalRow[] }>(
-    `${insert}
+    `${insertWithKeys}
        revision = excluded.revision, step = excluded.step, stage = excluded.stage,
        state = case leads.state when 'merged' then 'merged' else excluded.state end,
        reason = case leads.state when 'merged' then leads.reason else null end,
@@ -72,11 +79,13 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
        country = excluded.country, vertical = excluded.vertical, fields = excluded.fields,
        own = null, warnings = excluded.warnings, facts = excluded.facts, score = excluded.score,
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
+       keys = leads.keys || array(select k from unnest(excluded.keys) k where k <> all(coalesce(leads.keys, '{}'))),
        accepted_at = least(leads.accepted_at, excluded.accepted_at), updated_at = now()
      where leads.state <> 'discarded' and excluded.state <> 'erased'
        and (${later} or (leads.state = 'dead' and excluded.revision = leads.revision))
      returning new.tenant, new.lead_id, old.lead_id is null as inserted, new.state, new.merged_into,
-       case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before`,
+       case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before,
+       case when old.lead_id is null then new.keys else new.keys[coalesce(cardinality(old.keys), 0) + 1:] end as fresh_keys`,
     [toJsonb(rows)],
   );
   return written;

@@ -2,14 +2,12 @@ import type { Knex } from "knex";
 import { statement } from "../../mixins/knex.ts";
 import { toJsonb } from "./row.ts";
 
-/** A listing: whose, of which source, and its own id there (its lead's id where it has none). */
-export interface ListingKey {
+/** What a provider told of a listing, as it came. */
+export interface RawAnswer {
   tenant: string;
   source: string;
+  /** The listing's own id, or its lead's where it has none. */
   sourceId: string;
-}
-/** What a provider told of it, as it came. */
-export interface RawAnswer extends ListingKey {
   leadId: string;
   /** What its person is known again by, where it was erased. */
   marks: string[];
@@ -18,8 +16,8 @@ export interface RawAnswer extends ListingKey {
 
 /**
  * Keeps what was told of listings, over what was told of them before; nothing of a lead that was erased, which its own
- * primary key says, or of a person who was. Locks its rows in the order of theirs; a repeat writes the same and counts its days anew. Of several
- * tellings of one listing the last counts.
+ * primary key says, or of a person who was. Locks its rows in the order of theirs; a repeat writes the same and counts its
+ * days anew. Of several tellings of one listing the last counts.
  */
 export async function keepRaw(knex: Knex, answers: readonly RawAnswer[]): Promise<void> {
   if (answers.length === 0) return;
@@ -63,15 +61,4 @@ export async function sweepRaw(knex: Knex, days: number, limit: number): Promise
     ),
   );
   return rowCount;
-}
-
-/** Takes away what is kept of a listing, by primary key: for whoever erases its lead. */
-export async function eraseRaw(knex: Knex, key: ListingKey): Promise<void> {
-  await statement(() =>
-    knex.raw("delete from listing_raw where source_id = ? and tenant = ? and source = ?", [
-      key.sourceId,
-      key.tenant,
-      key.source,
-    ]),
-  );
 }

@@ -31,6 +31,8 @@ export interface LeadRow {
   score_detail: object | null;
   mockup: object | null;
   timeline: unknown[];
+  /** Of an arrival: blocking keys of what it tells, 64-bit numbers in decimal (services/dedupe/keys.ts). */
+  keys?: readonly string[];
 }
 
 export const keyOf = (row: Pick<LeadRow, "lead_id" | "tenant">) => `${row.lead_id} ${row.tenant}`;

@@ -18,7 +18,11 @@ const root = join(import.meta.dirname, "../..");
 
 interface WithRuleTexts {
   ruleTexts: WatchedFile<ReadonlyMap<string, string>>;
+  /** When it was last said that mock-ups wait, ms since 1970. */
+  saidAt?: number;
 }
+/** Mock-ups that wait are parked one by one; that they do is said this often, ms. */
+const sayEveryMs = 60_000;
 /** Words for rules of the scoring file that the drafts have no sentence of their own for. */
 const ruleTexts = defineMixin<WithRuleTexts>()({
   async started() {
@@ -48,7 +52,9 @@ export default defineService({
         // All at once: the leads that need no model are not held longer than by its slowest call.
         return Promise.all(
           batch.map((work) =>
-            (work.lead.score?.value ?? 0) >= auditThreshold ? drafted(this, work) : forward(work.lead),
+            (work.lead.score?.value ?? 0) >= auditThreshold
+              ? drafted(this as Service & WithRuleTexts, work)
+              : forward(work.lead),
           ),
         );
       },
@@ -75,11 +81,11 @@ export default defineService({
 });
 
 /** The lead with its mock-up; or a wait, where the language model is down, limited or busy. */
-async function drafted(service: Service, work: Work<Lead>): Promise<Outcome<Lead>> {
+async function drafted(service: Service & WithRuleTexts, work: Work<Lead>): Promise<Outcome<Lead>> {
   const { broker } = service;
   const { lead } = work;
   const { llmKey, anthropicKey } = resourcesOf(broker).settings;
-  const base = draftOf(lead, (service as Service & WithRuleTexts).ruleTexts.value);
+  const base = draftOf(lead, service.ruleTexts.value);
   const byTemplate = (reason: string) => withMockup(lead, base, { by: "template", reason });
   if ((lead.tier ?? lowestTier) < 2) return byTemplate("tier_1");
   if (llmKey === "" && anthropicKey === "") return byTemplate("no_key");
@@ -100,7 +106,13 @@ async function drafted(service: Service, work: Work<Lead>): Promise<Outcome<Lead
     const now = Date.now();
     const since = lead.timeline.at(-1)?.at ?? now;
     const until = waitOf(failed, { now, since, chance: Math.random(), isDown: isOutage(failed) });
-    if (until !== null) return wait(until, failed.message);
+    if (until !== null) {
+      if (now - (service.saidAt ?? 0) > sayEveryMs) {
+        service.saidAt = now;
+        service.logger.warn("mock-ups wait for the language model", failed.message);
+      }
+      return wait(until, failed.message);
+    }
     const reason = reasonOf(failed);
     return reason === null ? retry(failed) : byTemplate(reason);
   }

@@ -7,7 +7,7 @@ import { forgetLeads } from "../../mixins/idempotency.ts";
 import { statement, transaction } from "../../mixins/knex.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import type { Resources } from "../../mixins/resources.ts";
-import { eraseAnswers, eraseKeys, eraseRecord } from "../leads/erase.sql.ts";
+import { eraseAnswers, eraseRecord } from "../leads/erase.sql.ts";
 import { type Counts, type Erasure, notice, websitesOf } from "../leads/erasures.sql.ts";
 import { sweep } from "./streams.ts";
 
@@ -47,7 +47,6 @@ export const erasers: Record<string, Eraser> = {
     for (const id of leadIds) if (await store.remove(screenshotKey(tenant, id))) pictures++;
     return { pictures };
   },
-  keys: async (erasure, { resources }) => ({ keys: await eraseKeys(resources.databases.of(erasure.tenant), erasure) }),
   ledger: async (erasure, { resources }) => ({
     answers: await eraseAnswers(resources.databases.of(erasure.tenant), erasure),
   }),

@@ -89,13 +89,10 @@ async function streamsInOrder({ nc, names, stages }: Pick<Sweep, "nc" | "names" 
     names.park.stream,
     names.dead.stream,
   ];
+  // They hold ids and hashes: of who was accepted, which the count needs, of what operators did, of who wants no e-mail.
+  const others = [names.accepted, names.operations, names.unsubscribed].map(({ stream }) => stream);
   const found = await streamNames(nc, names.streams);
-  return (
-    found
-      // It holds ids, which the count needs.
-      .filter((stream) => stream !== names.accepted.stream)
-      .sort((a, b) => order.indexOf(a) - order.indexOf(b))
-  );
+  return found.filter((stream) => !others.includes(stream)).sort((a, b) => order.indexOf(a) - order.indexOf(b));
 }
 
 function decide(names: Names, stream: string, { data }: Stored, isErased: (lead: Lead) => boolean): Decision {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Context } from "moleculer";
 import { screenshotKey, tenantPattern } from "../../config/names.ts";
 import { LeadsError } from "../../mixins/errors.ts";
@@ -16,6 +17,7 @@ interface TakeParams {
 }
 
 const maxBytes = 4_194_304;
+const keptMs = 7 * 86_400_000;
 
 const withPictures = defineMixin<{ pictures: ObjectStore }>()({});
 
@@ -37,8 +39,9 @@ export default defineService({
   ] as const,
   actions: {
     /**
-     * Takes the picture of a lead's site, in the place of the one before; answers that there is one, and since when. A
-     * store that is full is told as `PROVIDER_REFUSED` before anything is paid. Errors as of any provider.
+     * Takes the picture of a lead's site, in the place of the one before; answers that there is one, and since when. One of
+     * the same address that is not a week old does: a lead is told again and again. A store that is full is told as
+     * `PROVIDER_REFUSED` before anything is paid. Errors as of any provider.
      */
     take: {
       params: {
@@ -56,6 +59,10 @@ export default defineService({
       async handler(ctx: Context<TakeParams>): Promise<ScreenshotFacts> {
         const { tenant, leadId, url, effect } = ctx.params;
         const { screenshotMicro, providerTimeoutMs } = resourcesOf(this.broker).settings;
+        const picture = screenshotKey(tenant, leadId);
+        const mark = createHash("sha256").update(url).digest("base64url");
+        const known = await this.pictures.about(picture);
+        if (known?.mark === mark && known.at > Date.now() - keptMs) return { status: "ok", at: known.at };
         if (!(await this.pictures.hasRoom(maxBytes)))
           throw new LeadsError("PROVIDER_REFUSED", "the store of pictures is full", {
             provider: "screenshot",
@@ -76,7 +83,7 @@ export default defineService({
               body: options(url, Math.max(1, Math.floor(providerTimeoutMs / 1_000) - 5)),
             }),
             read: async ({ bytes }: Picture) => {
-              await this.pictures.put(screenshotKey(tenant, leadId), bytes!);
+              await this.pictures.put(picture, bytes!, mark);
               return { status: "ok", at: Date.now() };
             },
             keep: true,

@@ -1,7 +1,8 @@
 import type { SemrushFacts } from "../leads/lead.ts";
 
 /**
- * SEMrush's API, version 3: the domain overview of one database (`domain_rank`) and the overview of links to a domain
+ * SEMrush's API, version 3: the domain overview of one database (`domain_rank`,
+ * https://developer.semrush.com/api/v3/analytics/basic-docs/) and the overview of links to a domain
  * (`backlinks_overview`, https://developer.semrush.com/api/seo/backlinks/): what is asked for, and what an answer says.
  */
 

@@ -15,6 +15,7 @@ import {
   type TestGateway,
   throughAllStages,
 } from "../support/gateway.ts";
+import { askedAbout } from "../support/reviews.ts";
 
 const lead = {
   name: "Corner Bakery",
@@ -29,6 +30,7 @@ const forgotten = { name: "Gone Bakery", email: "owner@gone.example" };
 describe("a tenant", () => {
   let gateway: TestGateway;
   let acme: string;
+  let acmeOperator: string;
   let zenith: string;
   /** A key of a third tenant, with all scopes but platform. */
   let stranger: string;
@@ -44,6 +46,7 @@ describe("a tenant", () => {
       env: { ...generous, LEADS_ERASE_AGAIN_MS: "200" },
     });
     acme = (await gateway.key("acme", "ingest", "read")).secret;
+    acmeOperator = (await gateway.key("acme", "ingest", "read", "operate")).secret;
     zenith = (await gateway.key("zenith", "ingest", "read", "operate", "platform")).secret;
     stranger = (await gateway.key("other", "ingest", "read", "operate")).secret;
     passed = await throughAllStages(gateway, acme, lead);
@@ -118,11 +121,36 @@ describe("a tenant", () => {
       assert.equal((await outbox().first()).state, "unknown");
       await outbox().update({ state: "written" });
     },
+    async listReviews() {
+      const { id } = await askedAbout(gateway, acmeOperator);
+      assert.ok(!(await read(zenith, "/v1/reviews?limit=200")).text.includes(id));
+      assert.equal((await read(zenith, "/v1/reviews?tenant=acme")).status, 422);
+    },
+    async decideReview() {
+      const { id } = await askedAbout(gateway, acmeOperator);
+      assert.equal((await send(zenith, "POST", `/v1/reviews/${id}`, { decision: "merge" })).status, 404);
+      assert.equal(
+        (await send(zenith, "POST", `/v1/reviews/${id}`, { decision: "merge", tenant: "acme" })).status,
+        422,
+      );
+      assert.ok((await read(acmeOperator, "/v1/reviews?limit=200")).text.includes(id), "it is open still");
+    },
+    async unmergeLead() {
+      const { id, leads } = await askedAbout(gateway, acmeOperator);
+      const { body } = await send(acmeOperator, "POST", `/v1/reviews/${id}`, { decision: "merge" });
+      const loser = leads.find((side) => side.id !== body.winner)!;
+      assert.equal((await send(zenith, "POST", `/v1/leads/${loser.id}/unmerge`)).status, 404);
+      assert.equal((await send(acme, "GET", `/v1/leads/${loser.id}`)).body.status, "merged");
+    },
     async getBudget() {
       const order = { effectKey: "a-call-of-acmes", provider: "pagespeed", amountMicro: 1_000, essential: true };
       await gateway.broker.call("budget.reserve", { tenant: "acme", ...order });
       assert.notEqual((await read(acme, "/v1/budget")).text, (await read(zenith, "/v1/budget")).text);
       assert.equal((await read(zenith, "/v1/budget?tenant=acme")).status, 422);
+    },
+    async getLogs() {
+      // What is everybody's takes a platform key: a tenant's own sees none of it.
+      assert.equal((await read(acme, "/v1/logs")).status, 403);
     },
     async getMail() {
       await gateway.broker.call("mail.change", { tenant: "acme", dayLimit: 17 });

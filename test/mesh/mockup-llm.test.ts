@@ -170,6 +170,8 @@ describe("mock-ups by a language model", function () {
 
   it("wait while the model is down, burn no try, and hold up no lead of their batch that needs none", async () => {
     await using mesh = await start();
+    const said: string[] = [];
+    mesh.broker.getLocalService("mockup").logger.warn = (...words: unknown[]) => void said.push(words.join(" "));
     model.error = overloaded;
     // Too few to open the circuit, which would hold them for 15 s more.
     const dear = Array.from({ length: 2 }, () => given());
@@ -180,6 +182,7 @@ describe("mock-ups by a language model", function () {
     const state = await mesh.broker.call<any>("mockup.state");
     assert.deepEqual([state.state, state.stats.retry], ["working", 0]);
     assert.ok(state.stats.wait >= 2);
+    assert.deepEqual(said, ["mock-ups wait for the language model openai is down: it answers 529"]);
     model.error = null;
     // They come back every 5 s at first.
     await eventually("those arrive, too", () => arrived.size === 7, { withinMs: 60_000 });

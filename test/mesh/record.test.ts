@@ -87,19 +87,31 @@ describe("the record", function () {
       assert.equal((await row(lead)).name, "Later");
     });
 
-    it("leaves merged, discarded and erased leads as they are, but brings a merged one's fields up to date", async () => {
+    it("leaves merged and discarded leads as they are, but brings a merged one's fields up to date", async () => {
       const winner = randomUUID();
-      for (const state of ["merged", "discarded", "erased"]) {
+      for (const state of ["merged", "discarded"]) {
         const lead = aLead();
         await arrive(lead);
         await knex("leads")
           .where({ lead_id: lead.leadId })
           .update({ state, merged_into: state === "merged" ? winner : null });
+        if (state === "erased")
+          await knex("tombstones").insert({ tenant: lead.tenant, mark: lead.leadId, erasure_id: randomUUID() });
         const [answer] = await arrive({ ...lead, revision: lead.revision + 1, fields: { name: "New name" } });
         assert.equal(answer?.state, state);
         assert.equal(answer?.mergedInto, state === "merged" ? winner : null);
         assert.equal((await row(lead)).name, state === "merged" ? "New name" : lead.fields.name);
       }
+      await knex("tombstones").delete();
+    });
+
+    it("takes an erased lead in again once its tombstones are lifted, by a later telling alone", async () => {
+      const lead = aLead();
+      await arrive(lead);
+      await knex("leads").where({ lead_id: lead.leadId }).update({ state: "erased", name: "", fields: "{}" });
+      assert.equal((await arrive(lead))[0]?.state, "erased", "a late message is no later telling");
+      const [answer] = await arrive({ ...lead, revision: lead.revision + 1 });
+      assert.deepEqual([answer?.state, (await row(lead)).name], ["in_progress", lead.fields.name]);
     });
 
     it("hands over what a row had taken from merged leads when a later telling overwrites it", async () => {
@@ -217,7 +229,7 @@ describe("the record", function () {
     });
 
     it("never takes back a merge, a discard or an erasure", async () => {
-      for (const state of ["merged", "discarded", "erased"]) {
+      for (const state of ["merged", "discarded"]) {
         const lead = aLead();
         await arrive(lead);
         await knex("leads").where({ lead_id: lead.leadId }).update({ state });

@@ -36,7 +36,7 @@ export function readMetrics(text: string): {
 
 export async function scrape(url: string): Promise<ReturnType<typeof readMetrics>> {
   const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url} answers ${answer.status}`);
+  if (!answer.ok) throw new Error(`${url} answers ${answer.status}: ${await answer.text()}`);
   return readMetrics(await answer.text());
 }
 

@@ -44,16 +44,15 @@ export function homeDir(): string {
   return home;
 }
 
-/** A server of the test's own, to kill, freeze and start again: same port, same data. `await using` ends it. */
-export type OwnServer = Server & AsyncDisposable;
-
 /** Notes a process of ours: it ends with this run, however that ends. */
 export function guarded(pid: number): void {
   homeDir();
   guard!.stdin!.write(`${pid}\n`);
 }
 
-/** A server of any kind, of this test's own. */
+/** A server of the test's own, to kill, freeze and start again: same port, same data. `await using` ends it. */
+export type OwnServer = Server & AsyncDisposable;
+
 export async function own(kind: ServerKind): Promise<OwnServer> {
   const name = `${kind.name}-${randomBytes(4).toString("hex")}`;
   const server = new Server(kind, {
@@ -155,6 +154,7 @@ export async function testPlace(overrides: Record<string, string> = {}): Promise
     LEADS_DATABASE_URL: databaseUrl,
     LEADS_LOG_LEVEL: process.env.TEST_LOG ?? "fatal",
     LEADS_HTTP_PORT: "0",
+    LEADS_METRICS_CLUSTER_PORT: "0",
     ...overrides,
   });
   const untrack = trackLeak("a test place");

@@ -27,7 +27,19 @@ interface Compose {
 const text = readFileSync(join(folder, "compose.yaml"), "utf8");
 const compose = parse(text, { merge: true }) as Compose;
 const servers = ["nats", "postgres", "redis"];
-const containers = Object.entries(compose.services).filter(([name]) => ![...servers, "migrate"].includes(name));
+/** What watches the mesh, where it is asked for. */
+const observers = [
+  "prometheus",
+  "alertmanager",
+  "grafana",
+  "node-exporter",
+  "postgres-exporter",
+  "redis-exporter",
+  "nats-exporter",
+];
+const containers = Object.entries(compose.services).filter(
+  ([name]) => ![...servers, ...observers, "migrate"].includes(name),
+);
 
 describe("compose/compose.yaml", () => {
   it("is valid by the compose specification's JSON schema", () => {
@@ -47,6 +59,19 @@ describe("compose/compose.yaml", () => {
     const services = Object.fromEntries(serviceFiles().map(({ name, file }) => [name, [file.replaceAll("\\", "/")]]));
     const run = Object.fromEntries(containers.map(([name, { command }]) => [name, command]));
     assert.deepEqual(run, services);
+  });
+
+  it("starts what watches only where it is asked for, and shows it on this machine alone", () => {
+    for (const name of observers) {
+      const { profiles, ports = [] } = compose.services[name] as Container & { profiles?: string[]; ports?: string[] };
+      assert.deepEqual(profiles, ["observe"], name);
+      for (const port of ports) assert.match(port, /^127\.0\.0\.1:/, name);
+    }
+    const scraped = parse(readFileSync(join(folder, "prometheus", "prometheus.yml"), "utf8")) as {
+      scrape_configs: { static_configs?: { targets: string[] }[] }[];
+    };
+    const targets = scraped.scrape_configs.flatMap((job) => job.static_configs ?? []).flatMap((one) => one.targets);
+    for (const target of targets) assert.ok(compose.services[target.split(":")[0]!], `${target} is a container`);
   });
 
   it("starts no service before its servers are healthy and the tables are there", () => {

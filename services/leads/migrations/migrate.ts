@@ -5,6 +5,8 @@ import * as blocking from "./010-blocking.ts";
 import * as budget from "./020-budget.ts";
 import * as mail from "./030-mail.ts";
 import * as listings from "./040-listings.ts";
+import * as narrowKeys from "./050-narrow-keys.ts";
+import * as reviews from "./051-reviews.ts";
 import * as erasure from "./060-erasure.ts";
 import * as operate from "./070-operate.ts";
 
@@ -15,6 +17,8 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "020-budget": budget,
   "030-mail": mail,
   "040-listings": listings,
+  "050-narrow-keys": narrowKeys,
+  "051-reviews": reviews,
   "060-erasure": erasure,
   "070-operate": operate,
 };

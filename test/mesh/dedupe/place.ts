@@ -95,7 +95,7 @@ export async function rowOf(knex: Knex, leadId: string): Promise<Row> {
 /** All that a repeat must not change. */
 export async function contents(knex: Knex): Promise<unknown> {
   const leads = await knex("leads").orderBy("lead_id").select("*");
-  const keys = await knex("lead_keys").orderBy("value").select("*");
+  const keys = await knex("lead_keys").orderBy(["key", "lead_id"]).select("*");
   const merges = await knex("merges").orderBy("merge_id").select("*");
   return JSON.parse(JSON.stringify({ leads, keys, merges }));
 }

@@ -6,7 +6,7 @@ import type { Lead, PageSpeedFacts } from "../../../services/leads/lead.ts";
 import { eventually } from "../../support/eventually.ts";
 import { aLead } from "../../support/leads.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
-import type { Failure, HttpStub } from "../../support/providers/http-stub.ts";
+import type { HttpStub } from "../../support/providers/http-stub.ts";
 import { pagespeedKey, pagespeedStub } from "../../support/providers/pagespeed.ts";
 import { testPlace } from "../../support/servers.ts";
 import { acceptLive, quick, stage } from "../../support/stages.ts";
@@ -54,60 +54,6 @@ describe("PageSpeed", () => {
     await mesh.broker.cacher?.clean();
     assert.deepEqual(await facts(mesh, "https://joe.example/", "lead 1"), found);
     assert.equal(stub.served, 1);
-  });
-
-  it("says so without a key, and calls nobody", async () => {
-    await using stub = await pagespeedStub();
-    const env = envOf(stub, { LEADS_PAGESPEED_KEY: "" });
-    await using mesh = await startMesh({ flow, services: [stage("end"), budget, pagespeed], env });
-    await assert.rejects(facts(mesh, "https://joe.example/"), { type: "PROVIDER_OFF" });
-    assert.equal(stub.requests.length, 0);
-  });
-
-  for (const [failure, type, spent] of [
-    ["401", "OUTAGE", 0],
-    ["402", "PROVIDER_LATER", 0],
-    ["429", "PROVIDER_LATER", 0],
-    ["429 with Retry-After", "PROVIDER_LATER", 0],
-    ["500", "OUTAGE", 0],
-    // These may have been counted by the provider: booked as spent.
-    ["slow", "OUTAGE", 1_000],
-    ["cut", "OUTAGE", 1_000],
-    ["another shape", "OUTAGE", 1_000],
-    ["not JSON", "OUTAGE", 1_000],
-  ] as const satisfies [Failure, string, number][])
-    it(`takes "${failure}" for ${type}, books ${spent}, and is well when it is over`, async () => {
-      await using stub = await pagespeedStub();
-      const env = envOf(stub, { LEADS_PROVIDER_TIMEOUT_MS: "400" });
-      await using mesh = await startMesh({ flow, services: [stage("end"), budget, pagespeed], env });
-      stub.failure = failure;
-      const error = await facts(mesh, "https://joe.example/", "lead 1").then(
-        () => assert.fail("it answered"),
-        (e: unknown) => e as { type: string; message: string; data: { until?: number; dependency?: string } },
-      );
-      assert.equal(error.type, type);
-      assert.ok(!JSON.stringify([error.message, error.data]).includes(pagespeedKey), "the key is in no error");
-      assert.deepEqual(await today(mesh), { spent, reserved: 0, open: 0 });
-      stub.failure = "none";
-      if (type === "PROVIDER_LATER") {
-        const asked = stub.requests.length;
-        await assert.rejects(facts(mesh, "https://ann.example/"), { type: "PROVIDER_LATER" });
-        assert.equal(stub.requests.length, asked, "nobody calls before its time");
-        const waitMs = error.data.until! - Date.now();
-        const expected = { "429": 5_000, "429 with Retry-After": 120_000, "402": 3_600_000 }[failure as "429"];
-        assert.ok(waitMs > expected - 5_000 && waitMs <= expected, `${waitMs} ms`);
-      } else {
-        assert.equal(error.data.dependency, "pagespeed");
-        assert.equal((await facts(mesh, "https://joe.example/", "lead 1")).performance, 52);
-        assert.deepEqual(await today(mesh), { spent: spent + 1_000, reserved: 0, open: 0 });
-      }
-    });
-
-  it("is down, not wrong about the page, when the key is not valid", async () => {
-    await using stub = await pagespeedStub();
-    const env = envOf(stub, { LEADS_PAGESPEED_KEY: "AIzaOther" });
-    await using mesh = await startMesh({ flow, services: [stage("end"), budget, pagespeed], env });
-    await assert.rejects(facts(mesh, "https://joe.example/"), { type: "OUTAGE", message: /refuses the key/ });
   });
 
   it("will never answer for a page that Lighthouse cannot load, and says why", async () => {

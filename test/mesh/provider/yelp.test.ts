@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { isEnd, sortError } from "../../../services/yelp/read.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
-import type { Failure, HttpStub } from "../../support/providers/http-stub.ts";
-import { yelpKey, yelpStub } from "../../support/providers/yelp.ts";
+import type { HttpStub } from "../../support/providers/http-stub.ts";
+import { business, yelpKey, yelpStub } from "../../support/providers/yelp.ts";
 import { stage } from "../../support/stages.ts";
 import { leadsIn } from "../import/support.ts";
 
@@ -85,34 +85,6 @@ describe("listings of Yelp", () => {
     assert.equal(isEnd("VALIDATION_ERROR", 0), false, "a first page that is refused is a fault, not an end");
   });
 
-  it("are off without a key", async () => {
-    await using stub = await yelpStub();
-    await using mesh = await start(stub, { LEADS_YELP_KEY: "" });
-    await assert.rejects(page(mesh, null), { type: "PROVIDER_OFF" });
-  });
-
-  for (const [failure, type, cost] of [
-    ["401", "OUTAGE", 0],
-    ["402", "PROVIDER_LATER", 0],
-    ["429", "PROVIDER_LATER", 0],
-    ["429 with Retry-After", "PROVIDER_LATER", 0],
-    ["500", "OUTAGE", 0],
-    ["slow", "OUTAGE", 8_000],
-    ["cut", "OUTAGE", 8_000],
-    ["another shape", "OUTAGE", 8_000],
-    ["not JSON", "OUTAGE", 8_000],
-  ] as const satisfies [Failure, string, number][])
-    it(`take "${failure}" for ${type} and book ${cost}`, async () => {
-      await using stub = await yelpStub();
-      await using mesh = await start(stub, { LEADS_PROVIDER_TIMEOUT_MS: "400" });
-      stub.failure = failure;
-      await assert.rejects(page(mesh, null), { type });
-      assert.equal(await spent(mesh), cost);
-      stub.failure = "none";
-      if (type === "OUTAGE") assert.equal((await page(mesh, null)).rows.length, 45);
-      else await assert.rejects(page(mesh, null), { type: "PROVIDER_LATER" });
-    });
-
   it("wait till the reset that Yelp names when the day is used up, or midnight UTC", async () => {
     await using stub = await yelpStub();
     await using mesh = await start(stub);
@@ -140,7 +112,6 @@ describe("listings of Yelp", () => {
       listing: "search",
       zips: ["60601"],
       verticals: ["bakery"],
-      trust: "yelp",
     });
     const stats = async () => (await mesh.broker.call<any>("source.state")).stats;
     await eventually("it waits", async () => (await stats()).wait === 1);
@@ -153,5 +124,8 @@ describe("listings of Yelp", () => {
     assert.match(leads[0]!.sourceId!, /^yelp-60601-\d+$/);
     assert.equal((await stats()).retry, 0);
     assert.equal(await spent(mesh), 16_000);
+    const kept = await mesh.resources.databases.of("acme")("listing_raw").where({ tenant: "acme", source: "yelp" });
+    assert.equal(kept.length, 63);
+    assert.deepEqual(kept.find((row) => row.source_id === "yelp-60601-7")!.answer, business(7, "60601"));
   });
 });

@@ -20,7 +20,7 @@ interface Erasure {
 }
 
 describe("an erasure", function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it("goes on after kill -9 in the middle, and keeps those who shared an envelope with the person", async () => {
     await using place = await testPlace({ LEADS_ERASE_AGAIN_MS: "1000" });

@@ -112,9 +112,13 @@ describe("erasing a lead that is on its way", function () {
       const mark = `mark${randomUUID().slice(0, 8)}`;
       const lead = marked(mark);
       await send(lead);
+      const open = () =>
+        mesh.resources.databases.of("acme")("dead_letters").where({ lead_id: lead.leadId, state: "dead" });
+      if (where === "dead") await eventually("it is in the index", async () => (await open()).length === 1);
       await erase(lead);
       assert.deepEqual(await tracesOf(mesh, mark), []);
       await done(lead);
+      assert.deepEqual(await open(), []);
       await conserved(lead);
     });
 

@@ -26,7 +26,7 @@ describe("a trace in Zipkin", () => {
   let secret: string;
 
   before(async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     zipkin = await ownZipkin();
     if (!zipkin) {
       console.log("      skipped: there is no Zipkin");
@@ -102,8 +102,13 @@ describe("a trace in Zipkin", () => {
         `${stage} begins where its mailbox ends`,
       );
       const { waitedMs, workedMs } = lead.timeline[n];
-      assert.ok(Math.abs(mailbox.duration / 1_000 - waitedMs) < 5, `waiting: ${mailbox.duration} us, ${waitedMs} ms`);
-      assert.ok(handling.duration / 1_000 >= workedMs - 2, `working: ${handling.duration} us, ${workedMs} ms`);
+      // The record reckons from the stage's own step on, a little later than the batch begins.
+      const [waiting, working] = [mailbox.duration / 1_000, handling.duration / 1_000];
+      assert.ok(waiting <= waitedMs + 2, `waiting: ${waiting} ms, on record ${waitedMs}`);
+      assert.ok(
+        waiting + working >= waitedMs + workedMs - 3,
+        `in all: ${waiting} + ${working}, on record ${waitedMs} + ${workedMs}`,
+      );
       const { stage: inStage, tenant, lead: leadId, request, outcome } = handling.tags;
       assert.deepEqual(
         { inStage, tenant, leadId, request, outcome },

@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { text as textOf } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** Ways in which any provider can fail, whatever it is. */
 export type Failure =
@@ -31,17 +33,22 @@ export interface HttpStub extends AsyncDisposable {
   answers: { request: string; failure: Failure }[];
 }
 
-/** The provider's own words for failures that it has words for. */
-export type Words = Partial<Record<"401" | "402" | "429" | "500", object>>;
+/** JSON, plain text, or a picture. */
+type Body = object | string | Buffer;
+
+/** The provider's own words for failures that it has words for, with its own status where it has one of its own. */
+export type Words = Partial<Record<"401" | "402" | "429" | "500", object | readonly [status: number, body: Body]>>;
+
+export interface StubAnswer {
+  status: number;
+  body: unknown;
+  headers?: Record<string, string>;
+}
 
 /** A server on a free port that fails as told, and else answers by `answer` (which refuses what the real one would). */
 export async function httpStub(
   words: Words,
-  answer: (
-    url: URL,
-    request: IncomingMessage,
-    sent: string,
-  ) => { status: number; body: unknown; headers?: Record<string, string> },
+  answer: (url: URL, request: IncomingMessage, body: string) => StubAnswer,
 ): Promise<HttpStub> {
   const stub = {
     failure: "none" as Failure,
@@ -51,49 +58,51 @@ export async function httpStub(
     delayMs: 0,
     answers: [] as { request: string; failure: Failure }[],
   };
-  const json = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) =>
-    response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+  const send = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) => {
+    const [type, bytes] = encoded(body);
+    response.writeHead(status, { "content-type": type, ...headers }).end(bytes);
+  };
+  const told = (failure: keyof Words): [number, unknown] => {
+    const word = words[failure] ?? {};
+    return Array.isArray(word) ? [word[0], word[1]] : [Number(failure), word];
+  };
   const server = createServer(async (request, response) => {
     stub.requests.push(request.url!);
     stub.open++;
     response.once("close", () => stub.open--);
-    let sent = "";
-    for await (const part of request.setEncoding("utf8")) sent += part;
-    if (stub.delayMs === 0) reply(request, response, sent);
-    else setTimeout(() => reply(request, response, sent), stub.delayMs);
-  });
-  const reply = (request: IncomingMessage, response: ServerResponse, sent: string) => {
     const url = new URL(request.url!, "http://stub");
+    const sent = await textOf(request);
+    if (stub.delayMs > 0) await delay(stub.delayMs);
     stub.answers.push({ request: request.url!, failure: stub.failure });
     switch (stub.failure) {
       case "401":
       case "402":
       case "429":
       case "500":
-        return json(response, Number(stub.failure), words[stub.failure] ?? {});
+        return send(response, ...told(stub.failure));
       case "429 with Retry-After":
-        return json(response, 429, words["429"] ?? {}, { "retry-after": "120" });
+        return send(response, ...told("429"), { "retry-after": "120" });
       case "slow":
         return;
       case "cut": {
-        const whole = JSON.stringify(answer(url, request, sent).body);
-        response.writeHead(200, { "content-type": "application/json", "content-length": String(whole.length) });
-        response.write(whole.slice(0, whole.length / 2), () => response.destroy());
+        const [type, whole] = encoded(answer(url, request, sent).body);
+        response.writeHead(200, { "content-type": type, "content-length": String(whole.length) });
+        response.write(whole.subarray(0, whole.length / 2), () => response.destroy());
         return;
       }
       case "another shape":
-        return json(response, 200, { data: [{ score: "high" }] });
+        return send(response, 200, { data: [{ score: "high" }] });
       case "not JSON":
         return response.writeHead(200, { "content-type": "text/html" }).end("<html>maintenance</html>");
       case "none": {
         const { status, body, headers } = answer(url, request, sent);
         if (status === 200) stub.served++;
-        return json(response, status, body, headers);
+        return send(response, status, body, headers);
       }
       default:
         return stub.failure satisfies never;
     }
-  };
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return Object.assign(stub, {
@@ -104,4 +113,10 @@ export async function httpStub(
       await once(server, "close");
     },
   });
+}
+
+function encoded(body: unknown): [type: string, Buffer] {
+  if (Buffer.isBuffer(body)) return ["image/jpeg", body];
+  if (typeof body === "string") return ["text/plain", Buffer.from(body)];
+  return ["application/json", Buffer.from(JSON.stringify(body))];
 }

@@ -6,7 +6,7 @@ const member = (leadId: string, acceptedAt = 0, standing: Standing = "arrived"):
   acceptedAt,
   standing,
 });
-const link = (a: string, b: string, kind = "phone_name"): Link => ({ a, b, kind });
+const link = (a: string, b: string, kind = "phone_name", weight = 10): Link => ({ a, b, kinds: [kind], weight });
 
 describe("deciding who stays", () => {
   const pairs: [string, Member, Member][] = [
@@ -31,7 +31,7 @@ describe("deciding who stays", () => {
       link("y", "x"),
       link("x", "y", "source"),
     ];
-    const clusters = decide(members, links).map(({ winner, losers }) => ({
+    const clusters = decide(members, links).clusters.map(({ winner, losers }) => ({
       winner: winner.leadId,
       losers: losers.map(({ member: { leadId }, kinds }) => [leadId, kinds]),
     }));
@@ -53,7 +53,7 @@ describe("deciding who stays", () => {
     const links = Array.from({ length: 45 }, (_, n) => link(`m${(n * 17) % 60}`, `m${(n * 29 + 5) % 60}`));
     const shape = (m: Member[], l: Link[]) =>
       decide(m, l)
-        .map(({ winner, losers }) => [winner.leadId, ...losers.map((x) => x.member.leadId)].join(" "))
+        .clusters.map(({ winner, losers }) => [winner.leadId, ...losers.map((x) => x.member.leadId)].join(" "))
         .sort();
     const expected = shape(members, links);
     assert.ok(expected.length > 1);
@@ -61,16 +61,37 @@ describe("deciding who stays", () => {
     assert.deepEqual(
       shape(
         members,
-        links.map(({ a, b, kind }) => link(b, a, kind)),
+        links.map(({ a, b }) => link(b, a)),
       ),
       expected,
     );
   });
 
+  it("keeps apart what a person has, however others tie it, and lets a lead go with the one it resembles more", () => {
+    const members = ["a", "b", "c", "d"].map((id, n) => member(id, n));
+    const links = [link("a", "c", "x", 10), link("b", "c", "x", 12), link("c", "d", "x", 11), link("a", "d", "x", 9)];
+    const apart = [["b", "a"]] as const;
+    for (const order of [links, links.toReversed()]) {
+      const { clusters, refused } = decide(members, order, apart);
+      assert.deepEqual(
+        clusters.map(({ winner, losers }) => [winner.leadId, ...losers.map((x) => x.member.leadId)]),
+        [["b", "c", "d"]],
+      );
+      assert.deepEqual(
+        refused.map(({ a, b }) => [a, b]),
+        [
+          ["a", "c"],
+          ["a", "d"],
+        ],
+      );
+    }
+    assert.equal(decide(members, links, []).clusters[0]!.losers.length, 3);
+  });
+
   it("stays fast on a chain of 100,000 links", () => {
     const members = Array.from({ length: 100_001 }, (_, n) => member(`${n}`, n));
     const links = Array.from({ length: 100_000 }, (_, n) => link(`${n + 1}`, `${n}`));
-    const [cluster, ...others] = decide(members, links);
+    const [cluster, ...others] = decide(members, links).clusters;
     assert.deepEqual([cluster!.winner.leadId, cluster!.losers.length, others.length], ["0", 100_000, 0]);
   }).timeout(5_000);
 });

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { retryAfterMs, sortStatus } from "../../../mixins/provider/answer.ts";
+import { retryAfterMs, sortAnswer } from "../../../mixins/provider/answer.ts";
 import { sortGoogle } from "../../../mixins/provider/google.ts";
 import { factsOf, query, sortError } from "../../../services/pagespeed/read.ts";
 import { measurement } from "../../support/providers/pagespeed.ts";
 
 const now = Date.UTC(2026, 10, 23, 12);
 const sorted = (status: number, headers: Record<string, string> = {}) => {
-  const { kind, ...more } = sortStatus({ status, headers: new Headers(headers) }, now) as {
+  const { kind, ...more } = sortAnswer({ status, headers: new Headers(headers) }, null, now) as {
     kind: string;
     waitMs?: number | null;
   };

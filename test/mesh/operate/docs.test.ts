@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { onPath } from "../../../bin/stack/tools.ts";
+import { pauseStage } from "../../../mixins/control.ts";
+import { bury } from "../../support/dead-letters.ts";
+import { operators, startGateway, type TestGateway } from "../../support/gateway.ts";
+import { aLead, passed } from "../../support/leads.ts";
+
+const run = promisify(execFile);
+const page = readFileSync(join(import.meta.dirname, "../../../docs/operate.md"), "utf8");
+const commands = (kind: string) =>
+  [...page.matchAll(new RegExp(`\`\`\`sh ${kind}\n([\\s\\S]*?)\`\`\``, "g"))].flatMap(([, block]) =>
+    block!.split("\n").filter((line) => line !== ""),
+  );
+
+describe("docs/operate.md", function () {
+  this.timeout(60_000);
+
+  let gateway: TestGateway;
+  let env: Record<string, string>;
+  before(async () => {
+    gateway = await startGateway({ services: ["services/leads/leads.service.ts", ...operators] });
+    const { secret } = await gateway.key("acme", "read", "operate", "platform");
+    const leads = [1, 2].map(() => passed(aLead(), "enrich", "dedupe"));
+    await bury(gateway, leads, { stage: "mockup" });
+    await pauseStage(gateway.nats, gateway.names, "score", { by: "a test", reason: "to be seen", at: Date.now() });
+    const letters = await gateway.broker.call<any, object>("dead-letters.list", { tenant: "acme" });
+    const PATH = process.env["PATH"]!;
+    env = { PATH, API: gateway.url, KEY: secret, LEAD: leads[0]!.leadId, LETTER: letters.items[0].id };
+  });
+  after(() => gateway?.[Symbol.asyncDispose]());
+
+  it("shows requests that are answered", async function () {
+    if (!onPath("curl")) {
+      console.log("# skipped: there is no curl on PATH");
+      return this.skip();
+    }
+    const lines = commands("api");
+    assert.ok(lines.length > 10);
+    for (const line of lines) {
+      const { stdout } = await run("sh", ["-c", line], { env });
+      assert.doesNotMatch(stdout, /urn:leadfactory:error/, line);
+      assert.ok(JSON.parse(stdout), line);
+    }
+  });
+
+  it("shows commands of the nats CLI that work on a mesh's server", async function () {
+    if (!onPath("nats")) {
+      console.log("# skipped: there is no nats CLI on PATH");
+      return this.skip();
+    }
+    // Those before it have been redriven.
+    await bury(gateway, [passed(aLead(), "enrich", "dedupe")], { stage: "mockup" });
+    const lines = commands("nats");
+    assert.ok(lines.length > 5);
+    const { natsUrl, prefix } = gateway.settings;
+    for (const line of lines) {
+      const own = line.replaceAll(/\bleads([-.])/g, `${prefix}$1`);
+      const { stdout } = await run("sh", ["-c", own], { env: { ...env, NATS_URL: natsUrl, HOME: "/nonexistent" } });
+      assert.ok(stdout.trim() !== "", line);
+    }
+  });
+});

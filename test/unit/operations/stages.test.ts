@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import {
+  heard,
+  type Instance,
+  type Lane,
+  type News,
+  stagesOf,
+  standstill,
+} from "../../../services/operations/stages.ts";
+import { whyOf } from "../../../services/operations/why.ts";
+
+const now = 1_770_000_000_000;
+const lane = (given: Partial<Lane> = {}): Lane => ({
+  stage: "score",
+  lane: "live",
+  ready: 0,
+  unacknowledged: 0,
+  parked: 0,
+  about: false,
+  oldestMs: null,
+  redelivered: 0,
+  delivered: 0,
+  paused: null,
+  ...given,
+});
+const news = (given: Partial<News> = {}): News => ({
+  stage: "score",
+  nodeID: "a",
+  state: "working",
+  outage: null,
+  inHand: 0,
+  stats: { forward: 0, complete: 0, merge: 0, reject: 0 },
+  at: now,
+  ...given,
+});
+const instance = (given: Partial<News> = {}, heardAt = now): Instance => ({
+  news: news(given),
+  heardAt,
+  since: heardAt,
+  rate: null,
+});
+const outage = { dependency: "postgres", since: now - 9_000, message: "postgres is down" };
+const stageOf = (lanes: Lane[], instances: Instance[], stillSince?: number) =>
+  stagesOf(["score"], lanes, instances, new Map(stillSince ? [["score", stillSince]] : []), 10_000, now)[0]!;
+
+describe("how a stage is", () => {
+  it("is as its best instance is, and a pause goes before all", () => {
+    const waits = instance({ nodeID: "b", state: "outage", outage });
+    assert.equal(stageOf([lane()], [instance(), waits]).state, "working");
+    const down = stageOf([lane()], [waits]);
+    assert.deepEqual([down.state, down.since, down.why], ["outage", outage.since, "postgres is down"]);
+    const paused = { by: "key 1", reason: "rules", at: now - 5 };
+    const still = stageOf([lane({ paused, ready: 9 })], [instance()], now - 60_000);
+    assert.deepEqual([still.state, still.by, still.why], ["paused", "key 1", "rules"]);
+    assert.equal(stageOf([lane()], [instance({ state: "draining" })]).state, "draining");
+  });
+
+  it("is absent when nobody has told of it for 15 s", () => {
+    assert.equal(stageOf([lane()], [instance({}, now - 15_001)]).state, "absent");
+    assert.equal(stageOf([lane()], [instance({}, now - 14_000)]).state, "working");
+  });
+
+  it("is silent when leads wait, none is in hand and none is given, for as long as the watchdog waits", () => {
+    let state = standstill(undefined, lane({ ready: 5, delivered: 7 }), now - 30_000);
+    state = standstill(state, lane({ ready: 6, delivered: 7 }), now - 20_000);
+    assert.equal(state.since, now - 30_000);
+    assert.equal(stageOf([lane({ ready: 6 })], [instance()], state.since!).state, "silent");
+    assert.equal(standstill(state, lane({ ready: 5, delivered: 8 }), now).since, now, "one was given");
+    assert.equal(
+      standstill(state, lane({ ready: 5, delivered: 7, unacknowledged: 1 }), now).since,
+      null,
+      "one is in hand",
+    );
+    assert.equal(standstill(state, lane({ delivered: 7 }), now).since, null, "it is empty");
+  });
+
+  it("has a rate from what its instances finished, and a time to drain by it", () => {
+    const first = heard(undefined, news({ at: now - 5_000 }), now - 5_000);
+    const stats = { forward: 90, complete: 5, merge: 4, reject: 1 };
+    const second = heard(first, news({ at: now, stats }), now);
+    assert.equal(second.rate, 20);
+    const stage = stageOf([lane({ ready: 150, unacknowledged: 50, parked: 7 })], [second]);
+    assert.deepEqual([stage.rate, stage.backlog, stage.parked, stage.drainSeconds], [20, 200, 7, 10]);
+    assert.equal(stageOf([lane({ ready: 1 })], [instance()]).drainSeconds, null);
+    // A change that is told a moment later neither makes a rate nor loses the leads for the next one.
+    const quick = heard(second, news({ at: now + 10, state: "paused", stats: { ...stats, forward: 91 } }), now + 10);
+    assert.deepEqual([quick.rate, quick.news.stats.forward, quick.since], [20, 90, now + 10]);
+  });
+});
+
+describe("why a lead is where it is", () => {
+  const facts = { id: "l", tenant: "acme", sightings: [], incomplete: false };
+  const letter = { id: "1-a", stage: "score", diedAt: now, error: { type: "TypeError", message: "m" } };
+  const sighting = { place: "mailbox" as const, stage: "score", lane: "live", since: now, before: 3 };
+  const stage = { name: "score", state: "working", unacknowledged: 2, instances: 1 };
+
+  it("is told by what is on its way before what the record has heard", () => {
+    const dead = { ...facts, lead: { state: "dead", reason: "redriven" }, letter };
+    assert.equal(whyOf(dead, []).where, "dead");
+    assert.equal(whyOf({ ...dead, sightings: [sighting] }, [stage]).where, "mailbox");
+    assert.equal(whyOf({ ...dead, lead: { state: "completed" } }, []).where, "ended");
+  });
+
+  it("names what it waits for", () => {
+    const waitsFor = (state: string) => whyOf({ ...facts, sightings: [sighting] }, [{ ...stage, state }]).waitsFor;
+    assert.deepEqual(["working", "paused", "outage", "silent", "absent"].map(waitsFor), [
+      "its turn",
+      "a pause to end",
+      "an outage to end",
+      "an instance",
+      "an instance",
+    ]);
+    assert.equal(
+      whyOf({ ...facts, sightings: [{ ...sighting, place: "intake", stage: null }] }, []).waitsFor,
+      "admission",
+    );
+    const parked = { ...sighting, place: "parked" as const, until: now + 5_000, tries: 2, error: letter.error };
+    assert.match(
+      whyOf({ ...facts, sightings: [parked] }, []).text,
+      /until .* after 2 failed tries, the last with TypeError: m/,
+    );
+  });
+
+  it("says so when it could not be found", () => {
+    assert.match(whyOf({ ...facts, lead: { state: "in_progress" } }, []).text, /npm run audit/);
+    assert.match(
+      whyOf({ ...facts, lead: { state: "in_progress" }, incomplete: true }, []).text,
+      /could be read in time/,
+    );
+  });
+});
