@@ -38,6 +38,8 @@ export type Names = ReturnType<typeof namesFor>;
 export function namesFor(prefix: string) {
   return {
     prefix,
+    /** Subject on which a node says that its connection was away: answers of it may be lost. */
+    reconnected: `${prefix}.node.reconnected`,
     /** What the name of every stream begins with. */
     streams: `${prefix}-`,
     /** A stage's mailbox: one stream, one subject and one durable consumer a lane. */

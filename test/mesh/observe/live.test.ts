@@ -91,7 +91,13 @@ describe("a live Prometheus on a live mesh under load", function () {
     load = { gateway, secret, pagespeed, box, eventSecret };
     const dir = join(root, ".stack");
     const exporters: Record<string, string> = {};
-    const observed = { dir, settings: gateway.settings, adminUrl: (await servers()).databaseUrl, running: new Map() };
+    const observed = {
+      dir,
+      settings: gateway.settings,
+      adminUrl: (await servers()).databaseUrl,
+      running: new Map(),
+      log: console.log,
+    };
     for (const [name, job] of Object.entries(exporterJobs)) {
       const kind = await observers.find((observer) => observer.name === name)!.server(observed);
       exporters[job] = new URL(cleanup.use(await own(kind)).url).host;
