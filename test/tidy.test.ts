@@ -56,6 +56,7 @@ const hands = new Set([
   "services/leads/reader.ts",
   "services/leads/record.ts",
   "services/leads/recorder.ts",
+  "services/leads/reindex.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
   "services/operations/streams.ts",
