@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { endToEndMs } from "./pipeline/ended.sql.ts";
+import { percentile } from "./pipeline/percentile.ts";
 import { freshLeads, type RealMesh, startRealMesh } from "./pipeline/real-mesh.ts";
 import { atLeast, atMost, type Bench, figure } from "./row.ts";
 
@@ -54,8 +55,4 @@ async function importRate(mesh: RealMesh, seed: string, count: number): Promise<
   await mesh.importLeads(leads);
   await mesh.ended(seed, count);
   return count / ((performance.now() - since) / 1_000);
-}
-
-function percentile(ascending: readonly number[], share: number): number {
-  return ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * share))]!;
 }

@@ -20,7 +20,7 @@ import { countEnded } from "./ended.sql.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** All real services in this process, fetching off, on durable servers of its own. */
+/** All real services in this process, on durable servers of its own. */
 export interface RealMesh extends AsyncDisposable {
   edge: Acceptor;
   knex: Knex;
@@ -30,7 +30,8 @@ export interface RealMesh extends AsyncDisposable {
   ended(tenant: string, count: number): Promise<void>;
 }
 
-export async function startRealMesh(): Promise<RealMesh> {
+/** `env` are settings by their `LEADS_` names; fetching is off where they say nothing of it. */
+export async function startRealMesh(env: Record<string, string> = {}): Promise<RealMesh> {
   const servers = new AsyncDisposableStack();
   const nats = servers.use(await ownNats());
   const redis = servers.use(await ownRedis());
@@ -45,6 +46,7 @@ export async function startRealMesh(): Promise<RealMesh> {
     LEADS_REDIS_URL: redis?.url ?? "",
     LEADS_LOG_LEVEL: "error",
     LEADS_HTTP_PORT: "0",
+    ...env,
   });
   const broker = new ServiceBroker(brokerOptions(settings));
   for (const file of globSync("services/**/*.service.ts", { cwd: root }))
@@ -60,6 +62,8 @@ export async function startRealMesh(): Promise<RealMesh> {
       let writer: ReturnType<Acceptor["bulk"]> | undefined;
       for (const lead of leads) {
         writer ??= edge.bulk({ tenant: lead.tenant, requestId: randomBytes(16).toString("hex"), traceparent: "" });
+        // Its time counts from here.
+        lead.revision = Date.now();
         await writer.write(lead);
       }
       await writer?.end();

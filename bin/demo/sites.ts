@@ -43,14 +43,16 @@ export const accentedName = "Café Müller";
 
 let bomb: Buffer | undefined;
 
-export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000 } = {}): Promise<Sites> {
+/** Starts it. Each request is answered `delayMs` late. */
+export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000, delayMs = 0 } = {}): Promise<Sites> {
   const requests = new Map<string, number>();
   const pages = new Map<string, Buffer>();
   const server = createServer((request, response) => {
     const host = (request.headers.host ?? "").toLowerCase().replace(/:\d+$/, "");
     requests.set(host, (requests.get(host) ?? 0) + 1);
     response.on("error", () => {});
-    play(request, response, host);
+    if (delayMs > 0) setTimeout(() => play(request, response, host), delayMs);
+    else play(request, response, host);
   });
 
   function page(host: string): Buffer {
