@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -16,7 +16,7 @@ import type { RawLead } from "../../services/intake/raw.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
-import { countEnded } from "./ended.sql.ts";
+import { importLeads, untilEnded } from "./take.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -58,25 +58,8 @@ export async function startRealMesh(env: Record<string, string> = {}): Promise<R
   return {
     edge,
     knex,
-    async importLeads(leads) {
-      let writer: ReturnType<Acceptor["bulk"]> | undefined;
-      for (const lead of leads) {
-        writer ??= edge.bulk({ tenant: lead.tenant, requestId: randomBytes(16).toString("hex"), traceparent: "" });
-        // Its time counts from here.
-        lead.revision = Date.now();
-        await writer.write(lead);
-      }
-      await writer?.end();
-    },
-    async ended(tenant, count) {
-      const since = performance.now();
-      const first = await countEnded(knex, tenant);
-      for (let ended = first; ended < count; ended = await countEnded(knex, tenant)) {
-        // A count costs the database tens of milliseconds: the farther the end, the seldomer.
-        const leftMs = ((count - ended) * (performance.now() - since)) / Math.max(1, ended - first);
-        await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, Math.max(50, leftMs / 3))));
-      }
-    },
+    importLeads: (leads) => importLeads(edge, leads),
+    ended: (tenant, count) => untilEnded(knex, tenant, count),
     [Symbol.asyncDispose]: () => servers.disposeAsync(),
   };
 }

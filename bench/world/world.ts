@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 /** The outside world, and the settings that lead the mesh to it. */
 export interface World extends AsyncDisposable {
   env: Record<string, string>;
+  pid: number;
 }
 
 /** Starts web sites and PageSpeed in a process of their own, each answer `delayMs` late. */
@@ -16,6 +17,7 @@ export async function startWorld(delayMs = 0): Promise<World> {
   const [line] = (await once(createInterface(child.stdout), "line")) as [string];
   const urls = JSON.parse(line) as { sites: string; pagespeed: string };
   return {
+    pid: child.pid!,
     env: {
       LEADS_FETCH: "generator",
       LEADS_GENERATOR_URL: urls.sites,
