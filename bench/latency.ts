@@ -80,7 +80,7 @@ async function measured(delayMs: number, generator: LoadGenerator, { short, log 
       "leads/min",
       (least ?? last).perMinute,
     ),
-    ...(await recovery(name, place, first, (least ?? last).perMinute, { load, short })),
+    ...(await recovery(name, first, (least ?? last).perMinute, { load, short })),
     ...(await conservation(name, place, () => sent)),
   ];
 }
@@ -113,7 +113,6 @@ function goals(name: (text: string) => string, first: Step, held: Step | undefin
 /** Twice what broke it, for a minute; then once, until the figures are as they were. */
 async function recovery(
   name: (text: string) => string,
-  place: Place,
   first: Step,
   breaking: number,
   { load, short }: { load(perMinute: number, seconds: number): Promise<Step>; short: boolean },

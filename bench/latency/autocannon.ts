@@ -74,5 +74,6 @@ async function sendGroup(
     },
   );
   // Of a timeout it tells as an error, too.
-  result.sent += (await ended.promise).errors;
+  const { errors } = await ended.promise;
+  result.sent += errors;
 }
