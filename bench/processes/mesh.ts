@@ -13,7 +13,7 @@ import { type Audit, audit } from "../../services/leads/audit.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { type NodeProcess, startNode } from "../../test/support/node-process.ts";
-import { type OwnServer, ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
+import { endWithRun, type OwnServer, ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
 import { importLeads, untilEnded } from "../pipeline/take.ts";
 
 /** What one process of the mesh runs, as {@link nodesOf} says it. */
@@ -74,6 +74,7 @@ export async function startProcessMesh({
   const running = new Map<string, NodeProcess>();
   const start = ({ name, files }: MeshProcess) => {
     const node = startNode(settings, files);
+    endWithRun(node.process.pid!);
     running.set(name, node);
     node.process.once("exit", () => running.delete(name));
     return node;
