@@ -1,12 +1,7 @@
 import { againstPeers } from "./chain/against-peers.ts";
+import { chain } from "./chain/chain.ts";
 import { compare } from "./chain/compare.ts";
 import type { Bench } from "./row.ts";
-
-const chain = {
-  stages: ["one", "two", "three", "four", "five"],
-  /** After the second and the last. */
-  checkpoints: new Set([1, 4]),
-};
 
 /**
  * Five stages that do nothing, two checkpoints in PostgreSQL: what the mesh itself costs beside the bare client, and how it

@@ -1,5 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { endToEndMs } from "./pipeline/ended.sql.ts";
+import { liveTimes } from "./lanes/live-times.ts";
+import { countEnded } from "./pipeline/ended.sql.ts";
+import { percentile } from "./pipeline/percentile.ts";
 import { freshLeads, type RealMesh, startRealMesh } from "./pipeline/real-mesh.ts";
 import { atLeast, atMost, type Bench, figure } from "./row.ts";
 
@@ -7,20 +8,21 @@ import { atLeast, atMost, type Bench, figure } from "./row.ts";
  * Invariant 10 in figures: live leads, and the import of a small tenant, alone and behind a large tenant's import. A live
  * lead's time is from its acceptance to the last stage's verdict.
  */
-export const run: Bench = async ({ short, log }) => {
+export const run: Bench = async ({ short, leads: backlog = short ? 60_000 : 1_000_000, log }) => {
   await using mesh = await startRealMesh();
-  const backlog = short ? 60_000 : 1_000_000;
   const live = short ? 100 : 400;
   const small = short ? 5_000 : 20_000;
   await mesh.importLeads(freshLeads("warm", 2_000, "warm"));
   await mesh.ended("warm", 2_000);
 
-  const idle = await liveTimes(mesh, "idle", live);
+  const idle = await liveTimes(mesh, { tenant: "small", seed: "idle", count: live });
   const alone = await importRate(mesh, "alone", small);
   log(`${backlog} leads of another tenant are put into the intake`);
   await mesh.importLeads(freshLeads("large", backlog, "large"));
-  const behind = await liveTimes(mesh, "behind", live);
+  const behind = await liveTimes(mesh, { tenant: "small", seed: "behind", count: live });
   const beside = await importRate(mesh, "beside", small);
+  const left = backlog - (await countEnded(mesh.knex, "large"));
+  if (left <= 0) throw new Error("the large import ended before all was measured: give it more --leads");
   return [
     figure("lanes", "live lead, idle, p50", "ms", percentile(idle, 0.5)),
     figure("lanes", "live lead, idle, p95", "ms", percentile(idle, 0.95)),
@@ -30,23 +32,9 @@ export const run: Bench = async ({ short, log }) => {
     figure("lanes", "a small import alone", "leads/s", alone),
     figure("lanes", "a small import behind the large one", "leads/s", beside),
     atLeast("lanes", "small import, behind / alone", "ratio", beside / alone, 0.5),
+    figure("lanes", "of the large import not ended by then", "leads", left),
   ];
 };
-
-/** Sends live leads at 20 a second; answers how long each took, ascending. */
-async function liveTimes(mesh: RealMesh, seed: string, count: number): Promise<number[]> {
-  const tenant = "small";
-  for (const lead of freshLeads(tenant, count, seed)) {
-    lead.revision = Date.now();
-    await mesh.edge.one(lead, { tenant, requestId: randomBytes(16).toString("hex"), traceparent: "" });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  for (;;) {
-    const times = await endToEndMs(mesh.knex, tenant, seed);
-    if (times.length === count) return times;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
 
 async function importRate(mesh: RealMesh, seed: string, count: number): Promise<number> {
   const leads = [...freshLeads(seed, count, seed)];
@@ -54,8 +42,4 @@ async function importRate(mesh: RealMesh, seed: string, count: number): Promise<
   await mesh.importLeads(leads);
   await mesh.ended(seed, count);
   return count / ((performance.now() - since) / 1_000);
-}
-
-function percentile(ascending: readonly number[], share: number): number {
-  return ascending[Math.min(ascending.length - 1, Math.floor(ascending.length * share))]!;
 }

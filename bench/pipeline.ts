@@ -1,21 +1,68 @@
-import { freshLeads, startRealMesh } from "./pipeline/real-mesh.ts";
-import { type Bench, figure } from "./row.ts";
+import { chain } from "./chain/chain.ts";
+import { meshRate } from "./chain/mesh-rate.ts";
+import { endToEndMs } from "./pipeline/ended.sql.ts";
+import { percentile } from "./pipeline/percentile.ts";
+import { freshLeads, type RealMesh, startRealMesh } from "./pipeline/real-mesh.ts";
+import { atLeast, type Bench, figure, type Row } from "./row.ts";
+import { startWorld } from "./world/world.ts";
+
+const tenant = "bench";
+const warmUp = 2_000;
 
 /**
- * All real stages with fetching off, in one process, an import on the bulk lane: from the first lead accepted to the last
- * one ended in the record. Load generator, servers and mesh share the machine.
+ * All real stages in one process, an import on the bulk lane: from the first lead accepted to the last one ended in the
+ * record. Load generator, servers, web sites, PageSpeed and mesh share the machine. With fetching off, and with the web
+ * site of each lead (20 kB, a host each) fetched, read and fingerprinted, and measured by PageSpeed.
  */
 export const run: Bench = async ({ short, log }) => {
-  await using mesh = await startRealMesh();
   const count = short ? 10_000 : 40_000;
-  const warmUp = 2_000;
-  await mesh.importLeads(freshLeads("bench", warmUp, "first"));
-  await mesh.ended("bench", warmUp);
-  const leads = [...freshLeads("bench", count, "then")];
+  const off = await measured("fetching off", {}, count, log);
+  const chainRate = await meshRate(chain, { perEnvelope: 50, count });
+  log(`chain: ${Math.round(chainRate)} leads/s`);
+  await using world = await startWorld();
+  const fetched = await measured("each site fetched and measured", world.env, count / 4, log);
+  return [
+    ...off.rows,
+    atLeast("pipeline", "all stages, fetching off, goal", "leads/s", off.rate, 5_000),
+    atLeast("pipeline", "all stages, fetching off / chain", "ratio", off.rate / chainRate, 0.6),
+    ...fetched.rows,
+    atLeast("pipeline", "all stages, each site fetched and measured, goal", "leads/s", fetched.rate, 1_000),
+  ];
+};
+
+async function measured(
+  what: string,
+  env: Record<string, string>,
+  count: number,
+  log: (line: string) => void,
+): Promise<{ rate: number; rows: Row[] }> {
+  await using mesh = await startRealMesh(env);
+  await mesh.importLeads(withSites("first", warmUp));
+  await mesh.ended(tenant, warmUp);
+  const leads = [...withSites("then", count)];
   const since = performance.now();
   await mesh.importLeads(leads);
-  await mesh.ended("bench", warmUp + count);
+  await mesh.ended(tenant, warmUp + count);
   const rate = count / ((performance.now() - since) / 1_000);
-  log(`${count} leads at ${Math.round(rate)} leads/s`);
-  return [figure("pipeline", "all stages, fetching off", "leads/s", rate)];
-};
+  log(`${what}: ${count} leads at ${Math.round(rate)} leads/s`);
+  return { rate, rows: [figure("pipeline", `all stages, ${what}`, "leads/s", rate), ...(await endToEnd(mesh, what))] };
+}
+
+/** How long the import's leads took, from acceptance: an import's leads wait for those before them. */
+async function endToEnd(mesh: RealMesh, what: string): Promise<Row[]> {
+  const times = await endToEndMs(mesh.knex, tenant, "then");
+  const mean = times.reduce((sum, ms) => sum + ms, 0) / times.length;
+  const row = (name: string, ms: number) => figure("pipeline", `end to end, ${what}, ${name}`, "ms", ms);
+  return [row("average", mean), ...[0.5, 0.95, 0.99].map((share) => row(`p${share * 100}`, percentile(times, share)))];
+}
+
+/** Leads each with a web site of its own host: one in two of them dated, one in two modern. */
+function* withSites(seed: string, count: number) {
+  let n = 0;
+  for (const lead of freshLeads(tenant, count, seed)) {
+    const host = `${n % 2 === 0 ? "modern" : "dated"}-${seed}-${n}.example`;
+    n++;
+    lead.fields = { ...lead.fields, website: `http://${host}/`, domain: host };
+    yield lead;
+  }
+}

@@ -11,6 +11,8 @@ export interface Row {
 export interface BenchOptions {
   /** Short runs, for CI: a tenth of the work, one repetition. */
   short: boolean;
+  /** Leads in the record of `growth`, through `memory`, or behind which `lanes` looks; undefined: as the bench has it. */
+  leads?: number;
   log(line: string): void;
 }
 

@@ -1,10 +1,10 @@
-import { loadSettings } from "../../config/settings.ts";
 import { openDatabase } from "../../mixins/knex.ts";
 import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
 import { aLead } from "../load.ts";
 import { atLeast, type BenchOptions, figure, median, type Row } from "../row.ts";
 import { createTable, truncate, upsert } from "./checkpoint.sql.ts";
-import { type Comparison, meshChain } from "./compare.ts";
+import type { Comparison } from "./compare.ts";
+import { meshRateAt } from "./mesh-rate.ts";
 import { gathering, loadPeer, type PeerName, peerNames } from "./peer.ts";
 
 type Chain = Pick<Comparison, "stages" | "checkpoints">;
@@ -44,20 +44,9 @@ export async function againstPeers({ stages, checkpoints }: Chain, { short, log 
   const scale = short ? 4 : 1;
   let serial = 0;
 
-  const mesh = async (perEnvelope: number, count: number) => {
-    await truncate(knex);
-    const settings = loadSettings({
-      LEADS_PREFIX: `p${serial++}`,
-      LEADS_NATS_URL: nats.url,
-      LEADS_DATABASE_URL: postgres.url,
-      LEADS_LOG_LEVEL: "error",
-      LEADS_MAILBOX_ENVELOPES: "1000000",
-    });
-    const shape = { batchLeads: 250, perEnvelope, concurrency: 2 };
-    const plan = { settings, shape, count, stages, checkpoints };
-    const { tookMs } = await meshChain(plan, (batch, step) => upsert(knex, batch, step));
-    return count / (tookMs / 1_000);
-  };
+  const place = { natsUrl: nats.url, databaseUrl: postgres.url, knex };
+  const mesh = (perEnvelope: number, count: number) =>
+    meshRateAt(place, { stages, checkpoints }, { perEnvelope, count });
   const peer = async (name: PeerName, perJob: number, concurrency: number, count: number) => {
     await truncate(knex);
     const run = await loadPeer(name);

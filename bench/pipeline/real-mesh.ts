@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -16,11 +16,11 @@ import type { RawLead } from "../../services/intake/raw.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
-import { countEnded } from "./ended.sql.ts";
+import { importLeads, untilEnded } from "./take.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** All real services in this process, fetching off, on durable servers of its own. */
+/** All real services in this process, on durable servers of its own. */
 export interface RealMesh extends AsyncDisposable {
   edge: Acceptor;
   knex: Knex;
@@ -30,7 +30,8 @@ export interface RealMesh extends AsyncDisposable {
   ended(tenant: string, count: number): Promise<void>;
 }
 
-export async function startRealMesh(): Promise<RealMesh> {
+/** `env` are settings by their `LEADS_` names; fetching is off where they say nothing of it. */
+export async function startRealMesh(env: Record<string, string> = {}): Promise<RealMesh> {
   const servers = new AsyncDisposableStack();
   const nats = servers.use(await ownNats());
   const redis = servers.use(await ownRedis());
@@ -45,6 +46,7 @@ export async function startRealMesh(): Promise<RealMesh> {
     LEADS_REDIS_URL: redis?.url ?? "",
     LEADS_LOG_LEVEL: "error",
     LEADS_HTTP_PORT: "0",
+    ...env,
   });
   const broker = new ServiceBroker(brokerOptions(settings));
   for (const file of globSync("services/**/*.service.ts", { cwd: root }))
@@ -56,23 +58,8 @@ export async function startRealMesh(): Promise<RealMesh> {
   return {
     edge,
     knex,
-    async importLeads(leads) {
-      let writer: ReturnType<Acceptor["bulk"]> | undefined;
-      for (const lead of leads) {
-        writer ??= edge.bulk({ tenant: lead.tenant, requestId: randomBytes(16).toString("hex"), traceparent: "" });
-        await writer.write(lead);
-      }
-      await writer?.end();
-    },
-    async ended(tenant, count) {
-      const since = performance.now();
-      const first = await countEnded(knex, tenant);
-      for (let ended = first; ended < count; ended = await countEnded(knex, tenant)) {
-        // A count costs the database tens of milliseconds: the farther the end, the seldomer.
-        const leftMs = ((count - ended) * (performance.now() - since)) / Math.max(1, ended - first);
-        await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, Math.max(50, leftMs / 3))));
-      }
-    },
+    importLeads: (leads) => importLeads(edge, leads),
+    ended: (tenant, count) => untilEnded(knex, tenant, count),
     [Symbol.asyncDispose]: () => servers.disposeAsync(),
   };
 }

@@ -45,7 +45,8 @@ export const accentedName = "Café Müller";
 
 let bomb: Buffer | undefined;
 
-export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000 } = {}): Promise<Sites> {
+/** Starts it. Each request is answered `delayMs` late. */
+export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000, delayMs = 0 } = {}): Promise<Sites> {
   const requests = new Map<string, number>();
   const pages = new Map<string, Buffer>();
   let open = 0;
@@ -55,7 +56,8 @@ export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000 
     response.on("error", () => {});
     open++;
     response.once("close", () => open--);
-    play(request, response, host);
+    if (delayMs > 0) setTimeout(() => play(request, response, host), delayMs);
+    else play(request, response, host);
   });
 
   function page(host: string): Buffer {

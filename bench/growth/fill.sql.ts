@@ -1,0 +1,67 @@
+import type { Knex } from "knex";
+
+/** Leads put on record by one statement. */
+const blockLeads = 100_000;
+
+/**
+ * Makes `count` more leads of a tenant out of those that have been through every stage: copies of their rows, under ids,
+ * keys, addresses and moments of their own, with their acceptances, and with the e-mails of those that have one. Keys are
+ * hashes, as real ones are, so that they lie all over the index and nothing is like them.
+ */
+export async function fill(knex: Knex, tenant: string, count: number, log: (line: string) => void): Promise<void> {
+  const columns = {
+    leads: await columnsOf(knex, "leads", ["lead_id", "source_id", "email", "domain", "keys", "accepted_at"]),
+    outbox: await columnsOf(knex, "outbox", ["lead_id", "recipient", "address", "domain", "message_id", "written_at"]),
+  };
+  const { rows } = await knex.raw("select lead_id from leads where tenant = ? and state <> 'in_progress' limit 1000", [
+    tenant,
+  ]);
+  const models = rows.map(({ lead_id }: { lead_id: string }) => lead_id);
+  for (let from = 0; from < count; from += blockLeads) {
+    const each = Math.ceil(Math.min(blockLeads, count - from) / models.length);
+    await knex.transaction(async (trx) => {
+      await trx.raw(
+        `create temporary table made on commit drop as
+         select l.lead_id as model, gen_random_uuid() as lead_id, now() - make_interval(secs => ? + n * 7) as at
+         from unnest(?::uuid[]) l(lead_id) cross join generate_series(1, ?::int) n`,
+        [from, models, each],
+      );
+      await trx.raw(
+        `insert into leads (lead_id, source_id, email, domain, keys, accepted_at, ${columns.leads})
+         select m.lead_id, m.lead_id::text, 'info@' || m.lead_id || '.example', m.lead_id || '.example',
+           array(select hashtextextended(m.lead_id::text, k) from generate_series(1, 5) k), m.at, ${columns.leads}
+         from made m join leads l on l.lead_id = m.model and l.tenant = ?`,
+        [tenant],
+      );
+      await trx.raw(`
+        insert into lead_keys (key, lead_id)
+        select hashtextextended(lead_id::text, k), lead_id from made, generate_series(1, 5) k order by 1`);
+      await trx.raw("insert into acceptances (tenant, lead_id, accepted_at) select ?, lead_id, at from made", [tenant]);
+      await trx.raw(
+        `with written as (
+           insert into outbox (lead_id, recipient, address, domain, message_id, written_at, ${columns.outbox})
+           select m.lead_id, 'info@' || m.lead_id || '.example', sha256(('info@' || m.lead_id || '.example')::bytea),
+             m.lead_id || '.example', m.lead_id || '@bench', m.at, ${columns.outbox}
+           from made m join outbox o on o.lead_id = m.model and o.tenant = ?
+           returning tenant, campaign, address, lead_id
+         )
+         insert into mail_claims (tenant, campaign, address, lead_id)
+         select tenant, campaign, address, lead_id from written`,
+        [tenant],
+      );
+    });
+    log(`${Math.min(count, from + blockLeads)} of ${count} leads are on record`);
+  }
+  for (const table of ["leads", "lead_keys", "acceptances", "outbox", "mail_claims"])
+    await knex.raw(`vacuum analyze ${table}`);
+}
+
+/** The columns of a table that can be written, but for these. */
+async function columnsOf(knex: Knex, table: string, but: readonly string[]): Promise<string> {
+  const { rows } = await knex.raw(
+    `select column_name as name from information_schema.columns
+     where table_schema = 'public' and table_name = ? and is_generated = 'NEVER' and is_identity = 'NO'`,
+    [table],
+  );
+  return rows.flatMap(({ name }: { name: string }) => (but.includes(name) ? [] : [name])).join(", ");
+}

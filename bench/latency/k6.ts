@@ -1,0 +1,56 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { childEnvironment } from "../../bin/stack/tools.ts";
+import type { LoadGenerator, LoadOrder, LoadResult } from "./load.ts";
+
+const script = join(import.meta.dirname, "../k6/leads.ts");
+
+/** One line of k6's JSON output (https://grafana.com/docs/k6/latest/results-output/real-time/json/). */
+interface Point {
+  type: "Metric" | "Point";
+  metric: string;
+  data: { value: number; tags?: { status?: string } };
+}
+
+/** Sends by k6: the script bench/k6/leads.ts, whose every request is read back from its output. */
+export function k6Load(k6: string): LoadGenerator {
+  return { name: "k6", rateOf: (perMinute) => perMinute, send: (order) => send(k6, order) };
+}
+
+async function send(k6: string, { url, key, perMinute, seconds, bodies }: LoadOrder): Promise<LoadResult> {
+  const dir = mkdtempSync(join(tmpdir(), "leadfactory-k6-"));
+  const [leads, output] = [join(dir, "leads.json"), join(dir, "points.json")];
+  try {
+    writeFileSync(leads, JSON.stringify(bodies));
+    const child = spawn(
+      k6,
+      ["run", "--quiet", "--no-summary", "--no-usage-report", "--out", `json=${output}`, script],
+      {
+        env: { ...childEnvironment(), URL: url, KEY: key, LEADS: leads, RATE: `${perMinute}`, SECONDS: `${seconds}` },
+        stdio: ["ignore", "ignore", "inherit"],
+      },
+    );
+    const [code] = await once(child, "exit");
+    if (code !== 0) throw new Error(`k6 ended with ${code}`);
+    return await read(output);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+async function read(output: string): Promise<LoadResult> {
+  const result: LoadResult = { sent: 0, accepted: 0, times: [] };
+  for await (const line of createInterface({ input: createReadStream(output) })) {
+    const { type, metric, data } = JSON.parse(line) as Point;
+    if (type !== "Point" || metric !== "http_req_duration") continue;
+    result.sent++;
+    result.times.push(data.value);
+    if (data.tags?.status === "202") result.accepted++;
+  }
+  result.times.sort((a, b) => a - b);
+  return result;
+}
