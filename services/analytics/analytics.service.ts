@@ -49,7 +49,7 @@ interface Vars {
 /** The business figures: keeps them, by and by, and tells them. docs/analytics.md */
 export default defineService({
   name: "analytics",
-  settings: { everyMs: 1_000, batch: 2_000 },
+  settings: { everyMs: 1_000, batch: 4_000 },
   mixins: [defineMixin<Vars>()({})] as const,
   actions: {
     /** The funnel by one axis: `{ from, to, by, daily, countedAt, notMeasured, totals, items, left }`. */

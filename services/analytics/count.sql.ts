@@ -66,7 +66,8 @@ const countOf = (taken: string) => `with ${taken}, changed as materialized (
       coalesce(l.fired, '{}') as fired, coalesce(l.mocked_up, false) as mocked_up,
       m.*, coalesce(b.cost_micro, 0) + c.cost_micro as cost_micro
     from changed c
-    left join before b on b.lead_id = c.lead_id and b.tenant = c.tenant
+    left join lateral (
+      select day, cost_micro from analytics_leads b where b.lead_id = c.lead_id and b.tenant = c.tenant offset 0) b on true
     left join lateral (
       select cast(l.accepted_at at time zone 'UTC' as date) as day, left(l.source, 64) as source,
         left(l.vertical, 64) as vertical, left(l.zip, 16) as zip, l.state, l.score, ${fired} as fired,
