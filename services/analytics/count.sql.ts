@@ -103,9 +103,9 @@ const countOf = (taken: string) => `with ${taken}, changed as materialized (
     where (${ownColumns.map((c) => `analytics_leads.${c}`).join(", ")})
       is distinct from (${ownColumns.map((c) => `excluded.${c}`).join(", ")})
   ), moves as materialized (
-    select 1 as sign, tenant, ${own} from after
-    union all select -1, tenant, ${own} from before
-    union all select 1, tenant, day, '', '', '', null, null, '{}', ${ownColumns
+    select cast(1 as int) as sign, tenant, ${own} from after
+    union all select cast(-1 as int), tenant, ${own} from before
+    union all select cast(1 as int), tenant, day, '', '', '', null, null, '{}', ${ownColumns
       .slice(ownColumns.indexOf("mocked_up"), -1)
       .map(() => "false")
       .join(", ")}, cost_micro

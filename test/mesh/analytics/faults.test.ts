@@ -19,7 +19,7 @@ function dice(state: number): () => number {
 
 const seed = Number(process.env["FIGURES_SEED"] ?? Date.now() % 1_000_000_000);
 const leadCount = 120;
-const acts = 700;
+const acts = 400;
 const writers = 4;
 
 describe(`business figures (FIGURES_SEED=${seed})`, () => {
@@ -90,7 +90,7 @@ describe(`business figures (FIGURES_SEED=${seed})`, () => {
     const kill = async () => {
       let kills = 0;
       for (; !isOver(); kills++) {
-        const until = left - acts / 5;
+        const until = left - acts / 4;
         await eventually("the business goes on", () => isOver() || left < until, { everyMs: 2 });
         const [oldest, ...others] = counters;
         oldest!.process.kill("SIGKILL");
