@@ -3,6 +3,8 @@ import { loadSettings, type Settings, SettingsError, shieldEnvironment } from ".
 import { brokerOptions } from "./mixins/broker.ts";
 import { nodeService } from "./mixins/node.ts";
 
+const stopDelayMs = 1_000;
+
 /**
  * The node that `moleculer-runner-esm --config moleculer.config.ts --mask "**\/*.service.ts" services` starts.
  * A wrong setting ends it before anything is connected, with every fault.
@@ -20,6 +22,8 @@ function configure(): BrokerOptions {
   const ignored = shieldEnvironment({ ...ServiceBroker.defaultOptions, ...options });
   return {
     ...options,
+    // Between "call me no more" and refusing calls: on a busy machine the others take longer to hear it than the usual 100 ms.
+    registry: { ...options.registry, stopDelay: stopDelayMs },
     created(broker) {
       for (const name of ignored) broker.logger.warn(`${name} in the environment is not a setting of ours: ignored`);
       broker.createService(nodeService(() => process.kill(process.pid, "SIGTERM")));

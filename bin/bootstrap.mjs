@@ -23,6 +23,7 @@ const commands = {
   budget: "bin/budget.ts",
   "mail:preview": "bin/mail-preview.ts",
   bench: "bench/run.ts",
+  "test:fault": "test/fault/run.ts",
   dashboards: "bin/dashboards.ts",
   "dedupe:report": "bin/dedupe-report.ts",
 };

@@ -5,7 +5,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
-import { loadSettings, ownVariables } from "../config/settings.ts";
+import { environmentOf, loadSettings, ownVariables, type Settings } from "../config/settings.ts";
 import type { runDemo } from "./demo/demo.ts";
 import { demoKey } from "./stack/api-key.ts";
 import { type StartFlags, startFlags, startUsage } from "./stack/flags.ts";
@@ -106,14 +106,22 @@ async function run(flags: StartFlags, env: Record<string, string | undefined>): 
 /** Everything up to the end of the sample; says whether that was as it should be. */
 async function bringUp(stack: Stack, flags: StartFlags, env: Record<string, string | undefined>): Promise<boolean> {
   await stack.clean();
-  const settings = await stack.startServers(env);
+  const served = await stack.startServers(env);
+  // Before the mesh, which tells its spans to one of them from the first on.
+  const observers = flags.observe ? await stack.startObservers(served) : new Map<string, string>();
+  const settings = traced(served, observers.get("zipkin"));
   const apiUrl = await stack.startMesh(settings, flags.separate);
-  const observers = flags.observe ? await stack.startObservers(settings) : new Map<string, string>();
   const apiKey = await demoKey(settings, flags.dir);
   console.log(`\n  the API is at  ${apiUrl}\n  with the key   ${apiKey}`);
   for (const [name, url] of observers) if (!name.endsWith("-exporter")) console.log(`  ${name.padEnd(14)} ${url}`);
   console.log();
   return !flags.sample || sample(stack, { settings, apiUrl, apiKey, stackDir: flags.dir, log });
+}
+
+/** The settings of a mesh that exports all traces to this Zipkin, where there is one and none was named. */
+function traced(settings: Settings, zipkin: string | undefined): Settings {
+  if (zipkin === undefined || settings.zipkinUrl !== "") return settings;
+  return loadSettings({ ...environmentOf(settings), LEADS_ZIPKIN_URL: zipkin, LEADS_TRACE_SHARE: "1" });
 }
 
 /** The sample's code is loaded only when it is wanted. */

@@ -38,6 +38,8 @@ export type Names = ReturnType<typeof namesFor>;
 export function namesFor(prefix: string) {
   return {
     prefix,
+    /** Subject on which a node says that its connection was away: answers of it may be lost. */
+    reconnected: `${prefix}.node.reconnected`,
     /** What the name of every stream begins with. */
     streams: `${prefix}-`,
     /** A stage's mailbox: one stream, one subject and one durable consumer a lane. */
@@ -85,6 +87,8 @@ export function namesFor(prefix: string) {
       all: `${prefix}.dead.>`,
       consumer: "record",
     },
+    /** Streams beside the mailboxes in which no lead is on its way: ids and hashes at the most. */
+    leadless: [`${prefix}-logs`, `${prefix}-unsubscribed`, `${prefix}-operations`] as readonly string[],
     /** Lines of the log, by level and by the service that says them; each may be `*`. */
     logs: {
       stream: `${prefix}-logs`,

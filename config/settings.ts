@@ -94,6 +94,15 @@ function share(name: Setting<number>["name"], value: number, text: string): Sett
     parse: (raw) => (/^(0(\.\d{1,6})?|1(\.0{1,6})?)$/.test(raw) ? Number(raw) : undefined),
   };
 }
+/** One or several URLs, comma separated; all of them must be right. */
+function urls(name: Setting<string>["name"], value: string, schemes: readonly string[], text: string): Setting<string> {
+  const one = url(name, value, schemes, text);
+  return {
+    ...one,
+    allowed: `${one.allowed}; several with commas`,
+    parse: (raw) => (raw.split(",").every((part) => one.parse(part) !== undefined) ? raw : undefined),
+  };
+}
 function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
 }
@@ -135,11 +144,19 @@ const table = {
     "a lower-case word of at most 12 letters and digits",
     "Prefix of every stream, subject, bucket, cache key and of Moleculer's namespace: two meshes can share servers.",
   ),
-  natsUrl: url(
+  natsUrl: urls(
     "LEADS_NATS_URL",
     "nats://127.0.0.1:4222",
     ["nats", "tls"],
-    "NATS server (2.12 or newer) with JetStream.",
+    "NATS server (2.12 or newer) with JetStream; of a cluster some or all of its servers.",
+  ),
+  replicas: whole(
+    "LEADS_REPLICAS",
+    1,
+    1,
+    5,
+    "servers",
+    "NATS servers that keep each stream and bucket: 3 in a cluster of three, which then goes on without one of them.",
   ),
   databaseUrl: url(
     "LEADS_DATABASE_URL",

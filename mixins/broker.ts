@@ -5,6 +5,7 @@ import type { Settings } from "../config/settings.ts";
 import { CountingCacher, MissingCacher } from "./cacher.ts";
 import { hiddenIn, LogLines, toConsole } from "./log.ts";
 import { LogStream, logStreaming } from "./log-stream.ts";
+import { lostAnswers } from "./lost-answers.ts";
 import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
 import { newSpanId, newTraceId } from "./trace/ids.ts";
@@ -17,8 +18,8 @@ const memoryCacheEntries = 10_000;
 
 /** Faults of the way to a service, before it did anything: the same call, made again, can do no harm. */
 const retried = new Set(["SERVICE_NOT_AVAILABLE", "REQUEST_REJECTED", "BAD_GATEWAY"]);
-/** Answers with code 5xx that say nothing against the node that gave them. */
-const notItsFault = new Set(["MAILBOX_FULL", "RATE_LIMITED"]);
+/** Faults with code 5xx that say nothing against the node that was called: its own answers, and a connection that broke. */
+const notItsFault = new Set(["MAILBOX_FULL", "RATE_LIMITED", "REQUEST_REJECTED"]);
 
 type Fault = Error & { code?: number; type?: string };
 
@@ -32,7 +33,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     transporter: {
       type: "NATS",
       options: {
-        servers: settings.natsUrl,
+        servers: settings.natsUrl.split(","),
         // For ever, also the first time: a node that starts before NATS waits for it.
         maxReconnectAttempts: -1,
         waitOnFirstConnect: true,
@@ -85,6 +86,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     tracing: tracerOptions(settings),
     middlewares: [
       requestIds,
+      lostAnswers(names),
       ...counting.middlewares,
       resources(settings, flow),
       tracing(settings),

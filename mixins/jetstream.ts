@@ -31,6 +31,8 @@ export const errCodes = {
   /** Of a message that is not there. */
   messageDeleteFailed: 10057,
   wrongLastSequence: 10071,
+  /** No room in the store for what the limits of a new stream set aside. */
+  storeFull: 10047,
 } as const;
 
 const ms = 1_000_000;
@@ -67,7 +69,10 @@ export function requireServer(nc: NatsConnection): void {
   if (!nc.info?.jetstream) throw new Error("the NATS server runs without JetStream: start it with -js");
 }
 
-/** Makes a stream, or brings it up to date. Twenty processes may do so at once: creating the same twice is no error. */
+/**
+ * Makes a stream, or brings it up to date. Twenty processes may do so at once: creating the same twice is no error. The
+ * server looks for room before it looks whether the stream is there: one that is there needs none.
+ */
 export async function ensureStream(
   nc: NatsConnection,
   config: { name: string } & Record<string, unknown>,
@@ -75,8 +80,11 @@ export async function ensureStream(
   try {
     await jsApi(nc, `STREAM.CREATE.${config.name}`, config);
   } catch (error) {
-    if (!(error instanceof JetStreamError) || error.errCode !== errCodes.streamExists) throw error;
-    await jsApi(nc, `STREAM.UPDATE.${config.name}`, config);
+    const { errCode } = error as JetStreamError;
+    if (errCode !== errCodes.streamExists && errCode !== errCodes.storeFull) throw error;
+    await jsApi(nc, `STREAM.UPDATE.${config.name}`, config).catch((failure) => {
+      throw (failure as JetStreamError).errCode === errCodes.streamNotFound ? error : failure;
+    });
   }
 }
 
@@ -140,6 +148,7 @@ export async function ensureMailbox(
     // A redrive stores the envelope and its marker, or none of them.
     allow_atomic: true,
     storage: "file",
+    num_replicas: settings.replicas,
     discard: "new",
     discard_new_per_subject: true,
     max_msgs_per_subject: settings.mailboxEnvelopes || options.maxEnvelopes,
@@ -203,7 +212,8 @@ export async function ensureStage(
 /** Everything that belongs to no single stage: intake, accepted, park, dead letters, operations, buckets. */
 export async function ensureShared(nc: NatsConnection, names: Names, settings: Settings): Promise<void> {
   requireServer(nc);
-  const file = { storage: "file", allow_direct: true, discard: "new", duplicate_window: 120_000 * ms };
+  const replicas = { num_replicas: settings.replicas };
+  const file = { ...replicas, storage: "file", allow_direct: true, discard: "new", duplicate_window: 120_000 * ms };
   await Promise.all([
     ensureStream(nc, {
       ...file,
@@ -231,14 +241,20 @@ export async function ensureShared(nc: NatsConnection, names: Names, settings: S
       retention: "limits",
       max_bytes: settings.deadBytes,
     }),
-    ensureStream(nc, bucketStream(names.bucket.control, {})),
-    ensureStream(nc, bucketStream(names.bucket.keys, {})),
-    ensureStream(nc, bucketStream(names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 })),
+    ensureStream(nc, { ...bucketStream(names.bucket.control, {}), ...replicas }),
+    ensureStream(nc, { ...bucketStream(names.bucket.keys, {}), ...replicas }),
+    ensureStream(nc, {
+      ...bucketStream(names.bucket.idempotency, { max_age: 86_400_000 * ms, max_bytes: 268_435_456 }),
+      ...replicas,
+    }),
     // Longer than anything is on its way; after that the tombstones in PostgreSQL do it alone.
-    ensureStream(nc, bucketStream(names.bucket.erased, { max_age: 30 * 86_400_000 * ms })),
+    ensureStream(nc, { ...bucketStream(names.bucket.erased, { max_age: 30 * 86_400_000 * ms }), ...replicas }),
     // Days that are over are of no use to anybody.
-    ensureStream(nc, bucketStream(names.bucket.providers, { max_age: 3 * 86_400_000 * ms })),
-    ensureStream(nc, objectStream(names.objects.screenshots, settings.screenshotDays, settings.screenshotBytes)),
+    ensureStream(nc, { ...bucketStream(names.bucket.providers, { max_age: 3 * 86_400_000 * ms }), ...replicas }),
+    ensureStream(nc, {
+      ...objectStream(names.objects.screenshots, settings.screenshotDays, settings.screenshotBytes),
+      ...replicas,
+    }),
   ]);
   await Promise.all(
     [names.accepted, names.dead, names.operations].map(({ stream, consumer }) =>

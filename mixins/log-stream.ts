@@ -125,6 +125,7 @@ export function ensureLogs(nc: NatsConnection, names: Names, settings: Settings)
     subjects: [names.logs.all],
     retention: "limits",
     storage: "file",
+    num_replicas: settings.replicas,
     discard: "old",
     max_bytes: settings.logStreamBytes,
     max_age: settings.logStreamHours * hourNs,

@@ -1,5 +1,6 @@
 import type { Settings } from "../config/settings.ts";
 import { complete, type Item, type Outcome, wait } from "./actor/outcome.ts";
+import type { Erased } from "./erased.ts";
 import { LeadsError, outage } from "./errors.ts";
 import { meterOf } from "./metrics.ts";
 import { type Answer, NoAnswer, type Request, type Sorted, send, sortAnswer, textOf } from "./provider/answer.ts";
@@ -58,6 +59,10 @@ interface Vars {
   $gate: ProviderGate;
   $meter: ProviderMeter;
   $check: (body: unknown) => true | object[];
+  /** Undefined until NATS has told. */
+  $erased: Erased | undefined;
+  /** Throws `PROVIDER_REFUSED` where the person of the lead was erased. */
+  $refuseErased(order: Pick<Order<unknown>, "tenant" | "leadId">): void;
   /** Asks, pays and reads. Throws `PROVIDER_OFF`, `PROVIDER_LATER`, `PROVIDER_REFUSED`, `OVER_BUDGET` or `OUTAGE`. */
   $ask<R>(order: Order<R>, requestID?: string): Promise<R>;
 }
@@ -82,6 +87,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         if (this.settings.apiKey === "")
           throw new LeadsError("PROVIDER_OFF", `there is no key for ${name}`, { provider: name });
         const { settings } = resourcesOf(this.broker);
+        this.$refuseErased(order);
         await this.$gate.check();
         const key = { tenant: order.tenant, effectKey: `${account} ${order.effect}` };
         const ledger = (action: string, params: object): Promise<any> =>
@@ -129,6 +135,8 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         const costMicro = order.costOf ? order.costOf(body) : order.maxMicro;
         let result: R;
         try {
+          // A call, and the queue before it, may outlast the passes of an erasure: what is told now would stay.
+          this.$refuseErased(order);
           result = await order.read(body);
         } catch (error) {
           await close("settle", { costMicro });
@@ -137,6 +145,11 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         const isKept = order.keep && JSON.stringify(result).length <= maxKept;
         await close("settle", { costMicro, ...(isKept ? { answer: result } : {}) });
         return result;
+      },
+
+      $refuseErased({ tenant, leadId }: Pick<Order<unknown>, "tenant" | "leadId">): void {
+        if (leadId === undefined || !this.$erased?.has(tenant, leadId)) return;
+        throw new LeadsError("PROVIDER_REFUSED", "the lead was erased", { provider: name, reason: "erased" });
       },
 
       /** The answer, sorted. One that did not come is an outage: given back when it was never sent, else booked as spent. */
@@ -193,6 +206,17 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
       this.$gate = new ProviderGate({ nats, names, provider: name, dailyCalls: options.dailyCalls(settings) });
       this.$check = this.broker.validator!.compile(options.schema as never) as unknown as Vars["$check"];
       if (this.settings.apiKey === "") this.logger.info(`${name} is off: there is no key for it`);
+    },
+    started() {
+      // Not waited for: NATS may be away.
+      void resourcesOf(this.broker)
+        .erased()
+        .then(
+          (erased) => {
+            this.$erased = erased;
+          },
+          () => {},
+        );
     },
   }) as Mixin<Pick<Vars, "$ask">>;
 }

@@ -44,7 +44,7 @@ export function resourcesOf(broker: ServiceBroker): Resources {
 /** Connects to NATS as every part of the mesh does: for ever, with pings that notice a dead peer within 20 s. */
 export function connectNats(settings: Settings, name: string): Promise<NatsConnection> {
   return connect({
-    servers: settings.natsUrl,
+    servers: settings.natsUrl.split(","),
     name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,

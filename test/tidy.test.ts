@@ -154,7 +154,10 @@ describe("the layout", () => {
 
   it("has no dead file: each is reached from a service, a command, a bench or a test, and what is shipped not from tests alone", () => {
     const entries = (path: string) =>
-      isService(path) || path === "moleculer.config.ts" || /^(bin|bench)\/[^/]+\.(ts|mjs)$/.test(path);
+      isService(path) ||
+      path === "moleculer.config.ts" ||
+      path === "test/fault/run.ts" ||
+      /^(bin|bench)\/[^/]+\.(ts|mjs)$/.test(path);
     const shipped = reached(files.map(({ path }) => path).filter(entries));
     const tested = reached(
       files.map(({ path }) => path).filter((path) => /\.test\.ts$|support\/(hooks|reporter)\.ts$/.test(path)),
@@ -248,6 +251,7 @@ describe("the code", () => {
       "config/settings.ts": 900,
       "services/mockup/trades.ts": 500,
       "mixins/metrics.ts": 400,
+      "test/mesh/gateway-openapi.test.ts": 500,
       "bin/dashboards/boards.ts": 500,
     };
     const limit = (path: string) => tables[path] ?? (folderOf(path) === "test" ? 400 : 300);

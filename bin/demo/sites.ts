@@ -35,6 +35,8 @@ export interface Sites extends AsyncDisposable {
   url: string;
   /** Requests served so far, by host. */
   readonly requests: ReadonlyMap<string, number>;
+  /** Requests that are being answered. */
+  readonly open: number;
   close(): Promise<void>;
 }
 
@@ -47,10 +49,13 @@ let bomb: Buffer | undefined;
 export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000, delayMs = 0 } = {}): Promise<Sites> {
   const requests = new Map<string, number>();
   const pages = new Map<string, Buffer>();
+  let open = 0;
   const server = createServer((request, response) => {
     const host = (request.headers.host ?? "").toLowerCase().replace(/:\d+$/, "");
     requests.set(host, (requests.get(host) ?? 0) + 1);
     response.on("error", () => {});
+    open++;
+    response.once("close", () => open--);
     if (delayMs > 0) setTimeout(() => play(request, response, host), delayMs);
     else play(request, response, host);
   });
@@ -137,6 +142,9 @@ export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000,
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    get open() {
+      return open;
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

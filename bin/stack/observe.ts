@@ -5,6 +5,8 @@ import type { Settings } from "../../config/settings.ts";
 import { alertmanagerProgram, debianProgram } from "./debian.ts";
 import { alertmanagerServer, exporterServer, prometheusServer } from "./prometheus.ts";
 import type { ServerKind } from "./server.ts";
+import type { Log } from "./tools.ts";
+import { findZipkin, zipkinServer } from "./zipkin.ts";
 
 /** What an observer is started with. */
 export interface Observed {
@@ -15,6 +17,7 @@ export interface Observed {
   adminUrl: string;
   /** Observers that run already, name -> URL. */
   running: ReadonlyMap<string, string>;
+  log: Log;
 }
 
 /**
@@ -69,6 +72,14 @@ export const observers: readonly Observer[] = [
       throw new Error(
         "neither Debian nor the Go proxy has it; the service metrics shows JetStream's streams and store (compose has it)",
       );
+    },
+  },
+  {
+    name: "zipkin",
+    async server({ dir, log }) {
+      const found = await findZipkin(dir, log);
+      if (!found) throw new Error("traces are not kept");
+      return zipkinServer(found);
     },
   },
   {

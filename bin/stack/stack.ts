@@ -192,7 +192,7 @@ export class Stack {
     for (const { name, server } of observers) {
       this.#goOn();
       try {
-        const kind = await server({ dir: this.dir, settings, adminUrl: this.#adminUrl, running });
+        const kind = await server({ dir: this.dir, settings, adminUrl: this.#adminUrl, running, log: this.#log });
         running.set(name, (await this.#startServer(kind)).url);
       } catch (error) {
         if (error instanceof Stopped) throw error;

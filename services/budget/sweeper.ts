@@ -49,16 +49,18 @@ export class Sweeper {
   async look(): Promise<void> {
     const { databases } = this.#options;
     for (const { knex } of databases.all()) {
-      for (let found = await expired(knex, batch); found.length > 0; ) {
-        await this.#close(knex, found);
-        found = found.length < batch ? [] : await expired(knex, batch);
+      for (let goesOn = true; goesOn; ) {
+        const found = await expired(knex, batch);
+        // Where none could be closed the same would be found again, at once and for ever.
+        goesOn = (await this.#close(knex, found)) > 0 && found.length === batch;
       }
     }
   }
 
-  async #close(knex: Knex, found: readonly Expired[]): Promise<void> {
+  /** Returns how many it has closed. */
+  async #close(knex: Knex, found: readonly Expired[]): Promise<number> {
     const { fate, onFound } = this.#options;
-    await Promise.all(
+    const closings = await Promise.all(
       found.map(async (effect) => {
         const costMicro = await fate(effect);
         const { tenant, effectKey, reservation } = effect;
@@ -66,7 +68,9 @@ export class Sweeper {
         const state = costMicro === null ? "presumed" : costMicro === 0 ? "released" : "settled";
         const closed = await close(knex, { tenant, effectKey, reservation, state, costMicro, by, answer: undefined });
         if (closed.changed) onFound(effect, closed, by);
+        return closed.changed;
       }),
     );
+    return closings.filter((changed) => changed).length;
   }
 }

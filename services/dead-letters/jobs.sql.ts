@@ -153,8 +153,8 @@ export function claimLetters(knex: Knex, job: Job, holder: string, limit: number
     if (cancelled || room <= 0) return { kind: "end" };
 
     const tenant = job.tenant === "*" ? undefined : job.tenant;
-    const bounds = within(job.filter, diedAt === null ? undefined : { diedAt, seq }, "asc");
-    const meant = `${bounds.sql} and d.seq <= :untilSeq`;
+    const bounds = within(job.filter, diedAt === null ? undefined : { diedAt, seq }, "asc", "o");
+    const meant = `${bounds.sql} and o.seq <= :untilSeq`;
     const open = openLetters(tenant, job.filter, meant, "asc");
     const bindings = { ...bounds.bindings, ...open.bindings, untilSeq: job.untilSeq, limit: room };
     const { rows: found } = await trx.raw<{ rows: LetterRow[] }>(

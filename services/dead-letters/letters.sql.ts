@@ -34,28 +34,34 @@ export const letterColumns = `d.tenant, d.seq::float8 as seq, round(extract(epoc
 /** Rows that are looked through for a page of all tenants' letters with a filter. */
 const windowRows = 2_000;
 
-/** Conditions on rows of `d` that are within a page's or a job's bounds, and their bindings. */
+/** Conditions on open rows, of the table called `as`, that are within a page's or a job's bounds, and their bindings. */
 export function within(
   filter: LetterFilter,
   after: LetterKey | undefined,
   order: "asc" | "desc",
+  as: string,
 ): { sql: string; bindings: Record<string, unknown> } {
-  const conditions = ["d.state = 'dead'"];
+  const conditions = [`${as}.state = 'dead'`];
   const bindings: Record<string, unknown> = {};
   const add = (condition: string, values: Record<string, unknown>) => {
     conditions.push(condition);
     Object.assign(bindings, values);
   };
-  if (filter.since !== undefined) add("d.died_at >= to_timestamp((:since)::float8 / 1000)", { since: filter.since });
-  if (filter.until !== undefined) add("d.died_at <= to_timestamp((:until)::float8 / 1000)", { until: filter.until });
+  if (filter.since !== undefined)
+    add(`${as}.died_at >= to_timestamp((:since)::float8 / 1000)`, { since: filter.since });
+  if (filter.until !== undefined)
+    add(`${as}.died_at <= to_timestamp((:until)::float8 / 1000)`, { until: filter.until });
   if (after)
-    add(`(d.died_at, d.seq) ${order === "asc" ? ">" : "<"} (to_timestamp((:diedAt)::float8 / 1000), (:seq)::bigint)`, {
-      diedAt: after.diedAt,
-      seq: after.seq,
-    });
+    add(
+      `(${as}.died_at, ${as}.seq) ${order === "asc" ? ">" : "<"} (to_timestamp((:diedAt)::float8 / 1000), (:seq)::bigint)`,
+      {
+        diedAt: after.diedAt,
+        seq: after.seq,
+      },
+    );
   if (filter.ids)
     add(
-      "(d.seq, d.died_at) in (select s, to_timestamp(m / 1000) from unnest((:seqs)::bigint[], (:moments)::float8[]) as u(s, m))",
+      `(${as}.seq, ${as}.died_at) in (select s, to_timestamp(m / 1000) from unnest((:seqs)::bigint[], (:moments)::float8[]) as u(s, m))`,
       {
         seqs: filter.ids.map(({ seq }) => seq),
         moments: filter.ids.map(({ diedAt }) => diedAt),
@@ -66,7 +72,7 @@ export function within(
 
 /**
  * The source of open letters in order, from each kind of them (tenant, stage, error) up to `:limit`, by dead_letters_open.
- * The kinds are few, however many letters there are; they are taken from the counts.
+ * The kinds are few, however many letters there are; they are taken from the counts. `bounds` are conditions on `o`.
  */
 export function openLetters(tenant: string | undefined, filter: LetterFilter, bounds: string, order: "asc" | "desc") {
   const kinds = [
@@ -79,7 +85,7 @@ export function openLetters(tenant: string | undefined, filter: LetterFilter, bo
     sql: `dead_letter_counts g cross join lateral (
        select * from dead_letters o
        where o.tenant = g.tenant and o.stage = g.stage and o.error_type = g.error_type
-         and ${bounds.replaceAll("d.", "o.")}
+         and ${bounds}
        order by o.died_at ${order}, o.seq ${order} limit :limit
      ) d where ${kinds.join(" and ")}`,
     bindings: {
@@ -104,7 +110,7 @@ export async function tenantPage(
   after: LetterKey | undefined,
   limit: number,
 ): Promise<LetterPage> {
-  const bounds = within(filter, after, "desc");
+  const bounds = within(filter, after, "desc", "o");
   const open = openLetters(tenant, filter, bounds.sql, "desc");
   const { rows } = await knex.raw<{ rows: LetterRow[] }>(
     `select ${letterColumns} from ${open.sql} order by d.died_at desc, d.seq desc limit :limit`,
@@ -124,7 +130,7 @@ export async function everyonesPage(
   limit: number,
 ): Promise<LetterPage> {
   const plain = filter.stage === undefined && filter.error === undefined;
-  const bounds = within(filter, after, "desc");
+  const bounds = within(filter, after, "desc", "d");
   const fits = [
     ...(filter.stage === undefined ? [] : ["d.stage = :stage"]),
     ...(filter.error === undefined ? [] : ["d.error_type = :error"]),
@@ -175,7 +181,7 @@ export async function countLetters(
   filter: LetterFilter,
   most: number,
 ): Promise<number> {
-  const bounds = within(filter, undefined, "asc");
+  const bounds = within(filter, undefined, "asc", "o");
   const byKind = filter.since === undefined && filter.until === undefined && filter.ids === undefined;
   const open = openLetters(tenant, filter, bounds.sql, "asc");
   const source = byKind ? open.sql.slice(open.sql.lastIndexOf("where")) : "";

@@ -8,9 +8,10 @@ import { fits } from "../../mixins/actor/envelope.ts";
 import { errCodes, JetStreamError, jsApi } from "../../mixins/jetstream.ts";
 import { type Databases, statement } from "../../mixins/knex.ts";
 import { getMessage } from "../../mixins/scan.ts";
-import { discardLeads, noteRedriven } from "../leads/dead-letters.sql.ts";
+import { type DeadLead, discardLeads, noteRedriven } from "../leads/dead-letters.sql.ts";
 import type { LeadState } from "../leads/lead.ts";
 import { statesOf } from "../leads/leads.sql.ts";
+import { rowOfDead } from "../leads/row.ts";
 import {
   claimLetters,
   endJob,
@@ -285,9 +286,8 @@ function sizeOf({ kind, rate }: Job): number {
   return rate === null ? most : Math.max(1, Math.min(most, rate));
 }
 
-function leadOf(letter: Letter | null): { tenant: string; leadId: string; revision: number }[] {
-  const { lead } = letter ?? {};
-  return lead && Number.isSafeInteger(lead.revision)
-    ? [{ tenant: lead.tenant, leadId: lead.leadId, revision: lead.revision }]
-    : [];
+/** As the record reads it, however misshapen it is. */
+function leadOf(letter: Letter | null): DeadLead[] {
+  const row = letter && rowOfDead(letter.lead, letter.stage, "");
+  return row ? [{ tenant: row.tenant, leadId: row.lead_id, revision: row.revision }] : [];
 }

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { nextStage } from "../../config/pipeline.ts";
 import { type Envelope, pack, type Route } from "../../mixins/actor/envelope.ts";
+import { isOutage } from "../../mixins/actor/outage.ts";
 import { Publisher } from "../../mixins/actor/publisher.ts";
 import { statement } from "../../mixins/knex.ts";
 import type { Resources } from "../../mixins/resources.ts";
@@ -66,9 +67,16 @@ export class Resumer {
       });
   }
 
+  /** One that cannot be published holds up none of those behind it; an outage all of them. */
   async #lookAll(): Promise<void> {
+    const failures: Error[] = [];
     for (const { knex } of this.#resources.databases.all())
-      for (const lead of await statement(() => readResumes(knex, batch))) await this.#put(lead);
+      for (const lead of await statement(() => readResumes(knex, batch)))
+        await this.#put(lead).catch((error: Error) => {
+          if (isOutage(error)) throw error;
+          failures.push(error);
+        });
+    if (failures[0]) throw failures[0];
   }
 
   async #put(lead: Lead): Promise<void> {

@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import { statement, transaction } from "../../mixins/knex.ts";
 import type { MailEvent } from "./events.ts";
 import { count, stopWhereBad } from "./fates.sql.ts";
-import { type SuppressionReason, suppress } from "./suppressions.sql.ts";
+import { isEmptied, type SuppressionReason, suppress } from "./suppressions.sql.ts";
 
 /** What became of an event: `repeat` was had before, `stranger` names no e-mail of ours. */
 export type Applied = "applied" | "repeat" | "stranger";
@@ -20,6 +20,8 @@ interface Row {
   address: Buffer;
   attempts: number;
   sent_at: Date | null;
+  /** By an erasure: it cannot be sent again. */
+  emptied: boolean;
 }
 
 /** How a state follows from an event; undefined: it does not. */
@@ -50,13 +52,15 @@ export async function applyEvent(knex: Knex, event: MailEvent): Promise<Applied>
     );
     if (rowCount === 0) return "repeat";
     const step = stepOf(event, row, soft.length > 0);
+    // What a server says may name the address.
+    const reason = row.emptied ? null : (event.reason ?? null);
     if (step.state !== undefined)
       await trx.raw(
         `update outbox set state = ?, reason = ?, lease_until = null, slot_at = null,
            sent_at = case when ?::text = 'written' then null else coalesce(sent_at, now()) end,
            due_at = case when ?::text = 'written' then now() + make_interval(secs => ?::float8 / 1000) else due_at end
          where tenant = ? and lead_id = ? and campaign = ?`,
-        [step.state, event.reason ?? null, step.state, step.state, softWaitMs * row.attempts, ...key],
+        [step.state, reason, step.state, step.state, softWaitMs * row.attempts, ...key],
       );
     if (step.suppressed) await suppress(trx, [{ tenant: row.tenant, address: row.address, reason: step.suppressed }]);
     if (step.counted) {
@@ -69,7 +73,9 @@ export async function applyEvent(knex: Knex, event: MailEvent): Promise<Applied>
 
 async function rowOf(trx: Knex.Transaction, { reference, leadId, messageId }: MailEvent): Promise<Row | undefined> {
   const { rows } = await trx.raw(
-    `select tenant, lead_id, campaign, state, address, attempts, sent_at from outbox
+    `select tenant, lead_id, campaign, state, address, attempts, sent_at,
+       ${isEmptied("outbox")} as emptied
+     from outbox
      where lead_id = ? and attempts > 0 and ${reference ? "tenant = ? and campaign = ?" : "message_id = ?"} for update`,
     reference ? [leadId, reference.tenant, reference.campaign] : [leadId, messageId!],
   );
@@ -94,7 +100,7 @@ function stepOf({ kind, at, attempt }: MailEvent, row: Row, bouncedBefore: boole
     }
     case "soft_bounce":
       if (!isOfThisTry || !(isOpen(state) || state === "sent")) return {};
-      return { state: row.attempts < mostAttempts ? "written" : "failed", counted: sentToo };
+      return { state: row.attempts < mostAttempts && !row.emptied ? "written" : "failed", counted: sentToo };
     case "dropped":
       return isOfThisTry && (isOpen(state) || state === "sent") ? { state: "failed", counted: sentToo } : {};
     case "hard_bounce":

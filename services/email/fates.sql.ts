@@ -3,6 +3,7 @@ import { transaction } from "../../mixins/knex.ts";
 import type { Fate } from "../../mixins/mail.ts";
 import type { Handed, MailKey } from "./claims.sql.ts";
 import { reasonToStop, stopAt } from "./plan.ts";
+import { isEmptied } from "./suppressions.sql.ts";
 
 /** Tries of one e-mail that a server refuses for now; then it has failed. */
 const mostAttempts = 5;
@@ -49,7 +50,8 @@ function told({ mail, fate }: Result): Told {
 /**
  * Writes what came of e-mails: their rows, the tenants' counts, the suppression of addresses that do not exist, and the
  * stop of a tenant whose e-mails bounce. (lead, campaign, attempt) names one try: what a sender learnt late, after its
- * lease ran out, is still told, and a try that was sent wins over everything but a later try. A repeat changes nothing.
+ * lease ran out, is still told, and a try that was sent wins over everything but a later try. One that was erased meanwhile is
+ * tried no more, and what a server said of it (its address, perhaps) is not kept. A repeat changes nothing.
  */
 export async function settleFates(knex: Knex, results: readonly Result[]): Promise<void> {
   if (results.length === 0) return;
@@ -59,8 +61,10 @@ export async function settleFates(knex: Knex, results: readonly Result[]): Promi
          select * from jsonb_to_recordset(?::jsonb) as t(tenant text, lead_id uuid, campaign text, attempt smallint,
            state text, wait float8, reason text, unreached boolean)
        ), done as (
-         update outbox o set state = t.state, reason = t.reason, lease_until = null, slot_at = null,
-           due_at = case when t.wait is null then o.due_at else now() + make_interval(secs => t.wait / 1000) end,
+         update outbox o set lease_until = null, slot_at = null,
+           state = case when ${isEmptied("o")} and t.state = 'written' then 'cancelled' else t.state end,
+           reason = case when not ${isEmptied("o")} then t.reason end,
+           due_at = case when t.wait is null or ${isEmptied("o")} then o.due_at else now() + make_interval(secs => t.wait / 1000) end,
            sent_at = case when t.state = 'sent' then now() end,
            attempts = o.attempts - case when t.unreached then 1 else 0 end
          from told t
@@ -155,10 +159,12 @@ export async function settleUnknown(
     if (row.state !== "unknown") return row.reason === reason ? "already" : "otherwise";
     if (other?.state === "unknown") return "otherwise";
     await trx.raw(
-      `update outbox set state = ?, reason = ?, lease_until = null, slot_at = null,
-         sent_at = case when ? then now() end, due_at = case when ? then due_at else now() end
-       where tenant = ? and lead_id = ? and campaign = ?`,
-      [as === "sent" ? "sent" : "written", reason, as === "sent", as === "sent", tenant, leadId, row.campaign],
+      `update outbox o set reason = :reason, lease_until = null, slot_at = null,
+         state = case when :sent then 'sent' when ${isEmptied("o")} then 'cancelled' else 'written' end,
+         sent_at = case when :sent then now() end,
+         due_at = case when :sent or ${isEmptied("o")} then due_at else now() end
+       where tenant = :tenant and lead_id = :leadId and campaign = :campaign`,
+      { reason, sent: as === "sent", tenant, leadId, campaign: row.campaign },
     );
     if (as === "sent") {
       await count(trx, tenant, { sent: 1 });

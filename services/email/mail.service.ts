@@ -45,9 +45,9 @@ export default defineService({
     for (const kind of kinds) meterOf(this.broker).add("leads_mail_events_total", { kind }, 0);
   },
   async started() {
-    const { nats, names, databases } = resourcesOf(this.broker);
+    const { nats, names, databases, settings } = resourcesOf(this.broker);
     const place = { nc: await nats(), names };
-    await ensureSetAside(place);
+    await ensureSetAside(place, settings);
     // Senders do this before they send; here for a mesh that sends nothing now.
     this.timer = setInterval(() => void writeSetAside(place, databases).catch(() => {}), everyMs);
   },

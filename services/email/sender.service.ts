@@ -75,7 +75,7 @@ export default defineService({
   },
   async started() {
     const { settings, nats, names } = resourcesOf(this.broker);
-    await ensureSetAside({ nc: await nats(), names });
+    await ensureSetAside({ nc: await nats(), names }, settings);
     const sending = sendingOf(settings);
     if (sending.on) for (const sender of this.senders) sender.start();
     else this.logger.info(`e-mails are written and not sent: ${sending.missing.join(", ")} missing`);

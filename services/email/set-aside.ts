@@ -1,5 +1,6 @@
 import type { JsMsg, NatsConnection } from "nats";
 import type { Names } from "../../config/names.ts";
+import type { Settings } from "../../config/settings.ts";
 import { outage } from "../../mixins/errors.ts";
 import { ensureConsumer, ensureStream, jsApi } from "../../mixins/jetstream.ts";
 import { type Databases, statement } from "../../mixins/knex.ts";
@@ -22,7 +23,7 @@ const ackWaitNs = 10e9;
 const fetchMs = 1_000;
 
 /** Makes the stream and its reader, or brings them up to date. */
-export async function ensureSetAside({ nc, names }: Place): Promise<void> {
+export async function ensureSetAside({ nc, names }: Place, { replicas }: Pick<Settings, "replicas">): Promise<void> {
   const { stream, all, consumer } = names.unsubscribed;
   await ensureStream(nc, {
     name: stream,
@@ -31,6 +32,7 @@ export async function ensureSetAside({ nc, names }: Place): Promise<void> {
     allow_direct: true,
     discard: "new",
     retention: "workqueue",
+    num_replicas: replicas,
     max_bytes: 67_108_864,
   });
   await ensureConsumer(nc, stream, { durable_name: consumer, ack_wait: ackWaitNs });

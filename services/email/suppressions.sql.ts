@@ -15,6 +15,9 @@ export const isGone = (row: string) => `coalesce((
          select l.state in ('merged', 'discarded', 'erased') from leads l
          where l.lead_id = ${row}.lead_id and l.tenant = ${row}.tenant offset 0), false)`;
 
+/** An erasure has emptied `row` of the outbox: there is nothing left that could be sent, and nobody to send it to. */
+export const isEmptied = (row: string) => `(${row}.recipient = '')`;
+
 export type SuppressionReason = "unsubscribed" | "hard_bounce" | "complaint";
 
 /** Puts addresses (their hashes) on a tenant's list, for good. The first reason stays; a repeat writes nothing. */

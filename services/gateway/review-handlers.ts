@@ -1,6 +1,6 @@
 import type { Service } from "moleculer";
 import type { Handlers } from "../../mixins/http/call.ts";
-import { idOf, told } from "./calls.ts";
+import { idOf, logged, told } from "./calls.ts";
 import type { reviewOperations } from "./review-operations.ts";
 
 /** What answers the operations about doubles: the `dedupe` service does, this passes on. */
@@ -10,9 +10,14 @@ export const reviewHandlers: Handlers<(typeof reviewOperations)[number]["id"], S
   },
   async decideReview(call) {
     const id = idOf(call, "review");
-    return { json: await call.ctx.call("dedupe.decide", { ...told(call), tenant: call.tenant, id }) };
+    return logged(this.broker, call, "review.decide", async () => ({
+      json: await call.ctx.call("dedupe.decide", { ...told(call), tenant: call.tenant, id }),
+    }));
   },
   async unmergeLead(call) {
-    return { json: await call.ctx.call("dedupe.unmerge", { tenant: call.tenant, id: idOf(call, "lead") }) };
+    const id = idOf(call, "lead");
+    return logged(this.broker, call, "lead.unmerge", async () => ({
+      json: await call.ctx.call("dedupe.unmerge", { tenant: call.tenant, id }),
+    }));
   },
 };

@@ -104,7 +104,7 @@ async function streamsInOrder(nats: NatsConnection, names: Names): Promise<strin
   };
   const found = await streamNames(nats, names.streams);
   return found
-    .filter((stream) => stream !== names.unsubscribed.stream && holdsLeads(stream.slice(names.prefix.length + 1)))
+    .filter((stream) => !names.leadless.includes(stream) && holdsLeads(stream.slice(names.streams.length)))
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 

@@ -6,11 +6,8 @@ import { isUuid, type LeadRow, rowOfDead } from "./row.ts";
 /** Stages beside the flow: their mailboxes hold work items, which have ids too, but are nobody's lead. */
 const workStages: ReadonlySet<string> = new Set(sideStages.map(({ name }) => name));
 
-/** A stream beside the mailboxes that holds what operators did. */
-const operations = "operations";
-
-/** Does the mailbox or the stream of this name (without the mesh's prefix) hold leads? */
-export const holdsLeads = (stage: string): boolean => !workStages.has(stage) && stage !== operations;
+/** Does the mailbox of this stage hold leads? */
+export const holdsLeads = (stage: string): boolean => !workStages.has(stage);
 
 /** What a dead letter is to the record: a lead to mark, a work item, or a message from which no lead could be read. */
 export type DeadLetter = { kind: "lead"; row: LeadRow } | { kind: "work" } | { kind: "foreign" };

@@ -189,7 +189,7 @@ const mails: Run = (knex, { tenant, leadIds }) =>
     `update outbox set recipient = '', subject = '', html = '', body = '', unsubscribe_url = null, domain = null,
        time_zone = null, reason = null, message_id = null, due_at = null, slot_at = null,
        state = case when state in ('written', 'claimed') then 'cancelled' else state end
-     where tenant = ? and lead_id = any(?::uuid[]) and recipient <> ''`,
+     where tenant = ? and lead_id = any(?::uuid[]) and (recipient <> '' or state in ('written', 'claimed'))`,
     [tenant, leadIds],
   );
 

@@ -9,7 +9,8 @@ import { isWelcome } from "./tombstones.sql.ts";
  *      \-- end (a stage before dedupe) --> completed | rejected
  *   in_progress | (none) -- dead letter --> dead -- redriven: arrival --> in_progress, end --> completed …
  *   completed | rejected | dead -- a later telling arrives --> in_progress
- *   merged stays merged; discarded is left by nothing here, erased only once its tombstones are lifted.
+ *   merged stays merged; discarded is left by nothing here, erased only once its tombstones are lifted: a later telling's
+ *   arrival, end or dead letter then makes it a lead like any other.
  *   (none) -- whoever comes, of a person who was erased --> erased, and nothing of what was told is stored.
  *
  * (revision, step) orders the tellings of a lead. Every statement locks its rows in (lead_id, tenant) order, so that two
@@ -91,6 +92,11 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
   return written;
 }
 
+/** Of a row that an erasure had emptied, and whose person is told again: as told. Of any other: as it was. */
+const toldAgain = (columns: string) =>
+  columns.replace(/\w+/g, (c) => `${c} = case leads.state when 'erased' then excluded.${c} else leads.${c} end`);
+const identity = `source, source_id, trust, tier, name, email, phone, website, domain, city, region, zip, country, vertical,
+  fields`;
 const setEnd = `
        revision = excluded.revision, step = excluded.step, stage = excluded.stage,
        state = case leads.state when 'merged' then 'merged' else excluded.state end,
@@ -98,8 +104,7 @@ const setEnd = `
        merged_into = case leads.state when 'merged' then leads.merged_into else excluded.merged_into end,
        warnings = excluded.warnings, facts = leads.facts || excluded.facts, score = excluded.score,
        score_detail = excluded.score_detail, mockup = excluded.mockup, timeline = excluded.timeline,
-       updated_at = now()
-     where leads.state not in ('discarded', 'erased') and ${later}`;
+       updated_at = now()`;
 const endRecordset = `tenant text, lead_id uuid, revision bigint, step smallint, state text, reason text, stage text,
   merged_into uuid, warnings jsonb, facts jsonb, score smallint, score_detail jsonb, mockup jsonb, timeline jsonb`;
 
@@ -112,7 +117,7 @@ const endRecordset = `tenant text, lead_id uuid, revision bigint, step smallint,
  * took 1.3 times the database's time and 1.5 times the caller's. What stands in their place is never stored, as no row is
  * ever taken away; an update joined with the rows given would be quicker still (0.8 of this), but locks them in whatever
  * order its plan has, and twenty writers of the same leads then wait for each other. Leads that were not written, as they
- * are not there (a stage before dedupe ended them) or newer, go the longer way.
+ * are not there (a stage before dedupe ended them), newer or erased, go the longer way.
  */
 export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
   const { rows: written } = await trx.raw<{ rows: { tenant: string; lead_id: string }[] }>(
@@ -121,13 +126,18 @@ export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
      where exists (select from leads l where l.lead_id = given.lead_id and l.tenant = given.tenant offset 0)
      order by lead_id, tenant
      on conflict (lead_id, tenant) do update set ${setEnd}
+     where leads.state not in ('discarded', 'erased') and ${later}
      returning tenant, lead_id`,
     [toJsonb(rows.map(endOf))],
   );
   if (written.length === rows.length) return written.length;
   const done = new Set(written.map(keyOf));
   const rest = rows.filter((row) => !done.has(keyOf(row)));
-  const { rowCount } = await trx.raw<{ rowCount: number }>(`${insert} ${setEnd}`, [toJsonb(rest)]);
+  const { rowCount } = await trx.raw<{ rowCount: number }>(
+    `${insert} ${setEnd}, ${toldAgain(identity)}
+     where leads.state <> 'discarded' and excluded.state <> 'erased' and ${later}`,
+    [toJsonb(rest)],
+  );
   return written.length + rowCount;
 }
 
@@ -141,8 +151,9 @@ export async function upsertDead(trx: Knex, rows: LeadRow[]): Promise<number> {
     `${insert}
        revision = excluded.revision,
        step = case when excluded.revision > leads.revision then excluded.step else leads.step end,
-       state = 'dead', reason = excluded.reason, stage = excluded.stage, timeline = excluded.timeline, updated_at = now()
-     where (excluded.revision > leads.revision and leads.state not in ('merged', 'discarded', 'erased'))
+       state = 'dead', reason = excluded.reason, stage = excluded.stage, timeline = excluded.timeline, updated_at = now(),
+       ${toldAgain(`${identity}, warnings, facts, score, score_detail, mockup`)}
+     where (excluded.revision > leads.revision and leads.state not in ('merged', 'discarded') and excluded.state <> 'erased')
         or (excluded.revision = leads.revision and leads.state = 'in_progress')
         or (excluded.revision = leads.revision and leads.state = 'dead'
             and (leads.reason, leads.stage) is distinct from (excluded.reason, excluded.stage))`,

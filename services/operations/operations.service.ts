@@ -155,6 +155,8 @@ export default defineService({
     why: {
       cache: false,
       timeout: 15_000,
+      // Each may read the streams for seconds.
+      bulkhead: { enabled: true, concurrency: 4, maxQueueSize: 20 },
       params: { tenant: { type: "string", pattern: tenantPattern }, id: "uuid", ...strict },
       async handler(ctx: Context<{ tenant: string; id: string }>): Promise<Why> {
         const { tenant } = ctx.params;

@@ -42,7 +42,11 @@ export async function findLead(
     try {
       for await (const batch of scan(nc, stream, { subject })) {
         for (const message of batch) {
-          if (Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length).includes(wanted))
+          // The mailboxes are everybody's: what another tenant has under this id is not told.
+          if (
+            message.headers?.get(headers.tenant) === tenant &&
+            Buffer.from(message.data.buffer, message.data.byteOffset, message.data.length).includes(wanted)
+          )
             return { sightings: [{ place, stage, lane, before, ...contents(message, leadId) }], incomplete: false };
           before += countOf(message.headers);
         }

@@ -105,23 +105,25 @@ export default defineService({
       const { databases, settings } = resourcesOf(this.broker);
       const { signal } = this.stopping;
       const restMs = Math.min(10_000, settings.eraseAgainMs / 4);
-      let waits = "";
+      const told = new Set<string>();
       while (!signal.aborted) {
+        const failed: Error[] = [];
+        const fail = (error: Error) => void failed.push(error);
         for (const { knex } of databases.all()) {
-          try {
-            for (const erasure of await statement(() => takeDue(knex, atOnce, settings.eraseAgainMs))) {
-              if (signal.aborted) return;
-              await this.tryPass(erasure);
-            }
-            waits = "";
-          } catch (error) {
-            const { message } = error as Error;
-            // Told once, not with every look.
-            if (message !== waits)
-              this.logger[isOutage(error as Error) ? "warn" : "error"]("erasures wait", { error: message });
-            waits = message;
+          const due: Erasure[] =
+            (await statement(() => takeDue(knex, atOnce, settings.eraseAgainMs)).catch(fail)) ?? [];
+          // One that cannot be finished holds up none of the others that were taken with it.
+          for (const erasure of due) {
+            if (signal.aborted) return;
+            await this.tryPass(erasure).catch(fail);
           }
         }
+        // Told once, not with every look.
+        for (const error of failed)
+          if (!told.has(error.message))
+            this.logger[isOutage(error) ? "warn" : "error"]("erasures wait", { error: error.message });
+        told.clear();
+        for (const { message } of failed) told.add(message);
         await delay(restMs, undefined, { signal }).catch(() => {});
       }
     },

@@ -89,8 +89,8 @@ async function streamsInOrder({ nc, names, stages }: Pick<Sweep, "nc" | "names" 
     names.park.stream,
     names.dead.stream,
   ];
-  // They hold ids and hashes: of who was accepted, which the count needs, of what operators did, of who wants no e-mail.
-  const others = [names.accepted, names.operations, names.unsubscribed].map(({ stream }) => stream);
+  // It holds ids alone, which the count needs.
+  const others = [names.accepted.stream, ...names.leadless];
   const found = await streamNames(nc, names.streams);
   return found.filter((stream) => !others.includes(stream)).sort((a, b) => order.indexOf(a) - order.indexOf(b));
 }

@@ -24,6 +24,8 @@ export interface Received {
 export class Mailbox implements AsyncDisposable {
   readonly received: Received[] = [];
   readonly url: string;
+  /** Deliveries that it has taken and not yet answered. */
+  open = 0;
   /** Deliveries that stand at the held step. */
   held = 0;
   /** Answers of the server, by step: an error with a `responseCode` refuses. */
@@ -65,7 +67,13 @@ export class Mailbox implements AsyncDisposable {
             box.cutAnswers--;
             for (const connection of (server as any).connections)
               if (connection.session === session) connection._socket.destroy();
-          } else setTimeout(() => at("answer", done), box.delay());
+          } else {
+            box.open++;
+            setTimeout(() => {
+              box.open--;
+              at("answer", done);
+            }, box.delay());
+          }
         });
       },
     });

@@ -29,7 +29,7 @@ let guard: ChildProcess | undefined;
 const shared: Server[] = [];
 
 /** The run's folder under the system's temporary one. */
-function homeDir(): string {
+export function homeDir(): string {
   if (home === undefined) {
     home = mkdtempSync(join(tmpdir(), "leadfactory-test-"));
     chmodSync(home, 0o755);
@@ -44,6 +44,12 @@ function homeDir(): string {
   return home;
 }
 
+/** Notes a process of ours: it ends with this run, however that ends. */
+export function guarded(pid: number): void {
+  homeDir();
+  guard!.stdin!.write(`${pid}\n`);
+}
+
 /** A server of the test's own, to kill, freeze and start again: same port, same data. `await using` ends it. */
 export type OwnServer = Server & AsyncDisposable;
 
@@ -52,7 +58,7 @@ export async function own(kind: ServerKind): Promise<OwnServer> {
   const server = new Server(kind, {
     dataDir: join(homeDir(), name),
     log: join(homeDir(), `${name}.log`),
-    onSpawn: ({ pid }) => guard!.stdin!.write(`${pid}\n`),
+    onSpawn: ({ pid }) => guarded(pid),
   });
   await server.start();
   return Object.assign(server, { [Symbol.asyncDispose]: () => server.stop(5_000) });
@@ -71,7 +77,9 @@ const once = <T>(make: () => Promise<T>) => {
     return made;
   };
 };
-const natsKind = once(async () => natsServer(await findNatsServer(stackDir, log)));
+/** The nats-server that tests run. */
+export const natsBinary = once(() => findNatsServer(stackDir, log));
+const natsKind = once(async () => natsServer(await natsBinary()));
 const redisBinary = once(() => findRedisServer(log));
 const postgresKind = (durable: boolean) => postgresServer(postgresHome(root, stackDir, log), { durable });
 

@@ -64,14 +64,21 @@ async function inRedis({ settings }: Place, mark: string): Promise<string[]> {
   }
 }
 
-/** What is written to the console until it is disposed of: with the log level `trace`, all that the mesh logs. */
-export function recordConsole(): Disposable & { text(): string } {
-  const names = ["log", "info", "warn", "error", "debug", "trace"] as const;
-  const real = Object.fromEntries(names.map((name) => [name, console[name]]));
+/** The log lines of this process until it is disposed of, which are not shown meanwhile: with the log level `trace`, all. */
+export function recordLog(): Disposable & { text(): string } {
   const lines: string[] = [];
-  for (const name of names) console[name] = (...parts: unknown[]) => void lines.push(parts.map(String).join(" "));
+  const streams = [process.stdout, process.stderr].map((stream) => ({ stream, write: stream.write }));
+  for (const { stream, write } of streams) {
+    stream.write = ((chunk: string | Uint8Array, ...rest: []) => {
+      if (!String(chunk).startsWith('{"level":')) return write.call(stream, chunk, ...rest);
+      lines.push(String(chunk));
+      return true;
+    }) as typeof write;
+  }
   return {
-    text: () => lines.join("\n"),
-    [Symbol.dispose]: () => void Object.assign(console, real),
+    text: () => lines.join(""),
+    [Symbol.dispose]() {
+      for (const { stream, write } of streams) stream.write = write;
+    },
   };
 }

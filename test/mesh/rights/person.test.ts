@@ -22,7 +22,7 @@ import {
   throughAllStages,
 } from "../../support/gateway.ts";
 import { aLead } from "../../support/leads.ts";
-import { recordConsole, tracesOf } from "../../support/traces.ts";
+import { recordLog, tracesOf } from "../../support/traces.ts";
 
 interface Erasure {
   id: string;
@@ -36,7 +36,7 @@ describe("erasing a person", function () {
   let sites: Server;
   let gateway: TestGateway;
   let secret: string;
-  const log = { text: () => "" } as ReturnType<typeof recordConsole>;
+  const log = { text: () => "" } as ReturnType<typeof recordLog>;
 
   before(async () => {
     // Each site says whose it is.
@@ -49,7 +49,7 @@ describe("erasing a person", function () {
       );
     }).listen(0, "127.0.0.1");
     await once(sites, "listening");
-    Object.assign(log, recordConsole());
+    Object.assign(log, recordLog());
     gateway = await startGateway({
       services: [
         ...stages,

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text as textOf } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** Ways in which any provider can fail, whatever it is. */
 export type Failure =
@@ -24,6 +25,12 @@ export interface HttpStub extends AsyncDisposable {
   requests: string[];
   /** Of these, how many it answered as asked. */
   served: number;
+  /** Requests that it has not answered yet. */
+  open: number;
+  /** How long each answer takes, ms. */
+  delayMs: number;
+  /** What became of each request, in order of their answers. */
+  answers: { request: string; failure: Failure }[];
 }
 
 /** JSON, plain text, or a picture. */
@@ -43,7 +50,14 @@ export async function httpStub(
   words: Words,
   answer: (url: URL, request: IncomingMessage, body: string) => StubAnswer,
 ): Promise<HttpStub> {
-  const stub = { failure: "none" as Failure, requests: [] as string[], served: 0 };
+  const stub = {
+    failure: "none" as Failure,
+    requests: [] as string[],
+    served: 0,
+    open: 0,
+    delayMs: 0,
+    answers: [] as { request: string; failure: Failure }[],
+  };
   const send = (response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}) => {
     const [type, bytes] = encoded(body);
     response.writeHead(status, { "content-type": type, ...headers }).end(bytes);
@@ -54,8 +68,12 @@ export async function httpStub(
   };
   const server = createServer(async (request, response) => {
     stub.requests.push(request.url!);
+    stub.open++;
+    response.once("close", () => stub.open--);
     const url = new URL(request.url!, "http://stub");
     const sent = await textOf(request);
+    if (stub.delayMs > 0) await delay(stub.delayMs);
+    stub.answers.push({ request: request.url!, failure: stub.failure });
     switch (stub.failure) {
       case "401":
       case "402":

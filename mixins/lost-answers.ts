@@ -1,0 +1,85 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Errors, type Middleware, type ServiceBroker } from "moleculer";
+import type { NatsConnection } from "nats";
+import type { Names } from "../config/names.ts";
+
+/** What Moleculer's transit holds of a call whose answer has not come (0.15; it has no types for it). */
+interface Pending {
+  action: { name: string };
+  nodeID: string;
+  reject(error: Error): void;
+}
+type Transit = { tx: { client?: NatsConnection }; pendingRequests: Map<string, Pending> } | undefined;
+type Send = (topic: string, data: Buffer, meta: { packet: { type: string } }) => Promise<void>;
+
+/** A call that was under way when a connection went, and may yet be answered when it is back, has this long, ms. */
+const usualGraceMs = 3_000;
+/** When the server itself was away the others come back at other moments: nobody would hear what is said before, ms. */
+const othersMs = 1_000;
+
+/**
+ * Broker middleware for calls that a broken connection cuts in two. The NATS client throws away what is published while
+ * it is away (nats 2.29, `resetOutbound`): calls and answers wait here until it is back. What was already on its way is
+ * lost, and its caller would wait for its whole timeout, five minutes for PageSpeed, a stage's batch with it: whoever
+ * connects again ends its own calls that were under way, with Moleculer's own `REQUEST_REJECTED`, and tells the others to
+ * end those that they had made to it. One that is still worked on is ended too: it may have reached its service, as after
+ * any kill, and its caller knows what to do.
+ */
+export function lostAnswers(names: Names, graceMs = usualGraceMs): Middleware {
+  /** Resolves when there is a connection; undefined while there is one. */
+  let away: PromiseWithResolvers<void> | undefined;
+  let settling: NodeJS.Timeout | undefined;
+  let stopped = false;
+  const back = () => {
+    clearTimeout(settling);
+    away?.resolve();
+    away = undefined;
+  };
+  return {
+    name: "lost-answers",
+    transporterSend: (next: Send): Send =>
+      async function send(topic, data, meta) {
+        // A heart-beat of the past says nothing.
+        if (away && meta.packet.type !== "HEARTBEAT") await away.promise;
+        return next(topic, data, meta);
+      },
+    async started(broker: ServiceBroker) {
+      const transit = broker.transit as unknown as Transit;
+      const client = transit?.tx.client;
+      if (!client) return;
+      const end = async (of: (pending: Pending) => boolean): Promise<void> => {
+        const before = [...transit.pendingRequests].filter(([, pending]) => of(pending));
+        await delay(graceMs, undefined, { ref: false });
+        for (const [id, pending] of before) {
+          if (stopped || !transit.pendingRequests.delete(id)) continue;
+          const { action, nodeID } = pending;
+          pending.reject(new Errors.RequestRejectedError({ action: action.name, nodeID }));
+        }
+      };
+      client.subscribe(names.reconnected, {
+        callback: (error, message) => {
+          if (error) return;
+          const nodeID = message.string();
+          if (nodeID !== broker.nodeID) void end((pending) => pending.nodeID === nodeID);
+        },
+      });
+      void (async () => {
+        for await (const { type } of client.status()) {
+          if (stopped) return;
+          if (type === "disconnect") {
+            clearTimeout(settling);
+            away ??= Promise.withResolvers();
+          }
+          if (type !== "reconnect") continue;
+          settling = setTimeout(back, othersMs);
+          void end(() => true);
+          client.publish(names.reconnected, broker.nodeID);
+        }
+      })();
+    },
+    async stopping() {
+      stopped = true;
+      back();
+    },
+  } as unknown as Middleware;
+}

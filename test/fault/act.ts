@@ -1,0 +1,84 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Random } from "../../bin/demo/random.ts";
+import type { Load } from "./load.ts";
+import { endedCount } from "./proof.sql.ts";
+import type { World } from "./world.ts";
+
+/** What was in hand when a fault struck. A fault that met nothing has shown nothing. */
+export interface Evidence {
+  what: string;
+  inHand: number;
+}
+
+/** How long a fault looks for work in the hands of what it breaks. */
+const patienceMs = 60_000;
+
+/** One row at work: what its fault needs, and what it notes of itself. */
+export class Act {
+  readonly world: World;
+  readonly load: Load;
+  readonly random: Random;
+  readonly leads: number;
+  readonly evidence: Evidence[] = [];
+  /** Set by the clock row: more to prove at the end. Answers what is wrong. */
+  readonly proofs: (() => Promise<string[]>)[] = [];
+  /** Last messages of these streams when the row began. */
+  deadBefore = 0;
+  intakeBefore = 0;
+  struckAt = 0;
+  healedAt = 0;
+  /** Answers of a provider, or deaths, that may each cost a repeat. */
+  strikes = 0;
+
+  constructor(world: World, load: Load, seed: string, leads: number) {
+    this.world = world;
+    this.load = load;
+    this.random = new Random(seed);
+    this.leads = leads;
+  }
+
+  /** Waits until a share of the leads, drawn by the seed, has ended: the mesh is at work. */
+  async underWay(): Promise<void> {
+    const wanted = Math.floor(this.leads * (0.05 + this.random.next() * 0.15));
+    await this.until(`${wanted} leads have ended`, async () => {
+      return (await endedCount(this.world.knex, this.load.tenant)) >= wanted;
+    });
+  }
+
+  /** Looks until `check` gives something true, and returns it. */
+  async until<T>(what: string, check: () => Promise<T>, withinMs = patienceMs, everyMs = 50): Promise<T> {
+    const deadline = Date.now() + withinMs;
+    for (;;) {
+      let fault = "";
+      try {
+        const found = await check();
+        if (found) return found;
+      } catch (error) {
+        fault = `: ${(error as Error).message}`;
+      }
+      if (Date.now() > deadline) throw new Error(`${what}: not within ${withinMs} ms${fault}`);
+      await delay(everyMs);
+    }
+  }
+
+  /** Notes that the fault strikes now, with so much in hand. */
+  struck(what: string, inHand: number): void {
+    this.evidence.push({ what, inHand });
+    if (this.struckAt === 0) this.struckAt = Date.now();
+    this.strikes++;
+  }
+
+  /** Waits until some live leads were taken in after the fault: by their ends recovery is told. */
+  async recovering(): Promise<void> {
+    await this.until(
+      "leads are taken in again",
+      async () => this.load.live.filter(({ at }) => at > this.healedAt).length >= 5,
+      120_000,
+    );
+  }
+
+  /** Notes that what was broken is whole again, or is left to mend itself. */
+  healed(): void {
+    this.healedAt = Math.max(this.healedAt, Date.now());
+  }
+}

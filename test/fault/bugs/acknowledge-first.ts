@@ -1,0 +1,8 @@
+import { plant } from "./plant.ts";
+
+/** Acknowledges a batch when it is read, before anything of it is committed. */
+plant(
+  "mixins/actor/worker.ts",
+  "this.#steps.decode(deliveries));",
+  "this.#steps.decode(deliveries)); for (const delivery of deliveries) delivery.msg.respond(ackBody.ack);",
+);

@@ -1,0 +1,191 @@
+import { jsApi } from "../../mixins/jetstream.ts";
+import { Act } from "./act.ts";
+import type { Sample } from "./client.ts";
+import { Load } from "./load.ts";
+import { warmTenant } from "./proof.sql.ts";
+import { type Proof, prove } from "./proof.ts";
+import type { Path, Row } from "./rows.ts";
+import type { World } from "./world.ts";
+
+export interface RunOptions {
+  seed: number;
+  leads: number;
+  /** Until the mesh must be quiet after everything has been sent in, ms. */
+  quietMs?: number;
+  log(line: string): void;
+}
+
+/** A line of the table. */
+export interface Result {
+  fault: string;
+  what: string;
+  leads: number;
+  lost: number;
+  doubled: number;
+  /** Dead letters that were no poison. */
+  dead: number;
+  /** Of the paths that must stand: the worst, in per cent. Null where none must. */
+  availability: number | null;
+  /** From the end of the fault to the end of the first live lead that was taken in after it. */
+  recoverSeconds: number | null;
+  holds: boolean;
+  /** Why not. */
+  why: string[];
+  seed: number;
+  details: {
+    inHand: string[];
+    paths: Record<Path, number>;
+    requests: number;
+    p95BeforeMs: number;
+    p95DuringMs: number;
+    redeliveries: number;
+    unknownMails: number;
+    repeatedCalls: number;
+    mails: number;
+    merges: number;
+    seconds: number;
+  };
+}
+
+const usualQuietMs = 240_000;
+/** A recovery that takes longer is none. */
+const recoverLimitS = 300;
+const available = 99.9;
+/** Answers that are quicker than this are quick enough: a ratio of noise says nothing. */
+const quickMs = 50;
+
+let rounds = 0;
+
+/** One row: load -> strike -> heal -> quiet -> prove -> judge. Never throws: what goes wrong is a row that does not hold. */
+export async function runRow(
+  world: World,
+  row: Row,
+  { seed, leads: wanted, quietMs = usualQuietMs, log }: RunOptions,
+): Promise<Result> {
+  const began = Date.now();
+  const leads = wanted * (row.leads ?? 1);
+  const tenant = `${row.name.slice(0, 22)}-${(rounds++).toString(36)}`;
+  log(`${row.name}: ${row.what}`);
+  await warmTenant(world.knex, tenant);
+  world.box.received.length = 0;
+  world.pagespeed.answers.length = 0;
+  const redelivered = await world.redeliveries();
+  const deadBefore = await lastOf(world, world.names.dead.stream);
+  const load = await Load.begin(world, tenant, `${seed} ${row.name}`, leads);
+  const act = new Act(world, load, `${seed} ${row.name}`, leads);
+  const why: string[] = [];
+  let proof: Proof | undefined;
+  try {
+    act.deadBefore = deadBefore;
+    act.intakeBefore = load.intakeBefore;
+    if (!row.early) await act.underWay();
+    await row.strike(act);
+    await act.recovering();
+    await load.finish();
+    const moves = await world.quiet(quietMs);
+    if (moves !== null) why.push(`not quiet: ${moves}`);
+    proof = await prove(act);
+    for (const more of act.proofs) why.push(...(await more()));
+  } catch (error) {
+    why.push((error as Error).message);
+    await load.abandon();
+  }
+  const repeats = proof ? (await world.redeliveries()) - redelivered : 0;
+  return judge(row, act, { proof, why, repeats, seed, seconds: (Date.now() - began) / 1_000 });
+}
+
+async function lastOf({ nats }: World, stream: string): Promise<number> {
+  return (await jsApi(nats, `STREAM.INFO.${stream}`)).state.last_seq;
+}
+
+interface Outcome {
+  proof: Proof | undefined;
+  why: string[];
+  repeats: number;
+  seed: number;
+  seconds: number;
+}
+
+function judge(row: Row, act: Act, { proof, why, repeats, seed, seconds }: Outcome): Result {
+  const { load } = act;
+  const paths = pathsOf(act, proof);
+  const recoverSeconds = recoveryOf(act, proof);
+  const before = load.client.samples.filter(({ at }) => at < act.struckAt);
+  const during = load.client.samples.filter(({ at }) => at >= act.struckAt && at <= act.healedAt + 1_000);
+  const [p95BeforeMs, p95DuringMs] = [p95(before), p95(during)];
+  const worst = row.stands.length === 0 ? null : Math.min(...row.stands.map((path) => paths[path]));
+
+  const say = (things: readonly string[], what: string) => {
+    if (things.length > 0) why.push(`${things.length} ${what}: ${things.slice(0, 3).join("; ")}`);
+  };
+  if (proof) {
+    say(proof.lost, "lost");
+    say(proof.doubled, "doubled");
+    say(proof.dead, "dead letters");
+  }
+  if (act.evidence.length === 0) why.push("the fault never struck");
+  for (const { what, inHand } of act.evidence)
+    if (inHand <= 0) why.push(`${what}: nothing was in hand when the fault struck`);
+  if (worst !== null && worst < available)
+    why.push(
+      `available ${worst} %: ${[...new Set(load.client.samples.flatMap(({ fault }) => fault ?? []))].slice(0, 3).join("; ")}`,
+    );
+  if (recoverSeconds === null || recoverSeconds > recoverLimitS) why.push(`recovered after ${recoverSeconds} s`);
+  if (row.noRepeats && repeats > 0) why.push(`${repeats} messages were delivered again`);
+  if (row.slower !== undefined && p95DuringMs > row.slower * Math.max(p95BeforeMs, quickMs))
+    why.push(`p95 ${p95DuringMs} ms, it was ${p95BeforeMs} ms`);
+
+  return {
+    fault: row.name,
+    what: row.what,
+    leads: proof?.accepted ?? load.promised.size,
+    lost: proof?.lost.length ?? Number.NaN,
+    doubled: proof?.doubled.length ?? Number.NaN,
+    dead: proof?.dead.length ?? Number.NaN,
+    availability: worst,
+    recoverSeconds,
+    holds: why.length === 0,
+    why,
+    seed,
+    details: {
+      inHand: act.evidence.map(({ what, inHand }) => `${what} ${inHand}`),
+      paths,
+      requests: load.client.samples.length,
+      p95BeforeMs,
+      p95DuringMs,
+      redeliveries: repeats,
+      unknownMails: proof?.unknown ?? 0,
+      repeatedCalls: proof?.repeatedCalls ?? 0,
+      mails: proof?.mails ?? 0,
+      merges: proof?.merges ?? 0,
+      seconds: Math.round(seconds),
+    },
+  };
+}
+
+/** In per cent. `through`: live leads that reached their end, and within the limit of a recovery. */
+function pathsOf({ load }: Act, proof: Proof | undefined): Record<Path, number> {
+  const share = (good: number, of: number) => (of === 0 ? 0 : Math.floor((good / of) * 100_000) / 1_000);
+  const answered = (path: Sample["path"]) => {
+    const samples = load.client.samples.filter((sample) => sample.path === path);
+    return share(samples.filter(({ ok }) => ok).length, samples.length);
+  };
+  const inTime = load.live.filter(
+    ({ leadId, at }) => (proof?.endedAt.get(leadId) ?? Number.POSITIVE_INFINITY) - at < recoverLimitS * 1_000,
+  );
+  return { takeIn: answered("takeIn"), lookUp: answered("lookUp"), through: share(inTime.length, load.live.length) };
+}
+
+function recoveryOf({ load, healedAt }: Act, proof: Proof | undefined): number | null {
+  if (!proof || healedAt === 0) return null;
+  const ends = load.live
+    .filter(({ at }) => at >= healedAt)
+    .flatMap(({ leadId }) => proof.endedAt.get(leadId) ?? [])
+    .map((at) => at - healedAt);
+  return ends.length === 0 ? null : Math.round(Math.max(0, Math.min(...ends)) / 100) / 10;
+}
+
+function p95(samples: readonly Sample[]): number {
+  const sorted = samples.map(({ ms }) => ms).sort((a, b) => a - b);
+  return Math.round(sorted[Math.floor(sorted.length * 0.95)] ?? 0);
+}

@@ -1,0 +1,107 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { acceptor } from "../../../mixins/accept.ts";
+import type { Resources } from "../../../mixins/resources.ts";
+import { leadIdOf } from "../../../services/intake/ids.ts";
+import { normalise } from "../../../services/intake/normalise.ts";
+import type { Failure } from "../../support/providers/http-stub.ts";
+import type { Act } from "../act.ts";
+import { brokenAlready } from "../proof.ts";
+import type { Fault } from "../rows.ts";
+
+const asked = (act: Act): Promise<number> =>
+  act.until("the provider is being asked", async () => act.world.pagespeed.open, 60_000, 5);
+
+/** PageSpeed fails in one way for a while, and is well again. */
+export function provider(what: string, failure: Failure): Fault {
+  return {
+    what: `provider: ${what}`,
+    async strike(act) {
+      const { pagespeed, clock } = act.world;
+      act.struck("provider", await asked(act));
+      pagespeed.failure = failure;
+      await delay(clock.outageMs);
+      pagespeed.failure = "none";
+      act.healed();
+    },
+  };
+}
+
+/**
+ * PageSpeed answers 429 and never anything else. Its leads are parked for as long as it does, and nothing else suffers:
+ * proved while it lasts. Then the driver lets it be well, so that the row can come to its end.
+ */
+export const tooMany: Fault = {
+  what: "provider: 429 for ever",
+  async strike(act) {
+    const { pagespeed, clock, nats, names } = act.world;
+    act.struck("provider", await asked(act));
+    pagespeed.failure = "429";
+    await act.until("leads are parked", async () => (await act.world.backlog()).parked > 0);
+    await delay(clock.outageMs);
+    const broken = await brokenAlready(act);
+    if (broken.length > 0) throw new Error(`while it lasts: ${broken.slice(0, 3).join("; ")}`);
+    pagespeed.failure = "none";
+    // What an operator does who has bought more calls: nobody waits for a moment that was set before.
+    const kv = await nats.jetstream().views.kv(names.bucket.providers, { bindOnly: true });
+    await kv.delete("retry.pagespeed");
+    act.healed();
+  },
+};
+
+const hourMs = 3_600_000;
+
+/** Messages of an hour ago come, after their leads were told anew and have ended. */
+export const late: Fault = {
+  what: "the clock: messages arrive an hour late",
+  async strike(act) {
+    const { world, load } = act;
+    const { names, settings, nats, knex } = world;
+    const { tenant } = load;
+    const told = (n: number, name: string, now: number) => {
+      const raw = {
+        ...{ name: `${name} ${n}`, phone: `(312) 555-${1000 + n}`, email: `late-${n}@late-${n}.example` },
+        ...{ website: `http://modern-late-${n}.example/`, source: "late", sourceId: String(n) },
+      };
+      const read = normalise(raw, {
+        tenant,
+        source: "late",
+        trust: "imported",
+        defaultRegion: "US",
+        now,
+        newId: randomUUID,
+      });
+      if ("faults" in read) throw new Error("this is no lead");
+      return { raw, lead: read.lead };
+    };
+    const numbers = Array.from({ length: 20 }, (_, n) => n);
+    const before = numbers.map((n) => told(n, "Before", Date.now() - hourMs).lead);
+    for (const n of numbers) {
+      const id = await load.client.takeIn(told(n, "After", Date.now()).raw);
+      if (id === undefined) throw new Error("a lead was not taken in");
+    }
+    const ids = numbers.map((n) => leadIdOf(tenant, "late", String(n)));
+    const ended = () =>
+      knex("leads")
+        .where({ tenant })
+        .whereIn("lead_id", ids)
+        .whereNot({ state: "in_progress" })
+        .select("lead_id", "name", "revision", "state");
+    await act.until("the later tellings have ended", async () => (await ended()).length === ids.length);
+    const was = JSON.stringify((await ended()).sort((a, b) => (a.lead_id < b.lead_id ? -1 : 1)));
+    const edge = acceptor({
+      names,
+      settings,
+      flow: [{ name: "enrich" }],
+      nats: async () => nats,
+    } as unknown as Resources);
+    act.struck("envelopes beside them", await world.allInHand());
+    for (const lead of before) await edge.one(lead, { tenant, requestId: "0".repeat(32), traceparent: "" });
+    edge.close();
+    act.healed();
+    act.proofs.push(async () => {
+      const is = JSON.stringify((await ended()).sort((a, b) => (a.lead_id < b.lead_id ? -1 : 1)));
+      return is === was ? [] : ["a late telling has moved a lead back"];
+    });
+  },
+};

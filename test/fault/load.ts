@@ -1,0 +1,264 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type GeneratedLead, type LabelledLead, labelledLeads } from "../../bin/demo/leads.ts";
+import { birthOf, end, signal } from "../../bin/stack/process.ts";
+import { childEnvironment } from "../../bin/stack/tools.ts";
+import { environmentOf } from "../../config/settings.ts";
+import { acceptor } from "../../mixins/accept.ts";
+import { jsApi } from "../../mixins/jetstream.ts";
+import type { Resources } from "../../mixins/resources.ts";
+import { leadIdOf } from "../../services/intake/ids.ts";
+import { guarded, homeDir } from "../support/servers.ts";
+import { Client } from "./client.ts";
+import type { Line } from "./lines.ts";
+import type { World } from "./world.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+
+/** A lead that somebody was told is accepted. */
+export interface Promised {
+  leadId: string;
+  /** When it was told, ms since 1970. */
+  at: number;
+}
+
+/** Between two live leads, ms. */
+const liveEveryMs = 120;
+/** Between two look-ups, ms. */
+const lookEveryMs = 200;
+/** Runs of the importer until it must have ended well. */
+const importRuns = 20;
+
+/** What a row sends in: an import, live leads one by one, look-ups, and some poison. Keeps its own list of what was accepted. */
+export class Load {
+  readonly tenant: string;
+  readonly client: Client;
+  /** Answered 202, or stored by an import that ended well. The proof begins here. */
+  readonly promised = new Map<string, Promised>();
+  /** Those of them that came one by one. */
+  readonly live: Promised[] = [];
+  /** Leads no stage can handle: they must be the only dead letters. */
+  readonly poison = new Set<string>();
+  /** Last message of the intake before anything was sent in. */
+  intakeBefore = 0;
+  importer: ChildProcess | undefined;
+  importerLines: Line[] = [];
+  importDone = false;
+  readonly #world: World;
+  readonly #seed: string;
+  readonly #stop = new AbortController();
+  readonly #flows: Promise<void>[] = [];
+
+  private constructor(world: World, tenant: string, seed: string, client: Client) {
+    this.#world = world;
+    this.tenant = tenant;
+    this.#seed = seed;
+    this.client = client;
+  }
+
+  static async begin(world: World, tenant: string, seed: string, leads: number): Promise<Load> {
+    const client = new Client(world.gateways, await world.apiKey(tenant));
+    const load = new Load(world, tenant, seed, client);
+    // Until the gateways know the key.
+    for (let tries = 0; tries < 100; tries++) {
+      const answer = await fetch(`${world.gateways[0]}/v1/leads?limit=1`, {
+        headers: { authorization: client.authorization },
+      }).catch(() => undefined);
+      if (answer?.ok) break;
+      await delay(100);
+    }
+    const settled = async () => {
+      const failed = (await Promise.allSettled(load.#flows)).find((flow) => flow.status === "rejected");
+      if (failed?.status === "rejected") load.#failure ??= failed.reason;
+    };
+    load.intakeBefore = (await jsApi(world.nats, `STREAM.INFO.${world.names.intake.stream}`)).state.last_seq;
+    await load.#poison();
+    load.#flows.push(load.#import(leads), load.#feed(), load.#look());
+    void settled();
+    return load;
+  }
+
+  #failure: unknown;
+
+  /** Lets the import and the live leads come to their end. Throws what ended them early. */
+  async finish(): Promise<void> {
+    await this.#flows[0];
+    this.#stop.abort();
+    await Promise.all(this.#flows);
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** Stops at once: the row has failed. */
+  async abandon(): Promise<void> {
+    this.#stop.abort();
+    this.importer?.kill("SIGKILL");
+    await Promise.allSettled(this.#flows);
+  }
+
+  #promise(leadId: string): void {
+    if (!this.promised.has(leadId)) this.promised.set(leadId, { leadId, at: Date.now() });
+  }
+
+  /** Rows of a list with all its faults, and the ids of those that are leads. */
+  rows(count: number, seed: string): { text: string; ids: string[]; refused: number } {
+    const rows: LabelledLead[] = [...labelledLeads({ count, seed: `${this.#seed} ${seed}` })].map((row) => ({
+      ...row,
+      lead: { ...row.lead, source: `${row.lead.source}-${seed}` },
+    }));
+    const good = rows.filter(({ label }) => label !== "refused");
+    return {
+      text: rows.map(({ lead }) => `${JSON.stringify(lead)}\n`).join(""),
+      ids: good.map(({ lead }) => leadIdOf(this.tenant, lead.source, lead.sourceId!)),
+      refused: rows.length - good.length,
+    };
+  }
+
+  /** `npm run import`, run again whenever it dies, until it says that all is stored. */
+  async #import(leads: number): Promise<void> {
+    const { text, ids } = this.rows(leads, "import");
+    const file = join(homeDir(), `${this.tenant}.ndjson`);
+    writeFileSync(file, text);
+    const { settings, lines } = await this.#world.wired(`import-${this.tenant}`);
+    this.importerLines = lines;
+    try {
+      for (let run = 1; ; run++) {
+        const child = spawn(
+          process.execPath,
+          [join(root, "bin", "import.ts"), file, "--tenant", this.tenant, "--json"],
+          {
+            cwd: root,
+            env: { ...childEnvironment(), ...environmentOf(settings) },
+            stdio: ["ignore", "ignore", "pipe"],
+          },
+        );
+        guarded(child.pid!);
+        let said = "";
+        child.stderr!.setEncoding("utf8").on("data", (part: string) => (said = (said + part).slice(-2_000)));
+        this.importer = child;
+        const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+        if (code === 0) break;
+        if (this.#stop.signal.aborted) return;
+        if (run === importRuns) throw new Error(`the import failed ${run} times: ${said}`);
+        await delay(200);
+      }
+      for (const id of ids) this.#promise(id);
+      this.importDone = true;
+    } finally {
+      this.importer = undefined;
+      rmSync(file, { force: true });
+    }
+  }
+
+  /** Live leads at an even rate, whatever becomes of those before: an open model. */
+  async #feed(): Promise<void> {
+    const { signal } = this.#stop;
+    const flying = new Set<Promise<void>>();
+    let n = 0;
+    for (const { lead, label } of labelledLeads({ count: 1_000_000, seed: `${this.#seed} live` })) {
+      if (label !== "fresh") continue;
+      const at = n++;
+      const flight: Promise<void> = this.#takeIn({ ...lead, source: "live", sourceId: String(at) }).finally(() =>
+        flying.delete(flight),
+      );
+      flying.add(flight);
+      await delay(liveEveryMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) break;
+    }
+    await Promise.all(flying);
+  }
+
+  async #takeIn(lead: GeneratedLead): Promise<void> {
+    const id = await this.client.takeIn(lead);
+    if (id === undefined) return;
+    this.#promise(id);
+    this.live.push(this.promised.get(id)!);
+  }
+
+  /** Looks a live lead up, the newest or any. */
+  async #look(): Promise<void> {
+    const { signal } = this.#stop;
+    const flying = new Set<Promise<void>>();
+    for (let n = 0; !signal.aborted; n++) {
+      const one = this.live.at(n % 2 === 0 ? -1 : n % Math.max(1, this.live.length));
+      if (one) {
+        const flight: Promise<void> = this.client.lookUp(one.leadId).finally(() => flying.delete(flight));
+        flying.add(flight);
+      }
+      await delay(lookEveryMs, undefined, { signal }).catch(() => {});
+    }
+    await Promise.all(flying);
+  }
+
+  /** Two leads without fields, which break whatever reads them, and a message that is none. */
+  async #poison(): Promise<void> {
+    const { nats, names, settings } = this.#world;
+    const edge = acceptor({
+      names,
+      settings,
+      flow: [{ name: "enrich" }],
+      nats: async () => nats,
+    } as unknown as Resources);
+    for (let n = 0; n < 2; n++) {
+      const leadId = randomUUID();
+      const lead = { leadId, tenant: this.tenant, revision: Date.now(), source: "poison", fields: null, timeline: [] };
+      await edge.one(lead as never, { tenant: this.tenant, requestId: "0".repeat(32), traceparent: "" });
+      this.poison.add(leadId);
+      this.#promise(leadId);
+    }
+    edge.close();
+    nats.publish(names.mailbox("dedupe").subject("bulk"), `no envelope of ${this.tenant}`);
+    await nats.flush();
+  }
+
+  freezeImporter(): void {
+    if (this.importer?.pid) signal({ pid: this.importer.pid, birth: birthOf(this.importer.pid)! }, "SIGSTOP");
+  }
+  thawImporter(): void {
+    if (this.importer?.pid) signal({ pid: this.importer.pid, birth: birthOf(this.importer.pid)! }, "SIGCONT");
+  }
+  async killImporter(): Promise<void> {
+    if (this.importer?.pid) await end({ pid: this.importer.pid, birth: birthOf(this.importer.pid)! }, 0, "SIGKILL");
+  }
+
+  /** Sends a file to a gateway, a little at a time, again under the same key until it was read whole. `begun` when half is sent. */
+  async upload(leads: number, gateway: number, begun: () => void): Promise<void> {
+    const { text, ids } = this.rows(leads, "upload");
+    const lines = text.split(/(?<=\n)/);
+    const { client } = this;
+    const send = async (to: string, onHalf: () => void): Promise<boolean> => {
+      async function* body() {
+        for (let at = 0; at < lines.length; at += 20) {
+          yield Buffer.from(lines.slice(at, at + 20).join(""));
+          if (at >= lines.length / 2) onHalf();
+          await delay(10);
+        }
+      }
+      try {
+        const answer = await fetch(`${to}/v1/leads/bulk?source=upload`, {
+          method: "POST",
+          headers: {
+            authorization: client.authorization,
+            "content-type": "application/x-ndjson",
+            "idempotency-key": "upload",
+          },
+          body: body() as never,
+          duplex: "half",
+          signal: AbortSignal.timeout(60_000),
+        } as RequestInit);
+        const { accepted } = (await answer.json()) as { accepted?: number };
+        return answer.ok && accepted === ids.length;
+      } catch {
+        return false;
+      }
+    };
+    for (let n = 0; ; n++) {
+      if (await send(this.#world.gateways[(gateway + n) % 2]!, begun)) break;
+      if (n === importRuns) throw new Error("the upload never ended well");
+      await delay(300);
+    }
+    for (const id of ids) this.#promise(id);
+  }
+}

@@ -1,0 +1,22 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { ServerKind } from "../../bin/stack/server.ts";
+
+/**
+ * The store of the NATS server under test, MB: 268 of them are set aside for the idempotency keys and 40 for the intake
+ * and the dead letters; a ballast of the driver can fill the rest.
+ */
+export const storeMb = 420;
+
+/** The same server with a store of {@link storeMb}. */
+export function limitedNats(kind: ServerKind, dir: string, more = ""): ServerKind {
+  const file = join(dir, `nats-${Math.random().toString(36).slice(2)}.conf`);
+  writeFileSync(file, `jetstream { max_file_store: ${storeMb}MB }\n${more}\n`);
+  return {
+    ...kind,
+    command(place) {
+      const command = kind.command(place);
+      return { ...command, args: [...command.args, "--config", file] };
+    },
+  };
+}

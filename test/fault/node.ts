@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { end, type Launched, launch, signal, until } from "../../bin/stack/process.ts";
+import type { Supervised } from "../../bin/stack/supervisor.ts";
+import { childEnvironment } from "../../bin/stack/tools.ts";
+import { environmentOf, type Settings } from "../../config/settings.ts";
+import { guarded } from "../support/servers.ts";
+import { type Clock, clockVariable } from "./clock.ts";
+import type { Line } from "./lines.ts";
+
+const root = join(import.meta.dirname, "..", "..");
+const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
+
+export interface NodeOptions {
+  name: string;
+  /** Service files, from the root. */
+  files: string[];
+  settings: Settings;
+  clock: Clock;
+  /** Its output goes here. */
+  log: string;
+  /** Its own lines to its servers. */
+  lines: Line[];
+  /** Modules that are loaded before the product: test/fault/bugs. */
+  imports?: string[];
+}
+
+/** One process of the mesh under test: run by Moleculer's runner, killed, frozen and cut off by the driver. */
+export class MeshProcess implements Supervised {
+  readonly name: string;
+  readonly lines: readonly Line[];
+  readonly #o: NodeOptions;
+  #process: Launched | undefined;
+  #starts = 0;
+  #retired = false;
+
+  constructor(options: NodeOptions) {
+    this.name = options.name;
+    this.lines = options.lines;
+    this.#o = options;
+  }
+
+  async start(): Promise<void> {
+    const { files, settings, clock, log, imports = [] } = this.#o;
+    const before = imports.flatMap((file) => ["--import", file]);
+    this.#process = await launch(
+      process.execPath,
+      [...before, runner, "--config", "test/fault/node.config.ts", ...files],
+      {
+        log,
+        cwd: root,
+        env: { ...childEnvironment(), ...environmentOf(settings), ...clockVariable(clock) },
+        onSpawn: guarded,
+      },
+    );
+    this.#starts++;
+  }
+
+  /** Waits until its services have started, as often as it was started. */
+  async up(): Promise<void> {
+    await until(
+      `${this.name} is up`,
+      90_000,
+      async () => this.#said.split("started successfully").length > this.#starts,
+      () => (this.#process?.child.exitCode ? `it ended; see ${this.#o.log}: ${this.#said.slice(-800)}` : undefined),
+    );
+  }
+
+  get #said(): string {
+    return readFileSync(this.#o.log, "utf8");
+  }
+
+  /** For the supervisor: one that was retired has not died. */
+  async ended(): Promise<unknown> {
+    await this.#process?.ended;
+    return this.#retired ? new Promise(() => {}) : undefined;
+  }
+
+  /** SIGKILL. Its supervisor starts it again. */
+  async kill(): Promise<void> {
+    await end(this.#process!, 0, "SIGKILL");
+  }
+
+  freeze(): void {
+    signal(this.#process!, "SIGSTOP");
+  }
+  thaw(): void {
+    signal(this.#process!, "SIGCONT");
+  }
+
+  /** SIGTERM, for good: it may finish what it has in hand. Resolves when it has left. */
+  async retire(): Promise<void> {
+    this.#retired = true;
+    const { drainMs } = this.#o.settings;
+    const how = await end(this.#process!, drainMs + 5_000);
+    if (how === "killed") throw new Error(`${this.name} did not leave within ${drainMs + 5_000} ms of SIGTERM`);
+  }
+
+  /** Another one in its place: same lines, same port. */
+  again(imports: string[]): MeshProcess {
+    const next = new MeshProcess({ ...this.#o, imports });
+    next.#starts = this.#starts;
+    return next;
+  }
+
+  /** The end of everything. */
+  async destroy(): Promise<void> {
+    this.#retired = true;
+    if (this.#process) await end(this.#process, 0, "SIGKILL");
+  }
+}

@@ -1,0 +1,135 @@
+import type { Act } from "./act.ts";
+import { connections, deadlocks, lock, terminate } from "./faults/database.ts";
+import { gateway, importer } from "./faults/edge.ts";
+import { late, provider, tooMany } from "./faults/outside.ts";
+import { cut, freeze, kill, rolling, scale } from "./faults/process.ts";
+import { fullStore, leader, server } from "./faults/servers.ts";
+import { stages } from "./world.ts";
+
+/** Something that breaks: strikes while its target has work in hand, and heals what does not heal by itself. */
+export interface Fault {
+  what: string;
+  /** Strikes when the import begins, not when it is under way. */
+  early?: boolean;
+  strike(act: Act): Promise<void>;
+}
+
+/** Critical paths: taking a lead in, looking one up, the way through all stages. */
+export type Path = "takeIn" | "lookUp" | "through";
+
+export interface Row extends Fault {
+  name: string;
+  /** Paths that are available all the while, in 99.9 % of the cases. The others stand still, and come back. */
+  stands: readonly Path[];
+  /** No message may be delivered a second time. */
+  noRepeats?: true;
+  /** An answer may take so many times as long, at p95, while the fault lasts. */
+  slower?: number;
+  /** Rows that need other leads than the run's: a factor. */
+  leads?: number;
+  cluster?: true;
+}
+
+const all: readonly Path[] = ["takeIn", "lookUp", "through"];
+/** PostgreSQL is gone: leads are accepted, and reach their end when it is back. */
+const withoutRecord: readonly Path[] = ["takeIn", "through"];
+/** NATS is gone: nothing can be promised. */
+const withoutNats: readonly Path[] = ["through"];
+
+const row = (name: string, fault: Fault, stands: readonly Path[] = all, more: Partial<Row> = {}): Row => ({
+  ...fault,
+  ...more,
+  name,
+  stands,
+});
+
+/** Two faults at once, the second a moment after the first. */
+function both(first: Fault, second: Fault): Fault {
+  return {
+    what: `${first.what}, and ${second.what}`,
+    async strike(act) {
+      const delayMs = act.random.whole(0, 1_000);
+      await Promise.all([
+        first.strike(act),
+        new Promise((resolve) => setTimeout(resolve, delayMs)).then(() => second.strike(act)),
+      ]);
+    },
+  };
+}
+
+/** Faults one after another, each when the mesh has recovered from the one before. */
+function inTurn(...faults: readonly Fault[]): Fault {
+  return {
+    what: faults.map(({ what }) => what).join("; "),
+    early: faults[0]!.early ?? false,
+    async strike(act) {
+      for (const fault of faults) {
+        await fault.strike(act);
+        await act.recovering();
+      }
+    },
+  };
+}
+
+/** THE TABLE: every fault that is tried. */
+export const rows: readonly Row[] = [
+  ...stages.flatMap((stage) => [
+    row(`${stage}-kill`, kill(stage)),
+    row(`${stage}-freeze`, freeze(stage)),
+    row(`${stage}-cut`, cut(stage)),
+  ]),
+  // It moves what comes at once: it is met while the import begins, or not at all.
+  row("admission-kill", { ...kill("admission"), early: true }, all, { leads: 5 }),
+  ...["site", "pagespeed", "budget", "smtp", "sender"].map((name) => row(`${name}-kill`, kill(name))),
+  row("sender-freeze", freeze("sender")),
+  // The one service that look-ups need, and the only instance of it.
+  row("leads-kill", kill("leads"), withoutRecord),
+  row("gateway-kill", gateway("kill")),
+  row("gateway-freeze", gateway("freeze")),
+  row("gateway-cut", gateway("cut")),
+  row("importer-kill", importer("kill"), all, { leads: 3 }),
+  row("importer-freeze", importer("freeze"), all, { leads: 3 }),
+  row("importer-cut", importer("cut"), all, { leads: 3 }),
+  row("nats-kill", server("nats", "kill"), withoutNats),
+  row("nats-freeze", server("nats", "freeze"), withoutNats),
+  row("nats-cut", server("nats", "cut"), withoutNats),
+  row("nats-restart", server("nats", "restart"), withoutNats),
+  row("nats-full", fullStore, withoutNats),
+  row("nats-leader", leader(4), withoutNats, { cluster: true, leads: 2 }),
+  row("postgres-kill", server("postgres", "kill"), withoutRecord),
+  row("postgres-freeze", server("postgres", "freeze"), withoutRecord),
+  row("postgres-cut", server("postgres", "cut"), withoutRecord),
+  row("postgres-restart", server("postgres", "restart"), withoutRecord),
+  row("postgres-terminate", terminate, withoutRecord),
+  row("postgres-deadlocks", deadlocks),
+  row("postgres-lock", lock, withoutRecord),
+  row("postgres-connections", connections, withoutRecord),
+  row("redis-kill", server("redis", "kill"), all, { slower: 3 }),
+  row("redis-freeze", server("redis", "freeze"), all, { slower: 3 }),
+  row("redis-cut", server("redis", "cut"), all, { slower: 3 }),
+  row("provider-down", provider("down for ten minutes of a shortened clock", "500")),
+  row("provider-429", tooMany),
+  row("provider-garbage", provider("garbage", "another shape")),
+  row("provider-silent", provider("no answer within its timeout", "slow")),
+  row("clock-late", late),
+  row("scale", scale("enrich"), all, { noRepeats: true }),
+  row("rolling", rolling(), all, { noRepeats: true, leads: 2 }),
+  row("pair-enrich-postgres", both(kill("enrich"), server("postgres", "kill")), withoutRecord),
+  row("pair-nats-sender", both(server("nats", "kill"), kill("sender")), withoutNats),
+  row("pair-redis-dedupe", both(server("redis", "kill"), kill("dedupe"))),
+  row("pair-gateway-provider", both(gateway("kill"), provider("down", "500"))),
+];
+
+/** Each kind of fault once, as `npm test` tries them. */
+export const shortRows: readonly Row[] = [
+  row("short-processes", inTurn(kill("dedupe"), freeze("score"), cut("email"), kill("sender"))),
+  row("short-edge", inTurn(importer("kill"), gateway("kill"))),
+  row("short-servers", inTurn(server("nats", "kill"), fullStore, server("redis", "kill")), withoutNats),
+  row("short-database", inTurn(deadlocks, server("postgres", "kill"), terminate, lock, connections), withoutRecord, {
+    leads: 2,
+  }),
+  row("short-outside", inTurn(provider("down", "500"), provider("garbage", "another shape"), tooMany, late)),
+  row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe", "email"])), all, { noRepeats: true }),
+  row("short-pair", both(kill("enrich"), server("postgres", "kill")), withoutRecord),
+  row("short-leader", leader(1), withoutNats, { cluster: true }),
+];
