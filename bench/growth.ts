@@ -80,7 +80,7 @@ async function queries(mesh: ProcessMesh, short: boolean, log: (line: string) =>
   const planned = await plannedStatements(mesh.knex);
   for (const { text, calls, meanMs, scans, fault } of planned) {
     const how = fault ?? (scans.length > 0 ? `SCANS ${[...new Set(scans)].join(", ")}` : "no scan of a large table");
-    log(`${calls} x ${meanMs.toFixed(2)} ms, ${how}: ${text.replace(/\s+/g, " ").slice(0, 160)}`);
+    log(`${calls} x ${meanMs.toFixed(2)} ms, ${how}: ${text.replace(/\s+/g, " ")}`);
   }
   const lists: Row[] = [];
   for (const { name, path } of listQueries(known)) {

@@ -38,8 +38,8 @@ async function measured(delayMs: number, generator: LoadGenerator, { short, log 
   using sampler = new Sampler(() => pidsOf(mesh.pids(), world));
   const place: Place = { mesh, generator, sampler, tenant, key: await mesh.key(tenant) };
   let sent = 0;
-  const load = async (perMinute: number, forSeconds: number) => {
-    const done = await step(place, perMinute, forSeconds);
+  const load = async (perMinute: number, forSeconds: number, drains = true) => {
+    const done = await step(place, perMinute, forSeconds, drains);
     sent += done.accepted;
     const { api, endToEnd, errors } = done;
     log(
@@ -115,16 +115,16 @@ async function recovery(
   name: (text: string) => string,
   first: Step,
   breaking: number,
-  { load, short }: { load(perMinute: number, seconds: number): Promise<Step>; short: boolean },
+  { load, short }: { load(perMinute: number, seconds: number, drains?: boolean): Promise<Step>; short: boolean },
 ): Promise<Row[]> {
-  await load(breaking * 2, short ? 5 : 60);
+  await load(breaking * 2, short ? 5 : 60, false);
   const since = performance.now();
   const passed = () => (performance.now() - since) / 1_000;
   const isBack = ({ api, endToEnd, behind }: Step) =>
     behind <= 0.1 && api.p95 <= first.api.p95 * tolerated && endToEnd.p95 <= first.endToEnd.p95 * tolerated;
   for (;;) {
     const began = passed();
-    const held = await load(first.perMinute, short ? 5 : 10);
+    const held = await load(first.perMinute, short ? 5 : 10, false);
     const back = isBack(held);
     if (back || passed() > recoveredWithinSeconds * 3)
       return [

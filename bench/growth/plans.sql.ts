@@ -40,7 +40,7 @@ export async function plannedStatements(knex: Knex): Promise<Planned[]> {
   const planned: Planned[] = [];
   for (const statement of rows as Planned[]) {
     try {
-      const plan = await genericPlan(knex, statement.text);
+      const plan = await anyPlan(knex, statement.text);
       planned.push({ ...statement, scans: scansOf(plan).filter((table) => large.has(table)) });
     } catch (error) {
       planned.push({ ...statement, scans: [], fault: (error as Error).message.split(" - ").at(-1)! });
@@ -64,8 +64,31 @@ async function largeTables(knex: Knex): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ relname }: { relname: string }) => relname));
 }
 
+/**
+ * A plan for a statement whose constants have become parameters. Where only a word or a literal may stand it gets one; and
+ * where a parameter's type cannot be told, the first that fits.
+ */
+async function anyPlan(knex: Knex, text: string): Promise<PlanNode> {
+  const mended = text
+    .replace(/\bextract\s*\(\s*\$\d+\s+from\b/gi, "extract(epoch from")
+    .replace(/\binterval\s+\$\d+/gi, "interval '1 day'");
+  try {
+    return await genericPlan(knex, mended);
+  } catch (error) {
+    const parameters = [...new Set(mended.match(/\$\d+(?!\d|::)/g))];
+    for (const type of ["int", "text"]) {
+      for (const parameter of parameters) {
+        const typed = mended.replaceAll(new RegExp(`\\${parameter}(?!\\d|::)`, "g"), `${parameter}::${type}`);
+        const plan = await genericPlan(knex, typed).catch(() => undefined);
+        if (plan) return plan;
+      }
+    }
+    throw error;
+  }
+}
+
 async function genericPlan(knex: Knex, text: string): Promise<PlanNode> {
-  // Knex reads question marks as bindings: the operators that have one are written with two.
+  // Past Knex, which reads every question mark as a binding.
   const connection = await knex.client.acquireConnection();
   try {
     const { rows } = await connection.query({ text: `explain (generic_plan, format json) ${text}` });

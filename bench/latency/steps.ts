@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Lane } from "../../config/names.ts";
 import { pipeline } from "../../config/pipeline.ts";
 import { consumerInfo } from "../../mixins/jetstream.ts";
@@ -21,7 +22,7 @@ export interface Place {
 export interface Step extends LoadResult {
   perMinute: number;
   api: Times;
-  /** From acceptance to the last stage's verdict, by the record, of those that have ended. */
+  /** From acceptance to the last stage's verdict, by the record; of those that have not ended, what they waited so far. */
   endToEnd: Times;
   /** Share of those sent that were not answered 202. */
   errors: number;
@@ -42,8 +43,11 @@ export const mostErrors = 0.001;
 
 let serial = 0;
 
-/** Sends for so many seconds, and waits a second for what is on its way. */
-export async function step(place: Place, perMinute: number, seconds: number): Promise<Step> {
+/** How long what is on its way is waited for, so that a step does not begin with the backlog of the one before, ms. */
+const drainMs = 60_000;
+
+/** Sends for so many seconds. `drains`: waits until its leads have ended, too; else a second. */
+export async function step(place: Place, perMinute: number, seconds: number, drains = true): Promise<Step> {
   const { mesh, generator, sampler, tenant, key } = place;
   const source = `s${serial++}`;
   const wanted = (generator.rateOf(perMinute) / 60) * seconds;
@@ -53,16 +57,22 @@ export async function step(place: Place, perMinute: number, seconds: number): Pr
   sampler.look();
   const load = loadBetween(sampler.samples, from, Date.now());
   const fullest = await fullestStage(mesh, "live");
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  const ended = await endToEndMs(mesh.knex, tenant, source);
+  await delay(1_000);
+  let ended = await endToEndMs(mesh.knex, tenant, source);
+  const left = () => Math.max(0, result.accepted - ended.length);
+  const behind = left() / Math.max(1, result.accepted);
+  for (const until = Date.now() + drainMs; drains && left() > 0 && Date.now() < until; ) {
+    await delay(500);
+    ended = await endToEndMs(mesh.knex, tenant, source);
+  }
   return {
     ...result,
     perMinute,
     api: timesOf(result.times),
-    endToEnd: timesOf(ended),
+    endToEnd: timesOf([...ended, ...Array.from({ length: left() }, () => Date.now() - from)]),
     errors: result.sent === 0 ? 1 : 1 - result.accepted / result.sent,
     sentShare: result.sent / wanted,
-    behind: Math.max(0, 1 - ended.length / Math.max(1, result.accepted)),
+    behind,
     load,
     fullest,
   };
