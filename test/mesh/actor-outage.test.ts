@@ -69,7 +69,7 @@ describe("an outage", () => {
 
   it("without a probe is looked at by one batch at a time", async () => {
     const ends = new Ends();
-    const downUntil = Date.now() + 1_500;
+    let downUntil = Number.POSITIVE_INFINITY;
     let looks = 0;
     let inWork = 0;
     let most = 0;
@@ -93,6 +93,7 @@ describe("an outage", () => {
         }),
       ],
     });
+    downUntil = Date.now() + 1_500;
     await acceptLive(mesh, someLeads(20));
     await eventually("all ended", () => ends.size === 20);
     assert.ok(looks >= 3, `${looks} looks`);
