@@ -20,6 +20,10 @@ export function shardOf(tenant: string): number {
 export class Databases {
   readonly #settings: Settings;
   #main: Knex | undefined;
+  /** Who waits for a connection, by the pool's own number, and since when: the longest first. */
+  readonly #waiting = new Map<number, number>();
+  /** Since when the first of those waited who gave up, since anybody was served last. */
+  #unservedSince: number | undefined;
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -27,8 +31,23 @@ export class Databases {
 
   /** The database of a tenant. */
   of(_tenant: string): Knex {
-    this.#main ??= openDatabase(this.#settings);
+    this.#main ??= this.#open();
     return this.#main;
+  }
+
+  #open(): Knex {
+    const knex = openDatabase(this.#settings);
+    const { pool } = knex.client as { pool?: Tarn };
+    pool?.on("acquireRequest", (id) => this.#waiting.set(id, Date.now()));
+    pool?.on("acquireSuccess", (id) => {
+      this.#waiting.delete(id);
+      this.#unservedSince = undefined;
+    });
+    pool?.on("acquireFail", (id) => {
+      this.#unservedSince ??= this.#waiting.get(id);
+      this.#waiting.delete(id);
+    });
+    return knex;
   }
 
   all(): { name: string; knex: Knex }[] {
@@ -48,12 +67,16 @@ export class Databases {
   }
 
   /** How the pools stand; nothing of a database that was never asked. */
-  pools(): { name: string; used: number; free: number; waiting: number; limit: number }[] {
+  pools(): PoolState[] {
     if (!this.#main) return [];
     const { pool } = this.#main.client as { pool?: Tarn };
     if (!pool) return [];
     const [used, free, waiting] = [pool.numUsed(), pool.numFree(), pool.numPendingAcquires()];
-    return [{ name: "main", used, free, waiting, limit: this.#settings.databasePool }];
+    const limit = this.#settings.databasePool;
+    // Below its limit one waits for a connection to be made: the database is slow or down, the pool is not used up.
+    if (used < limit) this.#unservedSince = undefined;
+    const since = used < limit ? undefined : (this.#unservedSince ?? this.#waiting.values().next().value);
+    return [{ name: "main", used, free, waiting, limit, waitingSince: since ?? null }];
   }
 
   /** Resolves when every database answers; throws what the first one that does not says. */
@@ -66,8 +89,21 @@ export class Databases {
   }
 }
 
+/** How the pool of a database stands. */
+export interface PoolState {
+  name: string;
+  used: number;
+  free: number;
+  /** Who waits for a connection. */
+  waiting: number;
+  limit: number;
+  /** All are taken: since when somebody has waited, and nobody was given one, ms since 1970; else null. */
+  waitingSince: number | null;
+}
+
 /** What Knex's pool tells of itself (https://github.com/vincit/tarn.js). */
 interface Tarn {
+  on(event: "acquireRequest" | "acquireSuccess" | "acquireFail", listener: (id: number) => void): void;
   numUsed(): number;
   numFree(): number;
   numPendingAcquires(): number;
@@ -87,7 +123,7 @@ export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databaseP
       keepAlive: true,
     },
     pool: { min: 0, max: settings.databasePool },
-    acquireConnectionTimeout: 10_000,
+    acquireConnectionTimeout: acquireMs,
     // An error's message would else hold the statement with what was bound to it: leads, which it takes into the log.
     compileSqlOnError: false,
     // What Knex would print, past our log: every fault of a connection also comes as the error of a statement.
@@ -96,6 +132,8 @@ export function openDatabase(settings: Pick<Settings, "databaseUrl" | "databaseP
 }
 
 const silent = () => {};
+/** How long one waits for a connection of the pool, ms. */
+const acquireMs = 10_000;
 
 /**
  * SQLSTATE classes and codes that mean "the database is not there for anyone", not "this statement is wrong". A timeout
@@ -114,12 +152,16 @@ const outageErrors = new Set([
   "EHOSTUNREACH",
 ]);
 
+const poolTimeout = "KnexTimeoutError";
+/** Knex's own words guess at a fault of the code. */
+const poolUsedUp = new Error(`no connection of the pool came free within ${acquireMs / 1_000} s`);
+
 /** Is the database down (or out of connections), so that the stage should wait rather than burn retries? */
 export function isDatabaseOutage(error: unknown): boolean {
   const { code, message, name } = (error ?? {}) as { code?: string; message?: string; name?: string };
   if (code !== undefined) return outageErrors.has(code) || (/^[0-9A-Z]{5}$/.test(code) && outageStates.test(code));
   return (
-    name === "KnexTimeoutError" ||
+    name === poolTimeout ||
     /Connection terminated|Connection ended|Client has encountered a connection error|timeout exceeded when trying to connect|server closed the connection|Query read timeout|Client was closed|is not queryable/i.test(
       message ?? "",
     )
@@ -151,7 +193,7 @@ export async function statement<T>(run: () => PromiseLike<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      if (isDatabaseOutage(error)) throw outage("postgres", error);
+      if (isDatabaseOutage(error)) throw outage("postgres", (error as Error).name === poolTimeout ? poolUsedUp : error);
       if (!isTransient(error) || count >= transientRuns) throw error;
       await setTimeout(Math.random() * 10 * 2 ** count);
     }

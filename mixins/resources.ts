@@ -7,6 +7,7 @@ import { loadSettings, type Settings } from "../config/settings.ts";
 import { type Erased, erasedWatch } from "./erased.ts";
 import { Databases } from "./knex.ts";
 import { onRead } from "./metrics/process.ts";
+import { PoolTeller } from "./pool-watch.ts";
 import { onNobodysBehalf } from "./trace/scope.ts";
 
 /**
@@ -63,6 +64,7 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
   const databases = new Databases(settings);
   const drains: (() => Promise<void>)[] = [];
   let broker: ServiceBroker;
+  let poolTeller: PoolTeller | undefined;
   const names = namesFor(settings.prefix);
   const connected = () => {
     // What its messages set off is not done for whoever asked for it first.
@@ -100,6 +102,7 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
           drains.push(drain);
         },
       });
+      poolTeller = new PoolTeller(broker, () => databases.pools());
       onRead(broker, (meter) => {
         for (const { name: database, used, free, waiting, limit } of databases.pools()) {
           meter.set("leads_pool_connections", { database, state: "used" }, used);
@@ -109,7 +112,11 @@ export function resources(settings: Settings = loadSettings(), flow: readonly St
         }
       });
     },
+    async started() {
+      poolTeller?.start();
+    },
     async stopping() {
+      poolTeller?.stop();
       await Promise.allSettled(drains.map((drain) => drain()));
     },
     async stopped() {

@@ -15,16 +15,24 @@ export interface PrometheusOptions {
   /** null: alerts go nowhere but to Prometheus' own page. */
   alertmanagerUrl: string | null;
   scrapeSeconds: number;
+  /** Other rules than the mesh's. */
+  rules?: string;
 }
 
 /** Prometheus' configuration: compose/prometheus/prometheus.yml is the same with the names of containers. */
-export function prometheusConfig({ metricsUrl, exporters, alertmanagerUrl, scrapeSeconds }: PrometheusOptions): object {
+export function prometheusConfig({
+  metricsUrl,
+  exporters,
+  alertmanagerUrl,
+  scrapeSeconds,
+  rules = rulesFile,
+}: PrometheusOptions): object {
   const host = new URL(metricsUrl).host;
   const every = `${scrapeSeconds}s`;
   const exporterEvery = `${Math.max(5, scrapeSeconds)}s`;
   return {
     global: { scrape_interval: every, scrape_timeout: every, evaluation_interval: every },
-    rule_files: [rulesFile],
+    rule_files: [rules],
     ...(alertmanagerUrl === null
       ? {}
       : { alerting: { alertmanagers: [{ static_configs: [{ targets: [new URL(alertmanagerUrl).host] }] }] } }),

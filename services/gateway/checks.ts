@@ -1,7 +1,8 @@
 import { pausedStages } from "../../mixins/control.ts";
 import { jsApi } from "../../mixins/jetstream.ts";
+import { poolText, type UsedUp } from "../../mixins/pool-watch.ts";
 import type { Resources } from "../../mixins/resources.ts";
-import type { Check } from "./readiness.ts";
+import type { Check, StageSeen } from "./readiness.ts";
 
 /** What must work for leads to be taken in; the rest is looked at and told. */
 export const needed = ["nats", "jetstream", "mailbox", "keys"] as const;
@@ -12,13 +13,25 @@ const patienceMs = 1_000;
 export interface Looks {
   checks: Record<string, Check>;
   paused: Set<string>;
+  /** Empty where nobody looks, or nobody answers in time. */
+  seen: readonly StageSeen[];
+}
+
+/** What the gateway itself knows. */
+export interface EdgeFacts {
+  keysRead: boolean;
+  rateShared: boolean;
+  usedUp: readonly UsedUp[];
+  /** Asks the service `operations` how the stages are. */
+  stages(timeoutMs: number): Promise<readonly StageSeen[]>;
 }
 
 /** Looks at everything that the gateway or the stages stand on, all at once. Never throws, takes a second at the most. */
-export async function look(resources: Resources, edge: { keysRead: boolean; rateShared: boolean }): Promise<Looks> {
+export async function look(resources: Resources, edge: EdgeFacts): Promise<Looks> {
   const { names, settings, flow, databases } = resources;
   const paused = new Set<string>();
   const connected = resources.nats();
+  const stagesSeen = edge.stages(patienceMs).catch(() => []);
   const looks: Record<string, Promise<string | undefined>> = {
     nats: connected.then(async (nc) => void (await nc.rtt())),
     jetstream: connected.then(async (nc) => void (await jsApi(nc, "INFO", {}, patienceMs))),
@@ -42,6 +55,12 @@ export async function look(resources: Resources, edge: { keysRead: boolean; rate
       return undefined;
     }),
     postgres: databases.ping().then(() => undefined),
+    pool: edge.usedUp.length === 0 ? Promise.resolve(undefined) : Promise.reject(new Error(poolsText(edge.usedUp))),
+    // No fault of the mesh, and nothing waits behind one: but nobody deals with it unless told.
+    deadLetters: connected.then(async (nc) => {
+      const { state } = await jsApi(nc, `STREAM.INFO.${names.dead.stream}`, { subjects_filter: names.dead.all });
+      return deadText(state.subjects ?? {});
+    }),
     redis:
       settings.redisUrl === ""
         ? Promise.resolve("none is configured: rates are limited by each gateway for itself")
@@ -63,7 +82,27 @@ export async function look(resources: Resources, edge: { keysRead: boolean; rate
     }),
   );
   // Written to the record by its own checks: the order of the answer is that of the table above.
-  return { checks: Object.fromEntries(Object.keys(looks).map((name) => [name, checks[name]!])), paused };
+  const inOrder = Object.fromEntries(Object.keys(looks).map((name) => [name, checks[name]!]));
+  return { checks: inOrder, paused, seen: await stagesSeen };
+}
+
+/** Of the longest wait; which processes it is `GET /v1/stages` says, to whom may know. */
+function poolsText(usedUp: readonly UsedUp[]): string {
+  const longest = usedUp.reduce((a, b) => (b.since < a.since ? b : a));
+  const processes = usedUp.length === 1 ? "one process" : `${usedUp.length} processes`;
+  return `${poolText(longest, Date.now())}, in ${processes}`;
+}
+
+/** `2 wait for an operator: score 1, mockup 1`; undefined where there is none. By subjects, which end in stage and tenant. */
+function deadText(subjects: Record<string, number>): string | undefined {
+  const byStage = new Map<string, number>();
+  for (const [subject, count] of Object.entries(subjects)) {
+    const stage = subject.split(".").at(-2)!;
+    byStage.set(stage, (byStage.get(stage) ?? 0) + count);
+  }
+  if (byStage.size === 0) return undefined;
+  const total = [...byStage.values()].reduce((sum, count) => sum + count, 0);
+  return `${total} wait for an operator: ${[...byStage].map(([stage, count]) => `${stage} ${count}`).join(", ")}`;
 }
 
 function withinPatience<T>(promise: Promise<T>): Promise<T> {

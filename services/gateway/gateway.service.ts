@@ -9,6 +9,7 @@ import { type Edge, http } from "../../mixins/http.ts";
 import { IdempotencyKeys } from "../../mixins/idempotency.ts";
 import { ensureStreams } from "../../mixins/jetstream.ts";
 import { meterOf } from "../../mixins/metrics.ts";
+import { type PoolNews, PoolWatch, poolEvent } from "../../mixins/pool-watch.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
@@ -20,7 +21,7 @@ import { logHandlers } from "./log-handlers.ts";
 import { mailHandlers } from "./mail-handlers.ts";
 import { operateHandlers } from "./operate-handlers.ts";
 import { type OperationId, operations } from "./operations.ts";
-import { readiness, type StageNews } from "./readiness.ts";
+import { readiness, type StageNews, type StageSeen } from "./readiness.ts";
 import { reviewHandlers } from "./review-handlers.ts";
 import { rightsHandlers } from "./rights-handlers.ts";
 import { schemas } from "./schemas.ts";
@@ -30,10 +31,12 @@ import { tierHandlers } from "./tier-handlers.ts";
 interface Vars extends TakesIn {
   /** `node stage` -> what it last said. */
   news: Map<string, StageNews>;
+  /** Database pools that are used up, in any process. */
+  pools: PoolWatch;
   /** The last look at what the mesh stands on: anybody may ask, nobody makes us look more than once a second. */
   lastLook: { at: number; looks: Promise<Looks> } | undefined;
 }
-type Gateway = Service & Vars & Edge & Tells;
+type Gateway = Service & Vars & Edge & Tells & { stagesSeen(timeout: number): Promise<readonly StageSeen[]> };
 
 const description = openapi(operations, {
   title: "LeadFactory Mesh",
@@ -109,11 +112,16 @@ const handlers: Handlers<OperationId, Gateway> = {
     if (!this.lastLook || now - this.lastLook.at > lookEveryMs)
       this.lastLook = {
         at: now,
-        looks: look(resources, { keysRead: this.keys.isReady, rateShared: this.limiter.shared }),
+        looks: look(resources, {
+          keysRead: this.keys.isReady,
+          rateShared: this.limiter.shared,
+          usedUp: this.pools.usedUp(now),
+          stages: (timeout) => this.stagesSeen(timeout),
+        }),
       };
-    const { checks, paused } = await this.lastLook.looks;
+    const { checks, paused, seen } = await this.lastLook.looks;
     const flow = resources.flow.map(({ name }) => name);
-    const answer = readiness(checks, needed, flow, this.news.values(), paused, Date.now());
+    const answer = readiness(checks, needed, flow, this.news.values(), paused, seen, Date.now());
     if (answer.status !== "unready") return { json: answer };
     return { status: 503, headers: { "Retry-After": "5" }, json: answer };
   },
@@ -126,6 +134,12 @@ export default defineService({
   name: "gateway",
   mixins: [http({ operations, handlers }), tellers, defineMixin<Vars>()({})] as const,
   methods: {
+    /** How the service `operations` sees the stages; nothing where there is none. */
+    async stagesSeen(timeout: number): Promise<readonly StageSeen[]> {
+      if (!this.broker.registry.actions.isAvailable("operations.stages")) return [];
+      const seen: { stages: StageSeen[] } = await this.broker.call("operations.stages", {}, { timeout, retries: 0 });
+      return seen.stages;
+    },
     /** Makes what a gateway needs of NATS, however long NATS takes to come. */
     async prepare(): Promise<void> {
       const { nats, names, settings, flow, side, erased } = resourcesOf(this.broker);
@@ -148,10 +162,14 @@ export default defineService({
   events: {
     /** What each instance of a stage says of itself. */
     "stage.state"(ctx: Context<StageNews>) {
-      const { stage, nodeID, state } = ctx.params;
-      this.news.set(`${nodeID} ${stage}`, { stage, nodeID, state, heardAt: Date.now() });
+      const { stage, nodeID, state, outage } = ctx.params;
+      this.news.set(`${nodeID} ${stage}`, { stage, nodeID, state, outage, heardAt: Date.now() });
+    },
+    [poolEvent](ctx: Context<PoolNews>) {
+      this.pools.hear(ctx.params, Date.now());
     },
     "$node.disconnected"(ctx: Context<{ node: { id: string } }>) {
+      this.pools.forget(ctx.params.node.id);
       for (const [name, { nodeID }] of this.news) if (nodeID === ctx.params.node.id) this.news.delete(name);
     },
   },
@@ -161,6 +179,7 @@ export default defineService({
     this.acceptor = acceptor(resources, (lane, leads) => meter.add("leads_accepted_total", { lane }, leads));
     this.idempotency = new IdempotencyKeys(resources.nats, resources.names);
     this.news = new Map();
+    this.pools = new PoolWatch();
   },
   async started() {
     // With NATS away it listens all the same and says what is missing: /healthz must not fail for that.

@@ -111,7 +111,7 @@ export const operateSchemas = {
     stages: list(
       object({
         name: text,
-        state: { enum: ["working", "paused", "outage", "silent", "draining", "absent"] },
+        state: { enum: ["working", "slow", "paused", "outage", "silent", "draining", "absent"] },
         "since?": time,
         "why?": text,
         "by?": text,

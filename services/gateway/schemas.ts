@@ -229,7 +229,15 @@ export const schemas = {
         type: "object",
         additionalProperties: { ...object({ ok: { type: "boolean" }, "detail?": text }), additionalProperties: true },
       },
-      stages: { type: "object", additionalProperties: object({ state: text, instances: whole }) },
+      stages: {
+        type: "object",
+        additionalProperties: object({
+          state: text,
+          instances: whole,
+          "since?": time,
+          "waitsFor?": { ...text, description: "Of an outage: what is down." },
+        }),
+      },
     },
     required: ["status", "degraded", "checks", "stages"],
     additionalProperties: false,

@@ -3,6 +3,7 @@ import { tenantPattern } from "../../config/names.ts";
 import { LeadsError } from "../../mixins/errors.ts";
 import { statement } from "../../mixins/knex.ts";
 import { meshReader } from "../../mixins/mesh-state.ts";
+import { type PoolNews, poolEvent } from "../../mixins/pool-watch.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { listOperations } from "../leads/operations.sql.ts";
@@ -181,6 +182,9 @@ export default defineService({
   events: {
     "stage.state"(ctx: Context<News>) {
       this.watch.hear(ctx.params);
+    },
+    [poolEvent](ctx: Context<PoolNews>) {
+      this.watch.hearOfPool(ctx.params);
     },
     "$node.disconnected"(ctx: Context<{ node: { id: string } }>) {
       this.watch.forget(ctx.params.node.id);

@@ -1,4 +1,4 @@
-/** How stages are, worked out of what their mailboxes hold and what their instances say. */
+/** How stages are, worked out of what their mailboxes hold and what their instances and processes say. */
 
 export interface Lane {
   stage: string;
@@ -41,7 +41,7 @@ export interface Instance {
   rate: number | null;
 }
 
-export type StageStateName = "working" | "paused" | "outage" | "silent" | "draining" | "absent";
+export type StageStateName = "working" | "slow" | "paused" | "outage" | "silent" | "draining" | "absent";
 
 export interface Stage {
   name: string;
@@ -61,6 +61,20 @@ export interface Stage {
   drainSeconds: number | null;
   instances: { node: string; state: string; since: number; inHand: number }[];
   lanes: Omit<Lane, "stage" | "paused" | "delivered">[];
+}
+
+/** What else is known of the stages, beside their mailboxes and instances. */
+export interface Signs {
+  /** Stage -> since when one of its lanes has stood still. */
+  stillSince: ReadonlyMap<string, number>;
+  /** Stage -> since when it has been too slow. */
+  slowSince: ReadonlyMap<string, number>;
+  /** Nodes whose database pools are used up: since when, and in words. */
+  usedUp: readonly { nodeID: string; since: number; text: string }[];
+  /** How long a stage may stand still, ms: LEADS_WATCHDOG_MS. */
+  silentMs: number;
+  /** In what time a lane's backlog should be gone, ms: LEADS_DRAIN_LIVE_MS, LEADS_DRAIN_BULK_MS. */
+  goalsMs: Readonly<Record<string, number>>;
 }
 
 /** An instance tells of itself every five seconds: one that was silent for three times as long has gone. */
@@ -94,25 +108,42 @@ export function standstill(before: Standstill | undefined, lane: Lane, now: numb
   return { delivered: lane.delivered, since: stands ? (moved ? now : (before.since ?? now)) : null };
 }
 
-/** All stages, in the order given. `stillSince`: of each stage's lanes, since when one has stood still. */
+/** The oldest lead of a lane may be so many times as old as the lane's goal: the alert OldestTooOld says the same. */
+export const lateAfterGoals = 6;
+
+/** The lane's oldest lead is far too old, and what is before the stage will not be gone in the time it should. */
+export function tooSlow(lane: Lane, rate: number, goalMs: number): boolean {
+  return (lane.oldestMs ?? 0) > lateAfterGoals * goalMs && (lane.ready + lane.unacknowledged) * 1_000 > rate * goalMs;
+}
+
+/** The stage's instances that are still there. */
+export function instancesOf(stage: string, instances: readonly Instance[], now: number): Instance[] {
+  return instances.filter(({ news, heardAt }) => news.stage === stage && now - heardAt <= newsLastMs);
+}
+
+/** Leads a second that they finish together. */
+export function rateOf(instances: readonly Instance[]): number {
+  return instances.reduce((total, { rate }) => total + (rate ?? 0), 0);
+}
+
+/** All stages, in the order given. */
 export function stagesOf(
   names: readonly string[],
   lanes: readonly Lane[],
   instances: readonly Instance[],
-  stillSince: ReadonlyMap<string, number>,
-  silentMs: number,
+  signs: Signs,
   now: number,
 ): Stage[] {
   return names.map((name) => {
     const own = lanes.filter(({ stage }) => stage === name);
-    const known = instances.filter(({ news, heardAt }) => news.stage === name && now - heardAt <= newsLastMs);
+    const known = instancesOf(name, instances, now);
     const sum = (of: (lane: Lane) => number) => own.reduce((total, lane) => total + of(lane), 0);
     const backlog = sum(({ ready, unacknowledged }) => ready + unacknowledged);
-    const rate = known.reduce((total, instance) => total + (instance.rate ?? 0), 0);
+    const rate = rateOf(known);
     const ages = own.flatMap(({ oldestMs }) => (oldestMs === null ? [] : [oldestMs]));
     return {
       name,
-      ...stateOf(own, known, stillSince.get(name), silentMs, now),
+      ...stateOf(name, own, known, signs, now),
       backlog,
       parked: sum(({ parked }) => parked),
       about: own.some(({ about }) => about),
@@ -127,25 +158,45 @@ export function stagesOf(
 
 /** A pause goes before all; else a stage is as its best instance is. */
 function stateOf(
+  name: string,
   lanes: readonly Lane[],
   instances: readonly Instance[],
-  stillSince: number | undefined,
-  silentMs: number,
+  { stillSince, slowSince, usedUp, silentMs, goalsMs }: Signs,
   now: number,
 ): Pick<Stage, "state" | "since" | "why" | "by"> {
   const pause = lanes[0]?.paused;
   if (pause) return { state: "paused", since: pause.at, why: pause.reason, by: pause.by };
   if (instances.length === 0) return { state: "absent", why: "no instance of it tells of itself" };
-  const stands = stillSince !== undefined && now - stillSince >= silentMs;
-  const working = instances.filter(({ news }) => news.state === "working");
-  if (working.length > 0)
-    return stands
-      ? { state: "silent", since: stillSince, why: "leads wait, and no instance is given any" }
-      : { state: "working", since: Math.min(...working.map(({ since }) => since)) };
-  const down = instances.filter(({ news }) => news.outage !== null);
-  if (down.length > 0) {
-    const since = Math.min(...down.map(({ news }) => news.outage!.since));
-    return { state: "outage", since, why: [...new Set(down.map(({ news }) => news.outage!.message))].join("; ") };
+  const poolOf = ({ news }: Instance) => usedUp.find(({ nodeID }) => nodeID === news.nodeID);
+  const down = instances.flatMap((instance) => {
+    const { outage, nodeID } = instance.news;
+    const pool = poolOf(instance);
+    if (pool) {
+      const message = [outage?.message, `${pool.text} (${nodeID})`].filter(Boolean).join("; ");
+      return [{ since: outage?.since ?? pool.since, message }];
+    }
+    return outage === null ? [] : [outage];
+  });
+  const working = instances.filter((instance) => instance.news.state === "working" && !poolOf(instance));
+  if (working.length === 0 && down.length > 0) {
+    const since = Math.min(...down.map((each) => each.since));
+    return { state: "outage", since, why: [...new Set(down.map(({ message }) => message))].join("; ") };
   }
-  return { state: "draining", since: Math.min(...instances.map(({ since }) => since)) };
+  if (working.length === 0) return { state: "draining", since: Math.min(...instances.map(({ since }) => since)) };
+  const still = stillSince.get(name);
+  if (still !== undefined && now - still >= silentMs)
+    return { state: "silent", since: still, why: "leads wait, and no instance is given any" };
+  const slow = slowSince.get(name);
+  if (slow !== undefined) return { state: "slow", since: slow, why: slowText(lanes, rateOf(instances), goalsMs) };
+  return { state: "working", since: Math.min(...working.map(({ since }) => since)) };
+}
+
+function slowText(lanes: readonly Lane[], rate: number, goalsMs: Signs["goalsMs"]): string {
+  const late = lanes.filter((lane) => tooSlow(lane, rate, goalsMs[lane.lane] ?? 0));
+  const ages = late.map(({ lane, oldestMs }) => {
+    const [age, goal] = [(oldestMs ?? 0) / 1_000, (goalsMs[lane] ?? 0) / 1_000];
+    return `its oldest ${lane} lead has waited for ${Math.round(age)} s, where ${goal} s are the goal`;
+  });
+  const rates = `it does ${Math.round(rate * 100) / 100} leads a second`;
+  return `too slow for what comes: ${[...ages, rates].join("; ")}`;
 }

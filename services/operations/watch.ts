@@ -1,7 +1,19 @@
 import type { ServiceBroker } from "moleculer";
 import { meshReader } from "../../mixins/mesh-state.ts";
+import { type PoolNews, PoolWatch, poolText } from "../../mixins/pool-watch.ts";
 import { type Resources, resourcesOf } from "../../mixins/resources.ts";
-import { heard, type Instance, type News, type Stage, type Standstill, stagesOf, standstill } from "./stages.ts";
+import {
+  heard,
+  type Instance,
+  instancesOf,
+  type News,
+  rateOf,
+  type Stage,
+  type Standstill,
+  stagesOf,
+  standstill,
+  tooSlow,
+} from "./stages.ts";
 
 const tickMs = 1_000;
 /** An instance is asked for its state when it has not told it yet. */
@@ -14,6 +26,9 @@ export class MeshWatch {
   readonly #onChange: (stage: Stage) => void;
   readonly #instances = new Map<string, Instance>();
   readonly #still = new Map<string, Standstill>();
+  /** Since when a stage has been too slow. */
+  readonly #slow = new Map<string, number>();
+  readonly #pools = new PoolWatch();
   /** What was last told of each stage. */
   readonly #told = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
@@ -37,7 +52,12 @@ export class MeshWatch {
     this.#instances.set(key, heard(this.#instances.get(key), news, Date.now()));
   }
 
+  hearOfPool(news: PoolNews): void {
+    this.#pools.hear(news, Date.now());
+  }
+
   forget(nodeID: string): void {
+    this.#pools.forget(nodeID);
     for (const [key, { news }] of this.#instances) if (news.nodeID === nodeID) this.#instances.delete(key);
   }
 
@@ -46,15 +66,25 @@ export class MeshWatch {
     const { flow, side, settings } = this.#resources;
     const [{ lanes }] = await Promise.all([meshReader(this.#resources).read(), this.#ask()]);
     const now = Date.now();
+    const names = [...flow, ...side].map(({ name }) => name);
+    const goalsMs: Record<string, number> = { live: settings.drainLiveMs, bulk: settings.drainBulkMs };
     const stillSince = new Map<string, number>();
+    const instances = [...this.#instances.values()];
     for (const lane of lanes) {
       const key = `${lane.stage} ${lane.lane}`;
       const state = standstill(this.#still.get(key), lane, now);
       this.#still.set(key, state);
       if (state.since !== null) stillSince.set(lane.stage, Math.min(state.since, stillSince.get(lane.stage) ?? now));
     }
-    const names = [...flow, ...side].map(({ name }) => name);
-    return stagesOf(names, lanes, [...this.#instances.values()], stillSince, settings.watchdogMs, now);
+    for (const name of names) {
+      const rate = rateOf(instancesOf(name, instances, now));
+      const isSlow = lanes.some((lane) => lane.stage === name && tooSlow(lane, rate, goalsMs[lane.lane]!));
+      if (!isSlow) this.#slow.delete(name);
+      else if (!this.#slow.has(name)) this.#slow.set(name, now);
+    }
+    const usedUp = this.#pools.usedUp(now).map((pool) => ({ ...pool, text: poolText(pool, now) }));
+    const signs = { stillSince, slowSince: this.#slow, usedUp, silentMs: settings.watchdogMs, goalsMs };
+    return stagesOf(names, lanes, instances, signs, now);
   }
 
   /** Asks those instances that the registry knows and that have not been heard: they told before this process came. */
@@ -81,7 +111,8 @@ export class MeshWatch {
     try {
       for (const stage of await this.stages()) {
         const { name, state, since, why, by } = stage;
-        const text = JSON.stringify([state, why, by]);
+        // Why it is slow, or its pool used up, has figures that change all the time.
+        const text = JSON.stringify([state, why?.replace(/\d+(\.\d+)?/g, "n"), by]);
         const before = this.#told.get(name);
         this.#told.set(name, text);
         if (before !== undefined && before !== text) this.#onChange({ ...stage, ...(since && { since }) });

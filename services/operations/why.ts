@@ -143,6 +143,8 @@ function onItsWay(sighting: Sighting, stage: StageFacts | undefined): Omit<Why, 
       return { ...found, waitsFor: "a pause to end", text: `${at}. The stage is paused by ${by}${from}: ${why}` };
     case "outage":
       return { ...found, waitsFor: "an outage to end", text: `${at}. The stage waits${from}: ${why}` };
+    case "slow":
+      return { ...found, waitsFor: "its turn", text: `${at}. The stage is slow${from}: ${why}` };
     case "absent":
       return { ...found, waitsFor: "an instance", text: `${at}. No instance of the stage runs` };
     case "silent":

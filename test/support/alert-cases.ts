@@ -26,7 +26,12 @@ export const alertCases: Record<string, AlertCase> = {
     ...{ quiet: 19, firing: 35, cleared: 70, labels: score },
   },
   OldestTooOld: {
-    series: { 'leads_oldest_age_seconds{stage="score",lane="live",instance="a"}': phases("5+0", "90+0") },
+    series: {
+      'leads_oldest_age_seconds{stage="score",lane="live",instance="a"}': phases("5+0", "90+0"),
+      'leads_oldest_age_seconds{stage="score",lane="bulk",instance="a"}': "90+0x140",
+      'leads_drain_goal_seconds{lane="live",instance="a"}': "10+0x140",
+      'leads_drain_goal_seconds{lane="bulk",instance="a"}': "300+0x140",
+    },
     ...{ quiet: 19, firing: 30, cleared: 70, labels: { ...score, lane: "live" } },
   },
   StageSilent: {
@@ -35,6 +40,9 @@ export const alertCases: Record<string, AlertCase> = {
       'leads_outcomes_total{stage="score",lane="live",outcome="forward",instance="p"}':
         "0+100x20 2000+0x40 2000+100x80",
       'leads_paused{stage="score",instance="a"}': "0+0x140",
+      // That in an outage is none.
+      'leads_backlog_leads{stage="enrich",lane="live",state="pending",instance="a"}': "50+0x140",
+      'leads_outage{stage="enrich",dependency="pagespeed",instance="p"}': "1+0x140",
     },
     ...{ quiet: 19, firing: 40, cleared: 70, labels: score },
   },
@@ -52,6 +60,10 @@ export const alertCases: Record<string, AlertCase> = {
       'leads_outcomes_total{stage="score",lane="live",outcome="forward",instance="p"}': "0+100x140",
     },
     ...{ quiet: 19, firing: 40, cleared: 90, labels: score },
+  },
+  DeadLettersWaiting: {
+    series: { 'leads_dead_letters{stage="score",instance="a"}': phases("0+0", "1+0") },
+    ...{ quiet: 45, firing: 55, cleared: 70, labels: score },
   },
   RedeliveriesRising: {
     series: {

@@ -39,6 +39,17 @@ export class Prom {
       .filter((values) => values.length > 0);
   }
 
+  /** The alerts that fire now. */
+  async firing(): Promise<{ alert: string; labels: Record<string, string>; runbook: string }[]> {
+    const answer = await fetch(`${this.#url}/api/v1/alerts`);
+    const { data } = (await answer.json()) as {
+      data: { alerts: { state: string; labels: Record<string, string>; annotations: Record<string, string> }[] };
+    };
+    return data.alerts
+      .filter(({ state }) => state === "firing")
+      .map(({ labels, annotations }) => ({ alert: labels["alertname"]!, labels, runbook: annotations["runbook"]! }));
+  }
+
   async #ask(
     what: string,
     params: Record<string, string>,

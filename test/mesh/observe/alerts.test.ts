@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { rulesFile } from "../../../bin/stack/prometheus.ts";
 import { run } from "../../../bin/stack/tools.ts";
+import { settingsTable } from "../../../config/settings.ts";
 import { metrics } from "../../../mixins/metrics.ts";
 import { alertCases } from "../../support/alert-cases.ts";
 import { programOr } from "../../support/observe.ts";
@@ -71,6 +72,14 @@ describe("the alerts", () => {
       for (const [name] of expr.matchAll(/\bleads_\w+/g))
         assert.ok(known.has(name) || known.has(name.replace(/_bucket$/, "")), `${alert ?? record}: ${name}`);
     }
+  });
+
+  it("are explained by names that there are: metrics and settings", () => {
+    const known = new Set(metrics.map(({ name }) => name as string));
+    for (const [name] of operate.matchAll(/\bleads_\w+/g))
+      assert.ok(known.has(name) || known.has(name.replace(/_bucket$/, "")), name);
+    const set = new Set(settingsTable().map(({ name }) => name));
+    for (const [name] of operate.matchAll(/\bLEADS_[A-Z_]+/g)) assert.ok(set.has(name), name);
   });
 
   it("name each a section of docs/operate.md that says what it means, where to look and what to do", () => {

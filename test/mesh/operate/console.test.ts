@@ -1,80 +1,21 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { emptyState, enter, writeState } from "../../../bin/stack/state.ts";
 import { onPath } from "../../../bin/stack/tools.ts";
 import { environmentOf } from "../../../config/settings.ts";
 import { ensureStreams } from "../../../mixins/jetstream.ts";
+import { Console } from "../../support/console.ts";
 import { bury, jobEnd } from "../../support/dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";
 import { operators } from "../../support/gateway.ts";
 import { aLead, passed } from "../../support/leads.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
+import { commands } from "../../support/runbook.ts";
 
 const root = join(import.meta.dirname, "../../..");
-const prompt = "mol $ ";
-/** What moves a terminal's cursor and colours its text. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they begin with one.
-const escapes = /\x1b\[[\d;?]*[A-Za-z]/g;
-
-/** The console in a real terminal (util-linux's script). */
-class Console {
-  readonly #child: ChildProcess;
-  #said = "";
-
-  constructor(dir: string) {
-    const { PATH } = process.env;
-    const command = `stty cols 200; '${process.execPath}' bin/repl.ts --dir '${dir}'`;
-    // Its history goes to the home.
-    this.#child = spawn("script", ["-qfc", command, "/dev/null"], {
-      cwd: root,
-      env: { PATH, HOME: dir, TERM: "xterm" },
-    });
-    this.#child
-      .stdout!.setEncoding("utf8")
-      .on("data", (text: string) => (this.#said += text.replace(escapes, "").replace(/\r/g, "")));
-  }
-
-  ready(): Promise<unknown> {
-    return eventually("the console is there", () => this.#said.includes(prompt), { withinMs: 30_000 });
-  }
-
-  /** Types a line; answers what comes until the next prompt. */
-  async type(line: string): Promise<string> {
-    this.#said = "";
-    this.#child.stdin!.write(`${line}\r`);
-    await eventually(`${line}: the next prompt`, () => this.#said.includes(`\n${prompt}`));
-    const text = this.#said;
-    return text.slice(text.indexOf("\n") + 1, text.lastIndexOf(`\n${prompt}`));
-  }
-
-  /** Types a line with --json. */
-  async json(line: string): Promise<any> {
-    const text = await this.type(`${line} --json`);
-    return JSON.parse(text.split("\n").find((l) => /^[[{]/.test(l)) ?? `"${text}"`);
-  }
-
-  /** Types the beginning of a line and the tabulator, waits for what that makes of it, and takes the line away. */
-  async complete(line: string, expected: string): Promise<void> {
-    this.#said = "";
-    this.#child.stdin!.write(`${line}\t`);
-    await eventually(`${line} is completed to ${expected}`, () => this.#said.includes(expected));
-    // Ctrl-U takes the line away.
-    this.#child.stdin!.write("\x15");
-  }
-
-  async end(): Promise<void> {
-    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
-    this.#child.stdin!.write("\x04");
-    await exited;
-  }
-
-  kill(): void {
-    this.#child.kill("SIGKILL");
-  }
-}
 
 describe("the operators' console", function () {
   this.timeout(90_000);
@@ -190,8 +131,7 @@ describe("the operators' console", function () {
   });
 
   it("knows every command of docs/operate.md", async () => {
-    const page = readFileSync(join(root, "docs/operate.md"), "utf8");
-    const lines = [...page.matchAll(/```repl\n([\s\S]*?)```/g)].flatMap(([, block]) => block!.trim().split("\n"));
+    const lines = commands("repl");
     assert.ok(lines.length > 10);
     const lead = passed(aLead(), "enrich", "dedupe");
     await bury(mesh, [lead], { stage: "email" });

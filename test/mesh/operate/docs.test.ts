@@ -1,20 +1,17 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { onPath } from "../../../bin/stack/tools.ts";
+import { environmentOf } from "../../../config/settings.ts";
 import { pauseStage } from "../../../mixins/control.ts";
 import { bury } from "../../support/dead-letters.ts";
 import { operators, startGateway, type TestGateway } from "../../support/gateway.ts";
 import { aLead, passed } from "../../support/leads.ts";
+import { commands } from "../../support/runbook.ts";
 
 const run = promisify(execFile);
-const page = readFileSync(join(import.meta.dirname, "../../../docs/operate.md"), "utf8");
-const commands = (kind: string) =>
-  [...page.matchAll(new RegExp(`\`\`\`sh ${kind}\n([\\s\\S]*?)\`\`\``, "g"))].flatMap(([, block]) =>
-    block!.split("\n").filter((line) => line !== ""),
-  );
+const root = join(import.meta.dirname, "..", "..", "..");
 
 describe("docs/operate.md", function () {
   this.timeout(60_000);
@@ -22,7 +19,8 @@ describe("docs/operate.md", function () {
   let gateway: TestGateway;
   let env: Record<string, string>;
   before(async () => {
-    gateway = await startGateway({ services: ["services/leads/leads.service.ts", ...operators] });
+    const others = ["leads/leads", "email/email", "email/mail", "metrics/metrics", "budget/budget"];
+    gateway = await startGateway({ services: [...others.map((name) => `services/${name}.service.ts`), ...operators] });
     const { secret } = await gateway.key("acme", "read", "operate", "platform");
     const leads = [1, 2].map(() => passed(aLead(), "enrich", "dedupe"));
     await bury(gateway, leads, { stage: "mockup" });
@@ -38,7 +36,7 @@ describe("docs/operate.md", function () {
       console.log("# skipped: there is no curl on PATH");
       return this.skip();
     }
-    const lines = commands("api");
+    const lines = commands("sh api");
     assert.ok(lines.length > 10);
     for (const line of lines) {
       const { stdout } = await run("sh", ["-c", line], { env });
@@ -54,13 +52,34 @@ describe("docs/operate.md", function () {
     }
     // Those before it have been redriven.
     await bury(gateway, [passed(aLead(), "enrich", "dedupe")], { stage: "mockup" });
-    const lines = commands("nats");
+    const lines = commands("sh nats");
     assert.ok(lines.length > 5);
     const { natsUrl, prefix } = gateway.settings;
     for (const line of lines) {
       const own = line.replaceAll(/\bleads([-.])/g, `${prefix}$1`);
       const { stdout } = await run("sh", ["-c", own], { env: { ...env, NATS_URL: natsUrl, HOME: "/nonexistent" } });
       assert.ok(stdout.trim() !== "", line);
+    }
+  });
+
+  it("shows commands of the project that work on a mesh's servers", async () => {
+    const lines = commands("sh stack");
+    assert.ok(lines.length > 3);
+    const said = [];
+    for (const line of lines)
+      said.push(
+        (await run("sh", ["-c", line], { cwd: root, env: { ...env, ...environmentOf(gateway.settings) } })).stdout,
+      );
+    assert.match(said.at(-1)!, /acme/);
+    const { today } = await gateway.broker.call<any, object>("budget.status", { tenant: "acme" });
+    assert.equal(today.capMicro, 80_000_000);
+  });
+
+  it("shows where metrics are to be had", async () => {
+    const { url } = gateway.broker.getLocalService("metrics") as unknown as { url: string };
+    for (const line of commands("sh metrics")) {
+      const { stdout } = await run("sh", ["-c", line.replace("http://127.0.0.1:3030", url)], { env });
+      assert.match(stdout, /leads_paused|"targets"/, line);
     }
   });
 });

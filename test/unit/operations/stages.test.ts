@@ -4,8 +4,10 @@ import {
   type Instance,
   type Lane,
   type News,
+  type Signs,
   stagesOf,
   standstill,
+  tooSlow,
 } from "../../../services/operations/stages.ts";
 import { whyOf } from "../../../services/operations/why.ts";
 
@@ -40,8 +42,12 @@ const instance = (given: Partial<News> = {}, heardAt = now): Instance => ({
   rate: null,
 });
 const outage = { dependency: "postgres", since: now - 9_000, message: "postgres is down" };
-const stageOf = (lanes: Lane[], instances: Instance[], stillSince?: number) =>
-  stagesOf(["score"], lanes, instances, new Map(stillSince ? [["score", stillSince]] : []), 10_000, now)[0]!;
+const since = (at?: number) => new Map(at ? [["score", at]] : []);
+const stageOf = (lanes: Lane[], instances: Instance[], stillSince?: number, more: Partial<Signs> = {}) => {
+  const goalsMs = { live: 10_000, bulk: 300_000 };
+  const signs = { stillSince: since(stillSince), slowSince: since(), usedUp: [], silentMs: 10_000, goalsMs, ...more };
+  return stagesOf(["score"], lanes, instances, signs, now)[0]!;
+};
 
 describe("how a stage is", () => {
   it("is as its best instance is, and a pause goes before all", () => {
@@ -72,6 +78,28 @@ describe("how a stage is", () => {
       "one is in hand",
     );
     assert.equal(standstill(state, lane({ delivered: 7 }), now).since, null, "it is empty");
+  });
+
+  it("is in an outage while its processes' pools are used up, unless one of them works", () => {
+    const usedUp = [{ nodeID: "a", since: now - 12_000, text: "the database pool is used up" }];
+    const down = stageOf([lane()], [instance()], undefined, { usedUp });
+    assert.deepEqual([down.state, down.since], ["outage", now - 12_000]);
+    assert.equal(down.why, "the database pool is used up (a)");
+    assert.equal(stageOf([lane()], [instance(), instance({ nodeID: "b" })], undefined, { usedUp }).state, "working");
+  });
+
+  it("is slow when the oldest lead is far too old and the backlog takes longer than it should", () => {
+    const late = lane({ ready: 300, oldestMs: 61_000 });
+    assert.equal(tooSlow(late, 20, 10_000), true);
+    assert.equal(tooSlow(late, 31, 10_000), false, "soon gone: one message is old, the others pass");
+    assert.equal(tooSlow(lane({ ready: 300, oldestMs: 59_000 }), 20, 10_000), false);
+    assert.equal(tooSlow(lane({ unacknowledged: 1, oldestMs: 61_000 }), 0, 10_000), true);
+    const slow = stageOf([late], [instance()], undefined, { slowSince: since(now - 5_000) });
+    assert.deepEqual([slow.state, slow.since], ["slow", now - 5_000]);
+    assert.match(
+      slow.why!,
+      /its oldest live lead has waited for 61 s, where 10 s are the goal; it does 0 leads a second/,
+    );
   });
 
   it("has a rate from what its instances finished, and a time to drain by it", () => {
