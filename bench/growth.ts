@@ -15,11 +15,11 @@ const listGoalMs = 50;
 
 /**
  * Leads a second and the time of a live lead with no lead and with many on record (a million; by hand
- * `--leads 10000000`, which measures at a million, too); then every statement of the product with its generic plan, and
+ * `--rows 10000000`, which measures at a million, too); then every statement of the product with its generic plan, and
  * the time of every query that lists. Fetching is off, and the thresholds are at 0: each lead passes all work of every
  * stage. The mesh is one process.
  */
-export const run: Bench = async ({ short, leads = short ? 50_000 : 1_000_000, log }) => {
+export const run: Bench = async ({ short, rows: leads = short ? 50_000 : 1_000_000, log }) => {
   const sizes = [...new Set([0, Math.min(1_000_000, leads), leads])];
   const env = {
     ...{ LEADS_AUDIT_THRESHOLD: "0", LEADS_EMAIL_THRESHOLD: "0" },
