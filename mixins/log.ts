@@ -83,7 +83,8 @@ export function toConsole({ level, text }: LogLine): void {
  */
 export function hiddenIn(settings: Settings): RegExp {
   const secrets = secretsOf(settings).map((secret) => literally(JSON.stringify(secret).slice(1, -1)));
-  const shapes = ["[\\w.%+-]+@[\\w-]+(?:\\.[\\w-]+)+", "\\+[1-9]\\d{7,14}\\b", "\\blf_[A-Za-z0-9_-]{43}"];
+  // An address is looked for at the beginning of a word alone: from each letter of a long one it takes seconds.
+  const shapes = ["(?<![\\w.%+-])[\\w.%+-]+@[\\w-]+(?:\\.[\\w-]+)+", "\\+[1-9]\\d{7,14}\\b", "\\blf_[A-Za-z0-9_-]{43}"];
   return new RegExp([...secrets, ...shapes].join("|"), "g");
 }
 

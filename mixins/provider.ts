@@ -130,7 +130,11 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         if (faults !== true) {
           this.$meter.broken();
           await close("settle");
-          throw outage(name, new Error(`it answers ${answer.status} in a form that is not known`));
+          // It was paid, and the next try is, too.
+          throw new LeadsError("OUTAGE", `${name} answers ${answer.status} in a form that is not known`, {
+            dependency: name,
+            reason: "unreadable",
+          });
         }
         const costMicro = order.costOf ? order.costOf(body) : order.maxMicro;
         let result: R;

@@ -23,6 +23,7 @@ const isEdge = (path: string) => path.startsWith("services/intake/");
  */
 const hands = new Set([
   "services/admission/admitter.ts",
+  "services/analytics/counter.ts",
   "services/budget/ledger.ts",
   "services/budget/sweeper.ts",
   "services/dead-letters/dry-run.ts",
@@ -32,6 +33,8 @@ const hands = new Set([
   "services/email/sender.ts",
   "services/email/set-aside.ts",
   "services/enrich/ask.ts",
+  "services/gateway/analytics-handlers.ts",
+  "services/gateway/analytics-operations.ts",
   "services/gateway/calls.ts",
   "services/gateway/checks.ts",
   "services/gateway/intake-handlers.ts",
@@ -56,6 +59,7 @@ const hands = new Set([
   "services/leads/reader.ts",
   "services/leads/record.ts",
   "services/leads/recorder.ts",
+  "services/leads/reindex.ts",
   "services/leads/tiers.ts",
   "services/listing-ndjson/lists.ts",
   "services/operations/streams.ts",

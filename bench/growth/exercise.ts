@@ -42,6 +42,10 @@ export interface Known {
 }
 const nobody = "00000000-0000-4000-8000-000000000000";
 
+const analyticsPaths = [
+  ...["", "?by=source", "?by=vertical&daily=true", "?by=zip", "?zip=60601", "?by=tenant&tenant=*"],
+].map((query) => `/v1/analytics${query}`);
+
 /** A request or more of each operation of the API, so that every statement behind it runs. */
 const requests: Record<OperationId, (call: Call, known: Known) => Promise<Response>[]> = {
   createLead: (call) => [...toldLeads("exercise", 3)].map((lead) => call("POST", "/v1/leads", lead)),
@@ -103,6 +107,8 @@ const requests: Record<OperationId, (call: Call, known: Known) => Promise<Respon
   getScreenshot: (call, { leadId }) => [call("GET", `/v1/leads/${leadId}/screenshot`)],
   getSettings: (call) => [call("GET", "/v1/settings")],
   changeSettings: (call) => [call("PUT", "/v1/settings", { tier: 1 })],
+  getAnalytics: (call) => analyticsPaths.map((path) => call("GET", path)),
+  getRuleFigures: (call) => [call("GET", "/v1/analytics/rules"), call("GET", "/v1/analytics/rules?tenant=*")],
   getBudget: (call) => [call("GET", "/v1/budget")],
   getLogs: (call) => [call("GET", "/v1/logs?limit=1")],
   healthz: (call) => [call("GET", "/healthz")],
@@ -119,7 +125,10 @@ export function listQueries({ email, phone }: Known): { name: string; path: stri
   ].map((query) => `/v1/leads${query && `?${query}`}`);
   const others = ["/v1/outbox", "/v1/outbox?state=failed", "/v1/outbox?state=written", "/v1/reviews", "/v1/tombstones"];
   const operators = ["/v1/dead-letters", "/v1/dead-letters/counts", "/v1/dead-letters/jobs", "/v1/operations"];
-  return [...leads, ...others, ...operators].map((path) => ({ name: `GET ${path}`, path }));
+  return [...leads, ...others, ...operators, ...analyticsPaths, "/v1/analytics/rules"].map((path) => ({
+    name: `GET ${path}`,
+    path,
+  }));
 }
 
 /** Calls every operation of the API. Throws where one fails on our side. */

@@ -94,14 +94,18 @@ function responsesOf(operation: Operation): Record<string, object> {
   return Object.fromEntries(Object.entries(responses).sort(([a], [b]) => Number(a) - Number(b)));
 }
 
-function response({ description, type, schema, events, headers = {} }: AnswerDoc): object {
+function response({ description, type, schema, events, csv, headers = {} }: AnswerDoc): object {
   const named = Object.entries(headers).map(([name, text]) => [name, header(text)]);
   return {
     description,
     headers: { ...always, ...Object.fromEntries(named) },
     ...(type
       ? {
-          content: { [type]: { schema: schema ?? {} }, ...(events ? { "text/event-stream": { schema: events } } : {}) },
+          content: {
+            [type]: { schema: schema ?? {} },
+            ...(events ? { "text/event-stream": { schema: events } } : {}),
+            ...(csv ? { "text/csv": { schema: csv } } : {}),
+          },
         }
       : {}),
   };

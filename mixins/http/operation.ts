@@ -25,6 +25,8 @@ export interface AnswerDoc {
   schema?: JsonSchema;
   /** It may come as server-sent events instead: what each of them is. */
   events?: JsonSchema;
+  /** It may come as CSV instead. */
+  csv?: JsonSchema;
   headers?: Record<string, string>;
 }
 

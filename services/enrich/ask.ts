@@ -100,19 +100,21 @@ async function ask<F extends object>(
 
 /**
  * What is not essential is done without, rather than have the lead wait for days or end: when nothing may be spent on it,
- * or the provider's calls of the day or the month are used. Throws what is over sooner; a provider that is down as a wait
- * of this lead's alone: leads of lower tiers, and other tenants', have no need of it and go on.
+ * or the provider's calls of the day or the month are used; and rather than pay again and again for an answer that cannot
+ * be read. Throws what is over sooner; a provider that is down as a wait of this lead's alone: leads of lower tiers, and
+ * other tenants', have no need of it and go on.
  */
 function withoutIt<F>(provider: string, error: unknown, facts: (reason: string) => F): F {
   const { type, data, message } = error as {
     type?: string;
-    data?: { until?: number; dependency?: string };
+    data?: { until?: number; dependency?: string; reason?: string };
     message: string;
   };
   const now = Date.now();
   if (type === "OVER_BUDGET") return facts("over_budget");
   if (type === "PROVIDER_LATER" && (data?.until ?? 0) > now + longestWaitMs) return facts("later");
   if (type !== "OUTAGE" || data?.dependency !== provider) throw error;
+  if (data.reason === "unreadable") return facts("unreadable");
   const until = now + downWaitMs * (0.5 + Math.random());
   throw new LeadsError("PROVIDER_LATER", message, { provider, until });
 }

@@ -1,8 +1,9 @@
 import type { Service } from "moleculer";
 import { isOutage } from "../../mixins/actor/outage.ts";
-import { forward, type Outcome, retry } from "../../mixins/actor/outcome.ts";
+import { forward, type Outcome, retry, type Work } from "../../mixins/actor/outcome.ts";
 import { actor } from "../../mixins/actor.ts";
 import { outage } from "../../mixins/errors.ts";
+import { statement } from "../../mixins/knex.ts";
 import { outcomeOf } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineService } from "../../mixins/schema.ts";
@@ -10,6 +11,7 @@ import { onBehalfOf } from "../../mixins/trace/scope.ts";
 import type { Lead, SiteFacts } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
 import { tierOf } from "../leads/tiers.ts";
+import { unwelcome } from "../leads/tombstones.sql.ts";
 import { type Looked, lookAt, notLooked } from "./ask.ts";
 import { chooseEmail } from "./choose-email.ts";
 import { inTurns } from "./in-turns.ts";
@@ -36,9 +38,13 @@ export default defineService({
         const { fetch, fetchTimeoutMs } = resourcesOf(this.broker).settings;
         // No call a lead for an answer that is known.
         if (fetch === "off") return batch.map(({ lead }) => forward(enriched(lead, notFetched(lead), notLooked(lead))));
+        const erased = await erasedOf(this, batch);
         const timeout = fetchTimeoutMs * patience;
         const sites = await Promise.allSettled(
-          batch.map((work) => onBehalfOf(work, () => factsOf(this, work.lead, timeout))),
+          batch.map((work) => {
+            if (erased.has(work.lead.leadId)) return notFetched(work.lead, "erased");
+            return onBehalfOf(work, () => factsOf(this, work.lead, timeout));
+          }),
         );
         // What the others found is in the cache: when the batch comes again it costs them nothing.
         throwOutage(sites, "site");
@@ -74,8 +80,27 @@ function throwOutage(answers: readonly PromiseSettledResult<unknown>[], dependen
   throw down.reason.type === "OUTAGE" ? down.reason : outage(dependency, down.reason);
 }
 
-function notFetched({ fields }: Lead): SiteFacts {
-  return { status: "not_fetched", reason: fields.website === undefined ? "no_website" : "off" };
+/**
+ * Leads of people who were erased so long ago that only the database knows of it, and who will not come on record: nobody
+ * is asked about them, as what was answered would be kept and found by no erasure. With the database away there are none:
+ * looking at sites does not hang on it.
+ */
+async function erasedOf({ broker }: Service, batch: readonly Work<Lead>[]): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  const { databases } = resourcesOf(broker);
+  for (const { knex, things } of databases.group(batch, ({ lead }) => lead.tenant)) {
+    try {
+      const leads = things.map(({ lead }) => lead);
+      for (const leadId of await statement(() => unwelcome(knex, leads))) found.add(leadId);
+    } catch (error) {
+      if (!isOutage(error)) throw error;
+    }
+  }
+  return found;
+}
+
+function notFetched({ fields }: Lead, reason = "off"): SiteFacts {
+  return { status: "not_fetched", reason: fields.website === undefined ? "no_website" : reason };
 }
 
 async function factsOf({ broker }: Service, lead: Lead, timeout: number): Promise<SiteFacts> {

@@ -12,6 +12,7 @@ import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import pkg from "../../package.json" with { type: "json" };
+import { analyticsHandlers } from "./analytics-handlers.ts";
 import { leadIdOf, mockupPolicy, shown } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
 import { intakeHandlers, type TakesIn } from "./intake-handlers.ts";
@@ -94,6 +95,7 @@ const handlers: Handlers<OperationId, Gateway> = {
   },
   ...mailHandlers,
   ...logHandlers,
+  ...analyticsHandlers,
   ...reviewHandlers,
   ...rightsHandlers,
   ...tierHandlers,

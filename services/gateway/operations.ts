@@ -1,6 +1,7 @@
 import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { leadStates } from "../leads/lead.ts";
+import { analyticsOperations } from "./analytics-operations.ts";
 import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { operateOperations } from "./operate-operations.ts";
@@ -167,6 +168,7 @@ export const operations = [
     description: "Of the day and the calendar month (UTC), in all and by provider, in micro-USD.",
     answers: { 200: { description: "How the tenant stands.", type: "application/json", schema: ref("Budget") } },
   },
+  ...analyticsOperations,
   ...logOperations,
   {
     id: "healthz",

@@ -1,5 +1,6 @@
 import { rawFields } from "../intake/raw.ts";
 import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
+import { analyticsSchemas } from "./analytics-schemas.ts";
 import { operateSchemas } from "./operate-schemas.ts";
 import { reviewSchemas } from "./review-schemas.ts";
 import { list, object, text, time, uuid, whole } from "./schema-words.ts";
@@ -215,6 +216,7 @@ export const schemas = {
     },
   }),
   ...operateSchemas,
+  ...analyticsSchemas,
   Health: object({ status: { const: "ok" } }),
   Readiness: {
     type: "object",

@@ -61,6 +61,14 @@ export async function fileLetters(knex: Knex, letters: readonly FiledLetter[]): 
   return rows;
 }
 
+/** Has no letter ever been filed? Reads one row at the most. */
+export async function isIndexEmpty(knex: Knex): Promise<boolean> {
+  const { rows } = await knex.raw<{ rows: { empty: boolean }[] }>(
+    "select not exists (select from dead_letters) as empty",
+  );
+  return rows[0]!.empty;
+}
+
 /** Of these letters the sequences of those that a job has dealt with, by the primary key: their leads are not dead by them any more. */
 export async function dealtWith(knex: Knex, letters: readonly FiledLetter[]): Promise<Set<number>> {
   const { rows } = await knex.raw<{ rows: { seq: string }[] }>(

@@ -110,3 +110,17 @@ export async function readErasures(
   );
   return rows.map(({ at, ...erasure }) => ({ erasure, key: { at, id: erasure.erasureId } }));
 }
+
+/** How many of these leads still count, in the business figures, under what they told. By primary key. */
+export async function countedAsTold(
+  knex: Knex,
+  { tenant, leadIds }: Pick<Erasure, "tenant" | "leadIds">,
+): Promise<number> {
+  const { rows } = await knex.raw<{ rows: [{ n: number }] }>(
+    `select count(*)::int as n from unnest(?::uuid[]) id
+     cross join lateral (select source, vertical, zip from analytics_leads where lead_id = id and tenant = ? offset 0) c
+     where (c.source, c.vertical, c.zip) <> ('', '', '')`,
+    [leadIds, tenant],
+  );
+  return rows[0].n;
+}

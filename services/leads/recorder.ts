@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
 import { headers, type Names, tenantPattern } from "../../config/names.ts";
@@ -11,6 +12,7 @@ import { bookOperations, type OperationRow } from "./operations.sql.ts";
 import type { Pulled } from "./pull.ts";
 import { Reader } from "./reader.ts";
 import { writeDead } from "./record.ts";
+import { reindexDeadLetters } from "./reindex.ts";
 import { isUuid, type LeadRow } from "./row.ts";
 
 export interface RecorderOptions {
@@ -34,6 +36,8 @@ export class Recorder {
   readonly #dead: Reader;
   readonly #operations: Reader;
   readonly #options: RecorderOptions;
+  readonly #stopping = new AbortController();
+  #indexing: Promise<void> | undefined;
   /** Messages that were none of ours, by stream. */
   readonly foreign = { accepted: 0, dead: 0, operations: 0 };
 
@@ -83,15 +87,34 @@ export class Recorder {
 
   start(): void {
     for (const reader of this.#readers) reader.start();
+    this.#indexing = this.#index();
   }
 
   async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#indexing;
     await Promise.all(this.#readers.map((reader) => reader.stop()));
   }
 
   /** Does it wait for the database? */
   get isWaiting(): boolean {
     return this.#readers.some(({ isWaiting }) => isWaiting);
+  }
+
+  /** Once, when the database and JetStream are there. */
+  async #index(): Promise<void> {
+    const { nats, names, databases, settings, logger } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        if (await reindexDeadLetters(await nats(), names, databases))
+          logger.info("the index of the dead letters is empty: they are read from the first one on");
+        return;
+      } catch (error) {
+        logger.debug("cannot look at the index of the dead letters", error as Error);
+        await delay(settings.probeMaxMs, undefined, { signal }).catch(() => {});
+      }
+    }
   }
 
   async #writeAccepted(messages: Pulled[]): Promise<void> {

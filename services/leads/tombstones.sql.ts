@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { toJsonb } from "./row.ts";
 
 /**
  * `row` (tenant, lead_id, fields) may come on record: nobody was erased, or it is there and lives, or none of its marks
@@ -10,6 +11,24 @@ export const isWelcome = (row: string) => `(not exists (select from tombstones)
     or exists (select from leads l where l.lead_id = ${row}.lead_id and l.tenant = ${row}.tenant and l.state <> 'erased' offset 0)
     or not exists (select from tombstones t where t.tenant = ${row}.tenant
       and t.mark = any(lead_marks(${row}.tenant, ${row}.lead_id, ${row}.fields)) offset 0))`;
+
+/**
+ * Of these leads the ids of those that may not come on record. Locks nothing; while there are no tombstones it looks into
+ * an empty table, with some as {@link isWelcome} says.
+ */
+export async function unwelcome(
+  knex: Knex,
+  leads: readonly { tenant: string; leadId: string; fields: object }[],
+): Promise<Set<string>> {
+  const { rows } = await knex.raw<{ rows: { lead_id: string }[] }>(
+    `select lead_id from (
+       select * from jsonb_to_recordset(?::jsonb) as told(tenant text, lead_id uuid, fields jsonb) offset 0
+     ) told
+     where not ${isWelcome("told")}`,
+    [toJsonb(leads.map(({ tenant, leadId, fields }) => ({ tenant, lead_id: leadId, fields })))],
+  );
+  return new Set(rows.map(({ lead_id }) => lead_id));
+}
 
 /** A lead as somebody tells it, in the record or on its way. */
 export interface Telling {

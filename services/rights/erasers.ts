@@ -2,13 +2,14 @@ import type { ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
 import { type Names, screenshotKey } from "../../config/names.ts";
 import type { Publisher } from "../../mixins/actor/publisher.ts";
+import { outage } from "../../mixins/errors.ts";
 import { forgetEverywhere } from "../../mixins/forget.ts";
 import { forgetLeads } from "../../mixins/idempotency.ts";
 import { statement, transaction } from "../../mixins/knex.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import type { Resources } from "../../mixins/resources.ts";
 import { eraseAnswers, eraseRecord } from "../leads/erase.sql.ts";
-import { type Counts, type Erasure, notice, websitesOf } from "../leads/erasures.sql.ts";
+import { type Counts, countedAsTold, type Erasure, notice, websitesOf } from "../leads/erasures.sql.ts";
 import { sweep } from "./streams.ts";
 
 /** What an eraser has to work with. */
@@ -54,5 +55,15 @@ export const erasers: Record<string, Eraser> = {
   caches: async (erasure, { broker, resources }) => {
     const knex = resources.databases.of(erasure.tenant);
     return { cached: await forgetEverywhere(broker, await statement(() => websitesOf(knex, erasure))) };
+  },
+  // They follow by themselves within seconds; here it is waited for. The last: nothing else waits where they cannot.
+  figures: async ({ tenant, leadIds }, { broker, resources }) => {
+    const knex = resources.databases.of(tenant);
+    const figures = await statement(() => countedAsTold(knex, { tenant, leadIds }));
+    if (figures > 0)
+      await broker.call("analytics.recount", { tenant, leadIds }).catch((error) => {
+        throw outage("analytics", error);
+      });
+    return { figures };
   },
 };

@@ -6,6 +6,7 @@ import { ObjectStore } from "../../mixins/object-store.ts";
 import { signLink } from "../../services/email/links.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import { buried } from "../support/dead-letters.ts";
+import { isDescribed } from "../support/described.ts";
 import { eventually } from "../support/eventually.ts";
 import {
   generous,
@@ -52,7 +53,11 @@ describe("GET /openapi.json", () => {
   before(async function () {
     this.timeout(60_000);
     gateway = await startGateway({
-      services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      services: [
+        ...stages,
+        ...operators,
+        ...["analytics", "budget", "rights"].map((name) => `services/${name}/${name}.service.ts`),
+      ],
       env: {
         ...generous,
         LEADS_ERASE_AGAIN_MS: "200",
@@ -68,28 +73,8 @@ describe("GET /openapi.json", () => {
   });
   after(() => gateway?.[Symbol.asyncDispose]());
 
-  /** Checks an answer against what is said of it: status, content type, schema, headers. */
-  async function check(operationId: string, answer: { status: number; headers: Headers; body: unknown }) {
-    const operation = Object.values<any>(description.paths)
-      .flatMap((path) => Object.values<any>(path))
-      .find((o) => o.operationId === operationId);
-    const said = operation.responses[answer.status];
-    assert.ok(said, `${operationId} says nothing of ${answer.status}`);
-    const type = (answer.headers.get("content-type") ?? "").split(";")[0]!;
-    const { schema } = said.content?.[type] ?? {};
-    assert.ok(schema, `${operationId} ${answer.status} says nothing of ${type}`);
-    const text = JSON.stringify(schema).replaceAll('"#/', '"api#/');
-    const valid = ajv.compile(JSON.parse(text));
-    assert.ok(
-      valid(answer.body),
-      `${operationId} ${answer.status}: ${ajv.errorsText(valid.errors)}\n${JSON.stringify(answer.body)}`,
-    );
-    for (const name of Object.keys(said.headers)) {
-      // Of several errors with one status, not each has to wait.
-      if (name !== "Retry-After" || answer.status === 429)
-        assert.ok(answer.headers.has(name), `${operationId} lacks ${name}`);
-    }
-  }
+  const check = (operationId: string, answer: Parameters<typeof isDescribed>[3]) =>
+    isDescribed(ajv, description, operationId, answer);
   const read = (path: string) => told(gateway.call(secret, path));
   const send = (method: string, path: string, body?: object | string, headers: Record<string, string> = {}) =>
     told(
@@ -171,6 +156,19 @@ describe("GET /openapi.json", () => {
       return [await post(loser!.id), await post(loser!.id), await post(body.winner), await post(randomUUID())];
     },
     getBudget: async () => [await read("/v1/budget")],
+    getAnalytics: async () => {
+      await eventually("it is counted", async () => (await read("/v1/analytics")).body.totals.takenIn > 0);
+      const queries = [
+        "by=zip&daily=true&tenant=*",
+        "by=source&format=csv",
+        "from=2026-02-30",
+        "by=zip&source=crm",
+        "by=x",
+      ];
+      return [await read("/v1/analytics"), ...(await Promise.all(queries.map((q) => read(`/v1/analytics?${q}`))))];
+    },
+    getRuleFigures: async () =>
+      Promise.all(["", "?format=csv", "?tenant=*", "?to=never"].map((query) => read(`/v1/analytics/rules${query}`))),
     getLogs: async () => [
       await told(gateway.call(platform, "/v1/logs?limit=1")),
       await told(gateway.call(platform, "/v1/logs?limit=0")),
@@ -246,7 +244,7 @@ describe("GET /openapi.json", () => {
       const { id } = body.items[0];
       const lift = () => send("DELETE", `/v1/tombstones/${id}`);
       const refused = await postLead(gateway, secret, forgotten);
-      await check("createLead", refused);
+      check("createLead", refused);
       assert.equal(refused.status, 409);
       await eventually("the erasure is finished", async () => (await read("/v1/tombstones")).body.items[0].finishedAt);
       const lifted = [await lift(), await lift()];
@@ -349,7 +347,7 @@ describe("GET /openapi.json", () => {
     it(`is true of ${operationId}`, async () => {
       const answers = await call();
       assert.ok(answers[0]!.status < 300, JSON.stringify(answers[0]));
-      for (const answer of answers) await check(operationId, answer);
+      for (const answer of answers) check(operationId, answer);
     });
 
   it("says of a lead what became of it: timeline, warnings, score, mock-up", async () => {

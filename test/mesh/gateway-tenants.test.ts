@@ -42,7 +42,11 @@ describe("a tenant", () => {
   before(async function () {
     this.timeout(60_000);
     gateway = await startGateway({
-      services: [...stages, ...operators, "services/budget/budget.service.ts", "services/rights/rights.service.ts"],
+      services: [
+        ...stages,
+        ...operators,
+        ...["analytics", "budget", "rights"].map((name) => `services/${name}/${name}.service.ts`),
+      ],
       env: { ...generous, LEADS_ERASE_AGAIN_MS: "200" },
     });
     acme = (await gateway.key("acme", "ingest", "read")).secret;
@@ -147,6 +151,26 @@ describe("a tenant", () => {
       await gateway.broker.call("budget.reserve", { tenant: "acme", ...order });
       assert.notEqual((await read(acme, "/v1/budget")).text, (await read(zenith, "/v1/budget")).text);
       assert.equal((await read(zenith, "/v1/budget?tenant=acme")).status, 422);
+    },
+    async getAnalytics() {
+      await eventually("it is counted", async () => (await send(acme, "GET", "/v1/analytics")).body.totals.takenIn > 0);
+      assert.equal((await send(stranger, "GET", "/v1/analytics")).body.totals.takenIn, 0);
+      for (const tenant of ["acme", "*"])
+        assert.equal((await read(stranger, `/v1/analytics?tenant=${tenant}`)).status, 403);
+      const all = await send(zenith, "GET", "/v1/analytics?tenant=*&by=tenant");
+      assert.ok(
+        all.body.items.some((item: any) => item.key === "acme" && item.takenIn > 0),
+        "but by a platform key",
+      );
+      assert.doesNotMatch((await read(acme, "/v1/analytics?by=tenant")).text, /zenith/);
+    },
+    async getRuleFigures() {
+      const { fired } = passed.score;
+      await eventually("it is counted", async () =>
+        (await read(acme, "/v1/analytics/rules")).text.includes(fired[0].name),
+      );
+      assert.deepEqual((await send(stranger, "GET", "/v1/analytics/rules")).body.items, []);
+      assert.equal((await read(stranger, "/v1/analytics/rules?tenant=acme")).status, 403);
     },
     async getLogs() {
       // What is everybody's takes a platform key: a tenant's own sees none of it.

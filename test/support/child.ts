@@ -31,6 +31,9 @@ export const startWorker = (settings: Settings, plan: WorkerPlan, options?: Chil
 export const startService = (settings: Settings, service: string, options?: ChildOptions): Promise<Child> =>
   start(settings, "one-service.ts", service, options);
 
+/** Starts a process of test/support/counting.ts. */
+export const startCounting = (settings: Settings): Promise<Child> => start(settings, "counting.ts", "");
+
 async function start(
   settings: Settings,
   script: string,

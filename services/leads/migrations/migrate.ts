@@ -9,6 +9,7 @@ import * as narrowKeys from "./050-narrow-keys.ts";
 import * as reviews from "./051-reviews.ts";
 import * as erasure from "./060-erasure.ts";
 import * as operate from "./070-operate.ts";
+import * as analytics from "./080-analytics.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -21,6 +22,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "051-reviews": reviews,
   "060-erasure": erasure,
   "070-operate": operate,
+  "080-analytics": analytics,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

@@ -1,0 +1,109 @@
+import { scoreBins } from "./measures.ts";
+
+/** What the figures can be told by. */
+export const axes = ["day", "source", "vertical", "zip", "tenant"] as const;
+export type Axis = (typeof axes)[number];
+
+/** Days that may be asked for at once. */
+export const mostDays = 400;
+/** Days that are told where nobody says since when. */
+const usualDays = 30;
+const dayMs = 86_400_000;
+
+/** A row of sums, by column; null where there was nothing to sum up. */
+export type Sums = Record<string, number | string | null | undefined>;
+
+/** What became of some leads, in the order of their way. Money is micro-USD. */
+export interface Figures {
+  takenIn: number;
+  inProgress: number;
+  completed: number;
+  merged: number;
+  rejected: number;
+  dead: number;
+  discarded: number;
+  erased: number;
+  scored: number;
+  /** By tens: 0 to 9, 10 to 19 … 90 to 100. */
+  scores: number[];
+  mockedUp: number;
+  mailed: number;
+  /** Not measured: no event tells of it. */
+  opened: null;
+  bounced: number;
+  complained: number;
+  unsubscribed: number;
+  /** E-mails whose fate is unknown. */
+  mailUnknown: number;
+  costMicro: number;
+  /** null: there was none. */
+  costPerLeadMicro: number | null;
+  costPerMailMicro: number | null;
+}
+
+/** Measures that the answer names because no part of the mesh observes them. */
+export const notMeasured = ["opened"] as const;
+
+export function figuresOf(sums: Sums): Figures {
+  const of = (column: string) => Number(sums[column] ?? 0);
+  const scores = Array.from({ length: scoreBins }, (_, bin) => of(`scored_${bin}`));
+  const [takenIn, mailed, costMicro] = [of("taken_in"), of("mailed"), of("cost_micro")];
+  const per = (count: number) => (count === 0 ? null : Math.round(costMicro / count));
+  return {
+    takenIn,
+    inProgress: of("in_progress"),
+    completed: of("completed"),
+    merged: of("merged"),
+    rejected: of("rejected"),
+    dead: of("dead"),
+    discarded: of("discarded"),
+    erased: of("erased"),
+    scored: scores.reduce((sum, n) => sum + n, 0),
+    scores,
+    mockedUp: of("mocked_up"),
+    mailed,
+    opened: null,
+    bounced: of("bounced"),
+    complained: of("complained"),
+    unsubscribed: of("unsubscribed"),
+    mailUnknown: of("mail_unknown"),
+    costMicro,
+    costPerLeadMicro: per(takenIn),
+    costPerMailMicro: per(mailed),
+  };
+}
+
+/**
+ * The days from one to another, both counted in; without `from` the last thirty of them. null: they are no days, the wrong
+ * way round, or too many.
+ */
+export function daysBetween(from: string | undefined, to: string): string[] | null {
+  const last = dayAt(to);
+  if (last === null) return null;
+  const first = from === undefined ? last - (usualDays - 1) * dayMs : dayAt(from);
+  if (first === null || last < first || last - first >= mostDays * dayMs) return null;
+  return Array.from({ length: (last - first) / dayMs + 1 }, (_, n) => dayText(first + n * dayMs));
+}
+
+/** The day of a moment (UTC). */
+export const dayText = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+
+function dayAt(day: string): number | null {
+  const at = /^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(day) : Number.NaN;
+  // 2026-02-30 is read as a day of March.
+  return Number.isNaN(at) || dayText(at) !== day ? null : at;
+}
+
+/** A row for each key, in their order: of those that have none one of nothing. */
+export function inOrder(rows: readonly Sums[], keys: readonly string[]): Sums[] {
+  const found = new Map(rows.map((row) => [row["key"], row]));
+  return keys.map((key) => found.get(key) ?? { key });
+}
+
+/** For each key, in the order of the rows, a row for each day, so that a curve can be drawn of them as they are. */
+export function everyDay(rows: readonly Sums[], days: readonly string[]): Sums[] {
+  return [...Map.groupBy(rows, (row) => row["key"])].flatMap(([key, ofKey]) => {
+    const found = new Map(ofKey.map((row) => [row["day"], row]));
+    return days.map((day) => found.get(day) ?? { key, day });
+  });
+}
