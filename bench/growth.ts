@@ -83,10 +83,7 @@ async function queries(
   // What the stages and the recorder do with them.
   await new Promise((resolve) => setTimeout(resolve, 5_000));
   const planned = await plannedStatements(mesh.knex);
-  for (const { text, calls, meanMs, scans, fault } of planned) {
-    const how = fault ?? (scans.length > 0 ? `SCANS ${[...new Set(scans)].join(", ")}` : "no scan of a large table");
-    log(`${calls} x ${meanMs.toFixed(2)} ms, ${how}: ${text.replace(/\s+/g, " ")}`);
-  }
+  log(`${planned.length} statements ran, ${planned.reduce((sum, { calls }) => sum + calls, 0)} times`);
   const scanning = planned.filter(({ scans }) => scans.length > 0).length;
   const lists: Row[] = [];
   for (const { name, path } of listQueries(known)) {
@@ -108,6 +105,9 @@ async function queries(
       : figure(bench, "statements that scan a large table", "statements", scanning),
     atMost(bench, "statements that could not be planned", "statements", planned.filter((p) => p.fault).length, 0),
     ...lists,
+    ...planned.map(({ text, meanMs, plan, fault }) =>
+      figure(bench, `statement: ${text.replace(/\s+/g, " ")} | plan: ${fault ?? plan}`, "ms, mean", meanMs),
+    ),
   ];
 }
 

@@ -19,6 +19,8 @@ const usage = `npm run bench -- NAME… [--json FILE] [--short] [--rows N] [--ch
   --check  fails where a ratio is worse than three quarters of the one in bench/expected.json`;
 /** Share of a committed ratio that a later run must still reach: machines differ and are noisy. */
 const tolerated = 0.75;
+/** Characters of a figure's name that the table shows: some hold a whole statement. */
+const longestFigure = 110;
 
 const { values, positionals } = parseArgs({
   options: {
@@ -54,7 +56,12 @@ try {
 } finally {
   await stopServers();
 }
-console.table(rows.map(({ bench, figure, value, unit, goal, holds }) => ({ bench, figure, value, unit, goal, holds })));
+console.table(
+  // The whole of it is in the JSON.
+  rows.map(({ bench, figure, value, unit, goal, holds }) => {
+    return { bench, figure: figure.slice(0, longestFigure), value, unit, goal, holds };
+  }),
+);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 process.exit(failures().length > 0 ? 1 : 0);
 
