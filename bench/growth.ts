@@ -12,14 +12,16 @@ const tenant = "known";
 /** What more leads on record may cost. */
 const most = 1.25;
 const listGoalMs = 50;
+/** In a smaller record reading a table from end to end can be the cheaper plan: scans are told, not judged. */
+const judgedFrom = 1_000_000;
 
 /**
  * Leads a second and the time of a live lead with no lead and with many on record (a million; by hand
- * `--leads 10000000`, which measures at a million, too); then every statement of the product with its generic plan, and
+ * `--rows 10000000`, which measures at a million, too); then every statement of the product with its generic plan, and
  * the time of every query that lists. Fetching is off, and the thresholds are at 0: each lead passes all work of every
  * stage. The mesh is one process.
  */
-export const run: Bench = async ({ short, leads = short ? 50_000 : 1_000_000, log }) => {
+export const run: Bench = async ({ short, rows: leads = short ? 50_000 : 1_000_000, log }) => {
   const sizes = [...new Set([0, Math.min(1_000_000, leads), leads])];
   const env = {
     ...{ LEADS_AUDIT_THRESHOLD: "0", LEADS_EMAIL_THRESHOLD: "0" },
@@ -46,7 +48,7 @@ export const run: Bench = async ({ short, leads = short ? 50_000 : 1_000_000, lo
       atMost(bench, `live p95, ${size} on record / none`, "ratio", cost.p95 / measured[0]!.p95, most),
     );
   }
-  return [...rows, ...(await queries(mesh, short, log))];
+  return [...rows, ...(await queries(mesh, { short, judges: leads >= judgedFrom, log }))];
 };
 
 interface Cost {
@@ -69,7 +71,10 @@ async function costAt(mesh: ProcessMesh, size: number, short: boolean): Promise<
 }
 
 /** Every statement that the whole API and all stages make, and every list. */
-async function queries(mesh: ProcessMesh, short: boolean, log: (line: string) => void): Promise<Row[]> {
+async function queries(
+  mesh: ProcessMesh,
+  { short, judges, log }: { short: boolean; judges: boolean; log(line: string): void },
+): Promise<Row[]> {
   const call = caller(mesh, await mesh.key(tenant));
   const page = (await (await call("GET", "/v1/leads?status=completed&limit=200")).json()) as { items: any[] };
   const known = knownOf(page.items);
@@ -78,10 +83,8 @@ async function queries(mesh: ProcessMesh, short: boolean, log: (line: string) =>
   // What the stages and the recorder do with them.
   await new Promise((resolve) => setTimeout(resolve, 5_000));
   const planned = await plannedStatements(mesh.knex);
-  for (const { text, calls, meanMs, scans, fault } of planned) {
-    const how = fault ?? (scans.length > 0 ? `SCANS ${[...new Set(scans)].join(", ")}` : "no scan of a large table");
-    log(`${calls} x ${meanMs.toFixed(2)} ms, ${how}: ${text.replace(/\s+/g, " ")}`);
-  }
+  log(`${planned.length} statements ran, ${planned.reduce((sum, { calls }) => sum + calls, 0)} times`);
+  const scanning = planned.filter(({ scans }) => scans.length > 0).length;
   const lists: Row[] = [];
   for (const { name, path } of listQueries(known)) {
     const times: number[] = [];
@@ -97,15 +100,14 @@ async function queries(mesh: ProcessMesh, short: boolean, log: (line: string) =>
   }
   return [
     figure(bench, "statements of the product", "statements", planned.length),
-    atMost(
-      bench,
-      "statements that scan a large table",
-      "statements",
-      planned.filter((p) => p.scans.length > 0).length,
-      0,
-    ),
+    judges
+      ? atMost(bench, "statements that scan a large table", "statements", scanning, 0)
+      : figure(bench, "statements that scan a large table", "statements", scanning),
     atMost(bench, "statements that could not be planned", "statements", planned.filter((p) => p.fault).length, 0),
     ...lists,
+    ...planned.map(({ text, meanMs, plan, fault }) =>
+      figure(bench, `statement: ${text.replace(/\s+/g, " ")} | plan: ${fault ?? plan}`, "ms, mean", meanMs),
+    ),
   ];
 }
 

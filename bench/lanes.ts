@@ -8,7 +8,7 @@ import { atLeast, atMost, type Bench, figure } from "./row.ts";
  * Invariant 10 in figures: live leads, and the import of a small tenant, alone and behind a large tenant's import. A live
  * lead's time is from its acceptance to the last stage's verdict.
  */
-export const run: Bench = async ({ short, leads: backlog = short ? 60_000 : 1_000_000, log }) => {
+export const run: Bench = async ({ short, rows: backlog = short ? 60_000 : 1_000_000, log }) => {
   await using mesh = await startRealMesh();
   const live = short ? 100 : 400;
   const small = short ? 5_000 : 20_000;
@@ -22,7 +22,7 @@ export const run: Bench = async ({ short, leads: backlog = short ? 60_000 : 1_00
   const behind = await liveTimes(mesh, { tenant: "small", seed: "behind", count: live });
   const beside = await importRate(mesh, "beside", small);
   const left = backlog - (await countEnded(mesh.knex, "large"));
-  if (left <= 0) throw new Error("the large import ended before all was measured: give it more --leads");
+  if (left <= 0) throw new Error("the large import ended before all was measured: give it more --rows");
   return [
     figure("lanes", "live lead, idle, p50", "ms", percentile(idle, 0.5)),
     figure("lanes", "live lead, idle, p95", "ms", percentile(idle, 0.95)),

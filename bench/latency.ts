@@ -88,7 +88,7 @@ async function measured(delayMs: number, generator: LoadGenerator, { short, log 
 function* pidsOf(pids: Map<string, number>, world: World): Generator<[string, number]> {
   yield* pids;
   yield ["world", world.pid];
-  yield ["bench", process.pid];
+  yield ["load generator", process.pid];
 }
 
 /** Ten and a hundred times the load against once. */

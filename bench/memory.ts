@@ -15,7 +15,7 @@ const most = 1.1;
  * The memory of every process while leads pass, a process a service (`npm start -- --separate`): flat, by the mean over
  * the time in which the last quarter of the leads ended, against the second quarter. Fetching is off.
  */
-export const run: Bench = async ({ short, leads = short ? 50_000 : 1_000_000, log }) => {
+export const run: Bench = async ({ short, rows: leads = short ? 50_000 : 1_000_000, log }) => {
   await using mesh = await startProcessMesh({ nodes: nodesOf(true) });
   await mesh.importLeads(freshLeads("warm", 1_000, "warm"));
   await mesh.ended("warm", 1_000);

@@ -12,7 +12,7 @@ export interface BenchOptions {
   /** Short runs, for CI: a tenth of the work, one repetition. */
   short: boolean;
   /** Leads in the record of `growth`, through `memory`, or behind which `lanes` looks; undefined: as the bench has it. */
-  leads?: number;
+  rows?: number;
   log(line: string): void;
 }
 

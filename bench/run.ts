@@ -11,31 +11,33 @@ const benches = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts") && !helpers.has(file))
   .map((file) => file.slice(0, -".ts".length));
 
-const usage = `npm run bench -- NAME… [--json FILE] [--short] [--leads N] [--check]
+const usage = `npm run bench -- NAME… [--json FILE] [--short] [--rows N] [--check]
   benches: ${benches.join(", ")}
   --json   writes the rows to a file
   --short  a quarter of the work
-  --leads  leads in the record of growth, through memory, or behind which lanes looks
+  --rows   leads in the record of growth, through memory, or behind which lanes looks
   --check  fails where a ratio is worse than three quarters of the one in bench/expected.json`;
 /** Share of a committed ratio that a later run must still reach: machines differ and are noisy. */
 const tolerated = 0.75;
+/** Characters of a figure's name that the table shows: some hold a whole statement. */
+const longestFigure = 110;
 
 const { values, positionals } = parseArgs({
   options: {
     json: { type: "string" },
     short: { type: "boolean", default: false },
-    leads: { type: "string" },
+    rows: { type: "string" },
     check: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
 const unknown = positionals.filter((name) => !benches.includes(name));
-const leads = values.leads === undefined ? undefined : Number(values.leads.replaceAll("_", ""));
-const isWrong = unknown.length > 0 || (leads !== undefined && !(Number.isInteger(leads) && leads > 0));
+const size = values.rows === undefined ? undefined : Number(values.rows.replaceAll("_", ""));
+const isWrong = unknown.length > 0 || (size !== undefined && !(Number.isInteger(size) && size > 0));
 if (values.help || positionals.length === 0 || isWrong) {
   const fault =
-    unknown.length > 0 ? `no such bench: ${unknown.join(", ")}\n` : isWrong ? "--leads takes a number\n" : "";
+    unknown.length > 0 ? `no such bench: ${unknown.join(", ")}\n` : isWrong ? "--rows takes a number\n" : "";
   console.error(`${fault}${usage}`);
   process.exit(values.help ? 0 : 2);
 }
@@ -48,13 +50,18 @@ try {
   for (const name of positionals) {
     const { run } = (await import(join(import.meta.dirname, `${name}.ts`))) as { run: Bench };
     rows.push(
-      ...(await run({ short: values.short, ...(leads && { leads }), log: (line) => console.log(`  ${line}`) })),
+      ...(await run({ short: values.short, ...(size && { rows: size }), log: (line) => console.log(`  ${line}`) })),
     );
   }
 } finally {
   await stopServers();
 }
-console.table(rows.map(({ bench, figure, value, unit, goal, holds }) => ({ bench, figure, value, unit, goal, holds })));
+console.table(
+  // The whole of it is in the JSON.
+  rows.map(({ bench, figure, value, unit, goal, holds }) => {
+    return { bench, figure: figure.slice(0, longestFigure), value, unit, goal, holds };
+  }),
+);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 process.exit(failures().length > 0 ? 1 : 0);
 

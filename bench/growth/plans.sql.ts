@@ -8,6 +8,8 @@ export interface Planned {
   text: string;
   calls: number;
   meanMs: number;
+  /** The steps of its plan, each once; `p*` stands for any partition. */
+  plan: string;
   /** Large tables that it reads from end to end. */
   scans: string[];
   /** Why it could not be planned. */
@@ -17,6 +19,7 @@ export interface Planned {
 interface PlanNode {
   "Node Type": string;
   "Relation Name"?: string;
+  "Index Name"?: string;
   Plans?: PlanNode[];
 }
 
@@ -41,9 +44,10 @@ export async function plannedStatements(knex: Knex): Promise<Planned[]> {
   for (const statement of rows as Planned[]) {
     try {
       const plan = await anyPlan(knex, statement.text);
-      planned.push({ ...statement, scans: scansOf(plan).filter((table) => large.has(table)) });
+      const scans = scansOf(plan).filter((table) => large.has(table));
+      planned.push({ ...statement, plan: [...new Set(stepsOf(plan))].join(", "), scans });
     } catch (error) {
-      planned.push({ ...statement, scans: [], fault: (error as Error).message.split(" - ").at(-1)! });
+      planned.push({ ...statement, plan: "", scans: [], fault: (error as Error).message.split(" - ").at(-1)! });
     }
   }
   return planned;
@@ -96,6 +100,12 @@ async function genericPlan(knex: Knex, text: string): Promise<PlanNode> {
   } finally {
     await knex.client.releaseConnection(connection);
   }
+}
+
+function stepsOf(node: PlanNode): string[] {
+  const of = node["Index Name"] ?? node["Relation Name"];
+  const own = of === undefined ? node["Node Type"] : `${node["Node Type"]} ${of.replace(/_p\d+/, "_p*")}`;
+  return [own, ...(node.Plans ?? []).flatMap(stepsOf)];
 }
 
 function scansOf(node: PlanNode): string[] {

@@ -39,8 +39,11 @@ export class Sampler implements Disposable {
 
   look(): void {
     const processes = new Map<string, Usage>();
-    for (const [name, pid] of this.#pids()) {
-      const usage = usageOf(pid);
+    const named = new Map(this.#pids());
+    // A server that is told by its own name is none of its starter's children.
+    const others = new Set(named.values());
+    for (const [name, pid] of named) {
+      const usage = usageOf(pid, others);
       if (usage) processes.set(name, usage);
     }
     this.samples.push({ at: Date.now(), processes, ...machine() });
@@ -86,10 +89,10 @@ export function loadBetween(samples: readonly Sample[], from: number, to: number
   return load;
 }
 
-function usageOf(pid: number): Usage | undefined {
+function usageOf(pid: number, others: ReadonlySet<number>): Usage | undefined {
   const own = processUsage(pid, true);
   if (!own) return undefined;
-  const children = childrenOf(pid).flatMap((child) => processUsage(child, false) ?? []);
+  const children = childrenOf(pid, others).flatMap((child) => processUsage(child, false) ?? []);
   const sum = (of: (usage: Counted) => number) => [own, ...children].reduce((total, one) => total + of(one), 0);
   return {
     cpuMs: sum((one) => one.cpuMs),
@@ -128,9 +131,10 @@ function processUsage(pid: number, withDead: boolean): Counted | undefined {
   };
 }
 
-function childrenOf(pid: number): number[] {
-  const children = (read(`/proc/${pid}/task/${pid}/children`) ?? "").split(" ").filter(Boolean).map(Number);
-  return [...children, ...children.flatMap(childrenOf)];
+function childrenOf(pid: number, others: ReadonlySet<number>): number[] {
+  const all = (read(`/proc/${pid}/task/${pid}/children`) ?? "").split(" ").filter(Boolean).map(Number);
+  const children = all.filter((child) => !others.has(child));
+  return [...children, ...children.flatMap((child) => childrenOf(child, others))];
 }
 
 function machine(): Omit<Sample, "at" | "processes"> {
