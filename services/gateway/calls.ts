@@ -26,18 +26,27 @@ export function idOf({ params }: Call, thing: string): string {
 export const whoOf = ({ key }: Pick<Call, "key">): string =>
   `key ${key!.id}${key!.label ? ` (${key!.label})` : ""}`.slice(0, 100);
 
-/** Does what an operator asks of a service that keeps no log itself, with its line in the log. */
+/**
+ * Does what an operator asks of a service that keeps no log itself, with its line in the log. Of the body `fields` alone are
+ * written down, and of those no more than words and figures: it is not checked yet, and the log is kept for ever.
+ */
 export async function logged(
   broker: ServiceBroker,
   call: Call,
   what: string,
+  fields: readonly string[],
   act: () => Promise<Answer>,
 ): Promise<Answer> {
   const { nats, names } = resourcesOf(broker);
   const { tenant, params, json } = call;
-  const operation = { tenant, by: whoOf(call), what, target: Object.values(params).join(" "), detail: json };
+  const detail = Object.fromEntries(
+    fields.filter((field) => field in json && isShort(json[field])).map((field) => [field, json[field]]),
+  );
+  const operation = { tenant, by: whoOf(call), what, target: Object.values(params).join(" "), detail };
   return operated(await nats(), names, operation, act);
 }
+
+const isShort = (value: unknown) => typeof value !== "object" && String(value).length <= 64;
 
 /** The body's own fields: whose it is comes from the key, and which from the path. Throws `VALIDATION`. */
 export function told({ json }: Call): object {

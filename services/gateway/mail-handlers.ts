@@ -11,7 +11,7 @@ const formPolicy =
 /** What answers the operations about e-mails: the `email` and `mail` services do, this passes on. */
 export const mailHandlers: Handlers<(typeof mailOperations)[number]["id"], Service> = {
   settleMail(call) {
-    return logged(this.broker, call, "mail.settle", async () => ({
+    return logged(this.broker, call, "mail.settle", ["as", "campaign"], async () => ({
       json: await call.ctx.call("email.settle", { ...told(call), tenant: call.tenant, id: leadIdOf(call) }),
     }));
   },
@@ -19,13 +19,15 @@ export const mailHandlers: Handlers<(typeof mailOperations)[number]["id"], Servi
     return { json: await ctx.call("mail.settings", { tenant }) };
   },
   changeMail(call) {
-    return logged(this.broker, call, "mail.change", async () => ({
+    return logged(this.broker, call, "mail.change", ["suppressAcross", "timeZone", "dayLimit"], async () => ({
       json: await call.ctx.call("mail.change", { ...told(call), tenant: call.tenant }),
     }));
   },
   resumeMail(call) {
     const { ctx, tenant } = call;
-    return logged(this.broker, call, "mail.resume", async () => ({ json: await ctx.call("mail.resume", { tenant }) }));
+    return logged(this.broker, call, "mail.resume", [], async () => ({
+      json: await ctx.call("mail.resume", { tenant }),
+    }));
   },
   async mailEvents(call) {
     const signed = {

@@ -10,13 +10,13 @@ export const reviewHandlers: Handlers<(typeof reviewOperations)[number]["id"], S
   },
   async decideReview(call) {
     const id = idOf(call, "review");
-    return logged(this.broker, call, "review.decide", async () => ({
+    return logged(this.broker, call, "review.decide", ["decision"], async () => ({
       json: await call.ctx.call("dedupe.decide", { ...told(call), tenant: call.tenant, id }),
     }));
   },
   async unmergeLead(call) {
     const id = idOf(call, "lead");
-    return logged(this.broker, call, "lead.unmerge", async () => ({
+    return logged(this.broker, call, "lead.unmerge", [], async () => ({
       json: await call.ctx.call("dedupe.unmerge", { tenant: call.tenant, id }),
     }));
   },

@@ -7,7 +7,7 @@ import type { rightsOperations } from "./rights-operations.ts";
 export const rightsHandlers: Handlers<(typeof rightsOperations)[number]["id"], Service> = {
   async eraseLead(call) {
     const id = leadIdOf(call);
-    return logged(this.broker, call, "lead.erase", async () => ({
+    return logged(this.broker, call, "lead.erase", [], async () => ({
       json: await call.ctx.call("rights.erase", { tenant: call.tenant, id }),
     }));
   },
@@ -16,7 +16,7 @@ export const rightsHandlers: Handlers<(typeof rightsOperations)[number]["id"], S
   },
   async liftTombstone(call) {
     const id = idOf(call, "tombstone");
-    return logged(this.broker, call, "tombstone.lift", async () => ({
+    return logged(this.broker, call, "tombstone.lift", [], async () => ({
       json: await call.ctx.call("rights.lift", { tenant: call.tenant, id }),
     }));
   },

@@ -21,7 +21,7 @@ export const tierHandlers: Handlers<(typeof tierOperations)[number]["id"], Servi
     return { json: await ctx.call("leads.settings", { tenant }) };
   },
   changeSettings(call) {
-    return logged(this.broker, call, "settings.change", async () => ({
+    return logged(this.broker, call, "settings.change", ["tier"], async () => ({
       json: await call.ctx.call("leads.choose", { ...told(call), tenant: call.tenant }),
     }));
   },

@@ -158,7 +158,7 @@ export interface MockupFacts {
   by: "template" | "llm";
   /**
    * Why it was the template: `tier_1`, `no_key`, `over_budget`, `later` (a language model that answers no more today),
-   * `refused`, or `bad_answer` (with what was wrong in it).
+   * `refused`, `unreadable` (it answered in a form that is not known), or `bad_answer` (with what was wrong in it).
    */
   reason?: string;
   /** The model that answered last, as it names itself. */

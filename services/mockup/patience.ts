@@ -24,6 +24,8 @@ export function waitOf(
     const until = error.data?.until ?? now + shortestMs;
     return until - now > worthWaitingMs ? null : Math.max(now, until) + Math.round(chance * shortestMs);
   }
+  // Paid for, and perhaps for ever in a form that nobody knows.
+  if (error.data?.reason === "unreadable") return null;
   return isDown ? spread(Math.min(longestMs, Math.max(shortestMs, (now - since) / 2))) : null;
 }
 
@@ -39,6 +41,6 @@ export function reasonOf({ type, data }: Failed): string | null {
     case "PROVIDER_REFUSED":
       return `refused: ${data?.reason ?? "unknown"}`;
     default:
-      return null;
+      return data?.reason === "unreadable" ? "unreadable" : null;
   }
 }

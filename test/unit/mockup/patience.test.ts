@@ -35,6 +35,8 @@ describe("a mock-up whose language model does not answer", () => {
       assert.equal(waits(error), null);
       assert.equal(reasonOf(error), reason);
     }
+    const unreadable = { type: "OUTAGE", data: { reason: "unreadable" } };
+    assert.deepEqual([waits(unreadable, 0, true), reasonOf(unreadable)], [null, "unreadable"]);
     assert.equal(reasonOf({ type: "INTERNAL" }), null);
   });
 });
