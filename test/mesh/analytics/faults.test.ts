@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { countNamed, countNoted } from "../../../services/analytics/count.sql.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
 import { insertLeads } from "../../../services/leads/record.ts";
 import { Business, nthLead } from "../../support/business.ts";
@@ -141,5 +142,28 @@ describe(`business figures (FIGURES_SEED=${seed})`, () => {
     await open;
     assert.equal(await countAll(business.knex), 1);
     assert.deepEqual(await kept(business.knex), await recount(business.knex));
+  });
+
+  it("are counted by one at a time, and one who is named waits for who is at it", async () => {
+    await using place = await testPlace();
+    await using business = new Business(place);
+    const { knex } = business;
+    const lead = nthLead(0);
+    await business.arrive(lead);
+    const first = await knex.transaction();
+    assert.equal(await countNoted(first, 100), 1);
+    await business.end(lead, 50);
+    const second = await knex.transaction((trx) => countNoted(trx, 100));
+    assert.equal(second, null, "another finds it at work");
+    const named = knex.transaction((trx) => countNamed(trx, lead.tenant, [lead.leadId]));
+    await eventually("it waits", async () => {
+      const { rows } = await knex.raw("select 1 from pg_locks where locktype = 'advisory' and not granted");
+      return rows.length > 0;
+    });
+    await first.commit();
+    await named;
+    assert.deepEqual(await kept(knex), await recount(knex));
+    assert.equal(await countAll(knex), 1, "its note is still there");
+    assert.deepEqual(await kept(knex), await recount(knex));
   });
 });
