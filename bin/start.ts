@@ -112,7 +112,7 @@ async function bringUp(stack: Stack, flags: StartFlags, env: Record<string, stri
   const settings = traced(served, observers.get("zipkin"));
   const apiUrl = await stack.startMesh(settings, flags.separate);
   const apiKey = await demoKey(settings, flags.dir);
-  console.log(`\n  the API is at  ${apiUrl}\n  with the key   ${apiKey}`);
+  console.log(`\n  the API is at  ${apiUrl}\n  the console    ${apiUrl}/console\n  with the key   ${apiKey}`);
   for (const [name, url] of observers) if (!name.endsWith("-exporter")) console.log(`  ${name.padEnd(14)} ${url}`);
   console.log();
   return !flags.sample || sample(stack, { settings, apiUrl, apiKey, stackDir: flags.dir, log });

@@ -13,8 +13,9 @@ import { errorTypeOf, problemOf } from "./http/problem.ts";
 import { readQuery } from "./http/query.ts";
 import { countAnswer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
 import { closeServer, listen, makeServer } from "./http/server.ts";
+import { type Asker, askerOf } from "./http/session.ts";
 import { continueTrace } from "./http/trace.ts";
-import { type ApiKey, KeyRing } from "./keys.ts";
+import { KeyRing } from "./keys.ts";
 import { type Meter, meterOf } from "./metrics.ts";
 import { RateLimiter, tooMany } from "./rate-limit.ts";
 import { resourcesOf } from "./resources.ts";
@@ -54,7 +55,7 @@ interface State {
   about: About;
   address: string;
   params: Record<string, string>;
-  key?: ApiKey;
+  asker?: Asker;
 }
 const states = new WeakMap<IncomingMessage, State>();
 
@@ -129,16 +130,14 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           return null;
         }
         if (!this.keys.isReady) throw outage("keys");
-        const secret = secretOf(req.headers);
-        const key = secret === undefined ? undefined : this.keys.find(secret);
-        if (!key) {
+        const asker = askerOf(this.keys, req);
+        if (!asker) {
           await this.limitStranger(state.address);
-          throw new LeadsError(
-            "UNAUTHORIZED",
-            secret === undefined ? "send an API key as a bearer token" : "the API key is not valid",
-          );
+          const sent = secretOf(req.headers) !== undefined;
+          throw new LeadsError("UNAUTHORIZED", sent ? "the API key is not valid" : "send an API key as a bearer token");
         }
-        state.key = key;
+        const { key } = asker;
+        state.asker = asker;
         state.about.tenant = key.tenant;
         const rate = await this.limiter.take("key", key.id, { perSecond: resourcesOf(this.broker).settings.rateLimit });
         setRateHeaders(res, rate);
@@ -148,15 +147,14 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
 
       /** moleculer-web's hook: may this key do that? */
       async authorize(_ctx: Context, _route: unknown, req: IncomingMessage) {
-        const { operation, key } = states.get(req)!;
-        if (operation.scope !== null && !key?.scopes.includes(operation.scope))
+        const { operation, asker } = states.get(req)!;
+        if (operation.scope !== null && !asker?.key.scopes.includes(operation.scope))
           throw new LeadsError("FORBIDDEN", `the key lacks the scope ${operation.scope}`);
       },
 
       /** Checks what the operation declares, and reads the body. */
       async admit(req: IncomingMessage & { $ctx?: Context }): Promise<Call> {
-        const secret = secretOf(req.headers) ?? "";
-        const { operation, requestId, trace, params, key } = states.get(req)!;
+        const { operation, requestId, trace, params, asker } = states.get(req)!;
         const { settings } = resourcesOf(this.broker);
         const { values, faults } = readQuery(operation.query ?? {}, new URLSearchParams(req.url!.split("?", 2)[1]));
         if (faults.length > 0) throw new LeadsError("VALIDATION", "the query is wrong", { faults });
@@ -167,9 +165,9 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
         return {
           ctx: req.$ctx!,
           operation,
-          tenant: key?.tenant ?? "",
-          key: key ?? null,
-          isValid: () => this.keys.find(secret) !== undefined,
+          tenant: asker?.key.tenant ?? "",
+          key: asker?.key ?? null,
+          isValid: () => asker?.isValid() ?? false,
           requestId,
           traceparent: writeTraceparent(trace.traceId, req.$ctx!.id, req.$ctx!.tracing === true),
           params,
@@ -203,10 +201,10 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       },
 
       fail(req: IncomingMessage, res: ServerResponse, error: unknown, requestId: string): void {
-        const { operation, key } = states.get(req) ?? {};
+        const { operation, asker } = states.get(req) ?? {};
         const { problem, headers } = problemOf(error, requestId);
         if (problem.status >= 500) {
-          const about = { requestId, operation: operation?.id, key: key?.id, tenant: key?.tenant };
+          const about = { requestId, operation: operation?.id, key: asker?.key.id, tenant: asker?.key.tenant };
           if (errorTypeOf(error) === "INTERNAL") this.logger.error("a request failed", about, error);
           else this.logger.warn(`answered ${problem.status}: ${(error as Error).message}`, about);
         }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, createHmac, randomBytes } from "node:crypto";
 import { type KV, type NatsConnection, StringCodec } from "nats";
 import { type Names, tenantPattern } from "../config/names.ts";
 import { LeadsError } from "./errors.ts";
@@ -117,9 +117,16 @@ function parseKey(value: Uint8Array): ApiKey | undefined {
 /** All keys in memory: a look-up asks nobody. */
 export class KeyRing {
   readonly #bucket: WatchedBucket<ApiKey>;
+  /** id -> hash */
+  readonly #hashes = new Map<string, string>();
 
   constructor(names: Names, report: (fault: string) => void) {
-    this.#bucket = new WatchedBucket(names.bucket.keys, ({ value }) => parseKey(value), report);
+    const parse = ({ key: hash, value }: { key: string; value: Uint8Array }) => {
+      const key = parseKey(value);
+      if (key) this.#hashes.set(key.id, hash);
+      return key;
+    };
+    this.#bucket = new WatchedBucket(names.bucket.keys, parse, report);
   }
 
   /** Resolves when the keys have been read for the first time. */
@@ -136,7 +143,21 @@ export class KeyRing {
   find(secret: string): ApiKey | undefined {
     if (!keyShape.test(secret)) return undefined;
     // By hash: how long this takes says nothing of how much of the secret was right.
-    const key = this.#bucket.get(hashOf(secret));
+    return this.#unrevoked(hashOf(secret));
+  }
+
+  /** The key with this id, or undefined for one that does not exist or was revoked. */
+  byId(id: string): ApiKey | undefined {
+    return this.#unrevoked(this.#hashes.get(id));
+  }
+
+  /** HMAC-SHA-256 of a text with the hash of this key, which nobody outside knows; undefined where {@link byId} is. */
+  sign(id: string, text: string): Buffer | undefined {
+    return this.byId(id) && createHmac("sha256", this.#hashes.get(id)!).update(text).digest();
+  }
+
+  #unrevoked(hash: string | undefined): ApiKey | undefined {
+    const key = hash === undefined ? undefined : this.#bucket.get(hash);
     return key?.revokedAt === undefined ? key : undefined;
   }
 

@@ -21,7 +21,7 @@ export interface Parameter {
 export interface AnswerDoc {
   description: string;
   /** Absent: the answer has no body. */
-  type?: "application/json" | "text/html" | "text/event-stream" | "image/jpeg";
+  type?: "application/json" | "text/html" | "text/event-stream" | "text/javascript" | "text/css" | "image/jpeg";
   schema?: JsonSchema;
   /** It may come as server-sent events instead: what each of them is. */
   events?: JsonSchema;

@@ -16,6 +16,7 @@ import pkg from "../../package.json" with { type: "json" };
 import { analyticsHandlers } from "./analytics-handlers.ts";
 import { leadIdOf, mockupPolicy, shown } from "./calls.ts";
 import { type Looks, look, needed } from "./checks.ts";
+import { consoleHandlers } from "./console-handlers.ts";
 import { intakeHandlers, type TakesIn } from "./intake-handlers.ts";
 import { logHandlers } from "./log-handlers.ts";
 import { mailHandlers } from "./mail-handlers.ts";
@@ -98,6 +99,7 @@ const handlers: Handlers<OperationId, Gateway> = {
   },
   ...mailHandlers,
   ...logHandlers,
+  ...consoleHandlers,
   ...analyticsHandlers,
   ...reviewHandlers,
   ...rightsHandlers,

@@ -44,6 +44,9 @@ export const operateHandlers: Handlers<(typeof operateOperations)[number]["id"],
   async listStages({ ctx }) {
     return { json: await ctx.call("operations.stages") };
   },
+  async stageHistory({ ctx, query }) {
+    return { json: await ctx.call("operations.history", query) };
+  },
   async pauseStage(call) {
     const resources = resourcesOf(this.broker);
     const stage = stageOf(resources, call);

@@ -145,6 +145,17 @@ export const operateOperations = [
     answers: { 200: json("The stages, in their order.", "Stages") },
   },
   {
+    id: "stageHistory",
+    method: "GET",
+    path: "/v1/stages/history",
+    scope: "platform",
+    summary: "How the stages were in the last hour",
+    description: "Columns, a point every quarter of a minute, as far as the instance that answers has watched.",
+    query: { stage: { description: "This stage alone.", schema: word } },
+    answers: { 200: json("The curves.", "StageHistory") },
+    errors: ["NOT_FOUND"],
+  },
+  {
     id: "pauseStage",
     method: "POST",
     path: "/v1/stages/{name}/pause",

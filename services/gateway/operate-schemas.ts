@@ -4,6 +4,7 @@ import { cursor, list, object, text, time, uuid, whole } from "./schema-words.ts
 
 const count = { type: "integer", minimum: 0 } as const;
 const age = { type: ["integer", "null"], description: "Milliseconds; null: there is none." } as const;
+const column = { type: "array", items: { type: ["number", "null"] } } as const;
 const about = { type: "boolean", description: "The counts are estimates: bulk envelopes are counted, not opened." };
 const page = (item: object) => object({ items: list(item), next: cursor });
 const ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -111,6 +112,7 @@ export const operateSchemas = {
     stages: list(
       object({
         name: text,
+        "beside?": { const: true, description: "It stands beside the flow: its items are no leads." },
         state: { enum: ["working", "slow", "paused", "outage", "silent", "draining", "absent"] },
         "since?": time,
         "why?": text,
@@ -134,6 +136,21 @@ export const operateSchemas = {
       oldestMs: age,
       tenants: { type: "object", additionalProperties: count },
     }),
+  }),
+  StageHistory: object({
+    everyMs: count,
+    at: { ...list(time), description: "When each point ended." },
+    stages: {
+      type: "object",
+      description: "By stage. Of a point's time the mean of the rate, and the most of all else.",
+      additionalProperties: object({
+        backlog: column,
+        inHand: column,
+        parked: column,
+        oldestMs: column,
+        rate: { ...column, description: "Leads a second." },
+      }),
+    },
   }),
   Pause: object({ reason: { ...text, minLength: 1, maxLength: 500 } }),
   StagePause: object({ stage: text, state: { enum: ["paused", "resumed"] } }),

@@ -2,6 +2,7 @@ import type { Operation, Parameter } from "../../mixins/http/operation.ts";
 import { areaCodePattern } from "../intake/limits.ts";
 import { leadStates } from "../leads/lead.ts";
 import { analyticsOperations } from "./analytics-operations.ts";
+import { consoleOperations } from "./console-operations.ts";
 import { logOperations } from "./log-operations.ts";
 import { mailOperations } from "./mail-operations.ts";
 import { operateOperations } from "./operate-operations.ts";
@@ -170,6 +171,7 @@ export const operations = [
   },
   ...analyticsOperations,
   ...logOperations,
+  ...consoleOperations,
   {
     id: "healthz",
     method: "GET",

@@ -1,6 +1,7 @@
 import { rawFields } from "../intake/raw.ts";
 import { leadStates, tiers, trustLevels } from "../leads/lead.ts";
 import { analyticsSchemas } from "./analytics-schemas.ts";
+import { consoleSchemas } from "./console-schemas.ts";
 import { operateSchemas } from "./operate-schemas.ts";
 import { reviewSchemas } from "./review-schemas.ts";
 import { list, object, text, time, uuid, whole } from "./schema-words.ts";
@@ -216,6 +217,7 @@ export const schemas = {
     },
   }),
   ...operateSchemas,
+  ...consoleSchemas,
   ...analyticsSchemas,
   Health: object({ status: { const: "ok" } }),
   Readiness: {

@@ -9,8 +9,18 @@ export interface Tells {
   hub: EventHub;
   /** What it last told of each stage: every instance of `operations` says it. */
   stagesTold: Map<string, string>;
+  /** Uploads by their ids, as the gateways tell each other; bounded. */
+  imports: Map<string, ImportTold>;
   /** Tells how an upload goes on, until `end`. */
   tellImport(about: { tenant: string; importId: string }, counts: () => Counts): { end(): void };
+}
+export interface ImportTold extends Counts {
+  importId: string;
+  tenant: string;
+  state: "running" | "ended";
+  /** When this gateway first and last heard of it, ms since 1970. */
+  startedAt: number;
+  toldAt: number;
 }
 interface Counts {
   rows: number;
@@ -20,6 +30,9 @@ interface Counts {
 
 /** How often an upload that goes on is told of. */
 const importMs = 1_000;
+/** Uploads that are remembered, and for how long. */
+const importsKept = 200;
+const importsKeptMs = 24 * 3_600_000;
 
 /** What happens in the mesh, to those who listen at this gateway (`GET /v1/events`). */
 export const tellers = defineMixin<Tells>()({
@@ -59,13 +72,20 @@ export const tellers = defineMixin<Tells>()({
     "mesh.budget"(ctx: Context<{ tenant: string }>) {
       this.hub.tell({ event: "budget", tenant: ctx.params.tenant, data: ctx.params });
     },
-    "import.progress"(ctx: Context<{ tenant: string }>) {
+    "import.progress"(ctx: Context<Omit<ImportTold, "startedAt" | "toldAt">>) {
+      const now = Date.now();
+      const { importId } = ctx.params;
+      const startedAt = this.imports.get(importId)?.startedAt ?? now;
+      this.imports.set(importId, { ...ctx.params, startedAt, toldAt: now });
+      for (const [id, { toldAt }] of this.imports)
+        if (this.imports.size > importsKept || now - toldAt > importsKeptMs) this.imports.delete(id);
       this.hub.tell({ event: "import", tenant: ctx.params.tenant, data: ctx.params });
     },
   },
   created() {
     this.hub = new EventHub();
     this.stagesTold = new Map();
+    this.imports = new Map();
     // An open stream would hold up the end of the server.
     resourcesOf(this.broker).onDrain(async () => this.hub.close());
   },

@@ -8,6 +8,7 @@ import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { listOperations } from "../leads/operations.sql.ts";
 import { tenantsOf } from "../leads/read.sql.ts";
+import type { StageHistory } from "./history.ts";
 import type { News, Stage } from "./stages.ts";
 import { peek, readStreams, type StreamState } from "./streams.ts";
 import { readCursor, shownNode, shownOperation, writeCursor } from "./view.ts";
@@ -70,15 +71,25 @@ export default defineService({
         return meshReader(resourcesOf(this.broker)).read();
       },
     },
-    /** How every stage is: `{ stages, intake }`. */
+    /** How every stage is: `{ stages, intake }`. Those that stand beside the flow say so. */
     stages: {
       cache: false,
-      async handler(): Promise<{ stages: Stage[]; intake: object }> {
-        const [stages, { intake }] = await Promise.all([
-          this.watch.stages(),
-          meshReader(resourcesOf(this.broker)).read(),
-        ]);
-        return { stages, intake };
+      async handler(): Promise<{ stages: (Stage & { beside?: true })[]; intake: object }> {
+        const resources = resourcesOf(this.broker);
+        const [stages, { intake }] = await Promise.all([this.watch.stages(), meshReader(resources).read()]);
+        const beside = new Set(resources.side.map(({ name }) => name));
+        return {
+          stages: stages.map((stage: Stage) => (beside.has(stage.name) ? { ...stage, beside: true } : stage)),
+          intake,
+        };
+      },
+    },
+    /** How the stages were in the last hour, as far as this instance has watched them ({@link StageHistory}). */
+    history: {
+      cache: false,
+      params: { stage: { type: "string", max: 100, optional: true }, ...strict },
+      handler(ctx: Context<{ stage?: string }>): StageHistory {
+        return this.watch.history(ctx.params.stage);
       },
     },
     /** Every stream and consumer, read once a second at the most. */

@@ -1,7 +1,9 @@
 import type { ServiceBroker } from "moleculer";
+import { LeadsError } from "../../mixins/errors.ts";
 import { meshReader } from "../../mixins/mesh-state.ts";
 import { type PoolNews, PoolWatch, poolText } from "../../mixins/pool-watch.ts";
 import { type Resources, resourcesOf } from "../../mixins/resources.ts";
+import { History, type StageHistory } from "./history.ts";
 import {
   heard,
   type Instance,
@@ -31,6 +33,8 @@ export class MeshWatch {
   readonly #pools = new PoolWatch();
   /** What was last told of each stage. */
   readonly #told = new Map<string, string>();
+  readonly #history = new History();
+  #adopted = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(broker: ServiceBroker, onChange: (stage: Stage) => void) {
@@ -87,18 +91,21 @@ export class MeshWatch {
     return stagesOf(names, lanes, instances, signs, now);
   }
 
+  /** The last hour, of one stage or of all. Throws `NOT_FOUND`. */
+  history(stage?: string): StageHistory {
+    const { flow, side } = this.#resources;
+    const names = [...flow, ...side].map(({ name }) => name);
+    if (stage !== undefined && !names.includes(stage)) throw new LeadsError("NOT_FOUND", "there is no such stage");
+    return this.#history.of(stage === undefined ? names : [stage]);
+  }
+
   /** Asks those instances that the registry knows and that have not been heard: they told before this process came. */
   async #ask(): Promise<void> {
     const { flow, side } = this.#resources;
     const actions = new Set([...flow, ...side].map(({ name }) => `${name}.state`));
-    const list = this.#broker.registry.getActionList({ onlyAvailable: true, withEndpoints: true }) as {
-      name: string;
-      endpoints?: { nodeID: string }[];
-    }[];
-    const unheard = list
-      .filter(({ name }) => actions.has(name))
-      .flatMap(({ name, endpoints = [] }) => endpoints.map(({ nodeID }) => ({ name, nodeID })))
-      .filter(({ name, nodeID }) => !this.#instances.has(`${nodeID} ${name.slice(0, -".state".length)}`));
+    const unheard = this.#offered((name) => actions.has(name)).filter(
+      ({ name, nodeID }) => !this.#instances.has(`${nodeID} ${name.slice(0, -".state".length)}`),
+    );
     await Promise.all(
       unheard.map(async ({ name, nodeID }) => {
         const news = this.#broker.call<News, object>(name, {}, { nodeID, timeout: askMs, retries: 0 });
@@ -107,9 +114,38 @@ export class MeshWatch {
     );
   }
 
+  /** Actions of these names, by each node that offers them. */
+  #offered(wanted: (name: string) => boolean): { name: string; nodeID: string }[] {
+    const list = this.#broker.registry.getActionList({ onlyAvailable: true, withEndpoints: true }) as {
+      name: string;
+      endpoints?: { nodeID: string }[];
+    }[];
+    return list
+      .filter(({ name }) => wanted(name))
+      .flatMap(({ name, endpoints = [] }) => endpoints.map(({ nodeID }) => ({ name, nodeID })));
+  }
+
+  /** Whoever has just come shows the hour that another has watched: whichever answers, the curves are the same. */
+  async #adopt(): Promise<void> {
+    const own = this.#broker.nodeID;
+    const other = this.#offered((name) => name === "operations.history").find(({ nodeID }) => nodeID !== own);
+    if (!other) return;
+    const options = { nodeID: other.nodeID, timeout: askMs, retries: 0 };
+    await this.#broker
+      .call<StageHistory, object>(other.name, {}, options)
+      .then((kept) => this.#history.adopt(kept))
+      .catch(() => {});
+  }
+
   async #tick(): Promise<void> {
     try {
-      for (const stage of await this.stages()) {
+      if (!this.#adopted) {
+        this.#adopted = true;
+        await this.#adopt();
+      }
+      const stages = await this.stages();
+      this.#history.add(stages, Date.now());
+      for (const stage of stages) {
         const { name, state, since, why, by } = stage;
         // Why it is slow, or its pool used up, has figures that change all the time.
         const text = JSON.stringify([state, why?.replace(/\d+(\.\d+)?/g, "n"), by]);

@@ -318,8 +318,15 @@ describe("a tenant", () => {
       assert.doesNotMatch(theirs.text(), /event:/);
       await Promise.all([mine.end(), theirs.end()]);
     },
+    async listImports() {
+      await postBulk(gateway, acme, `${JSON.stringify({ ...forgotten, name: "Imported" })}\n`);
+      await eventually("acme sees its import", async () =>
+        (await read(acme, "/v1/imports")).text.includes('"tenant":"acme"'),
+      );
+      assert.doesNotMatch((await read(stranger, "/v1/imports")).text, /acme/);
+    },
     ...Object.fromEntries(
-      (["listStages", "pauseStage", "resumeStage", "listStreams", "listNodes"] as const).map((id) => [
+      (["listStages", "stageHistory", "pauseStage", "resumeStage", "listStreams", "listNodes"] as const).map((id) => [
         id,
         async () => {
           const { method, path } = operations.find((operation) => operation.id === id)!;

@@ -1,0 +1,352 @@
+import assert from "node:assert/strict";
+import { text } from "node:stream/consumers";
+import { revokeKey } from "../../../mixins/keys.ts";
+import type { Lead } from "../../../services/leads/lead.ts";
+import { type Person, signIn, startBrowser, type TestBrowser } from "../../support/browser.ts";
+import { bury } from "../../support/dead-letters.ts";
+import { eventually } from "../../support/eventually.ts";
+import {
+  generous,
+  operators,
+  postBulk,
+  stages,
+  startGateway,
+  type TestGateway,
+  throughAllStages,
+} from "../../support/gateway.ts";
+import { aLead, passed } from "../../support/leads.ts";
+import { askedAbout, type ReviewItem } from "../../support/reviews.ts";
+
+/** What a listing may call itself. Run as markup or as a script, it would leave its mark. */
+const hostile = `<img src=x onerror="window.hacked=1">"'&</script><script>window.hacked=1</script>`;
+
+describe("the console, in a browser", function () {
+  this.timeout(90_000);
+  let gateway: TestGateway;
+  let browser: TestBrowser;
+  let platform: string;
+  let acme: string;
+  /** A person of the tenant acme, and one who may everything. */
+  let tenant: Person;
+  let operator: Person;
+
+  before(async function () {
+    const found = await startBrowser();
+    if (!found) return this.skip();
+    browser = found;
+    gateway = await startGateway({
+      services: [
+        ...stages,
+        ...operators,
+        "services/budget/budget.service.ts",
+        "services/analytics/analytics.service.ts",
+      ],
+      env: generous,
+    });
+    platform = (await gateway.key("operators", "read", "operate", "platform")).secret;
+    acme = (await gateway.key("acme", "ingest", "read", "operate")).secret;
+    [tenant, operator] = [await browser.person(), await browser.person()];
+    await signIn(tenant, gateway.url, acme);
+    await signIn(operator, gateway.url, platform);
+  });
+  after(async () => {
+    await browser?.[Symbol.asyncDispose]();
+    await gateway?.[Symbol.asyncDispose]();
+  });
+  afterEach(() => {
+    for (const person of [tenant, operator]) if (person) assert.deepEqual(person.complaints.splice(0), []);
+  });
+  const go = ({ page }: Person, place: string) => page.goto(`${gateway.url}/console#/${place}`);
+  const letters = async (leads: Lead[], burial = {}) =>
+    bury(
+      gateway,
+      leads.map((lead) => passed(lead, "enrich", "dedupe")),
+      burial,
+    );
+
+  it("shows each key what it may see", async () => {
+    const places = (person: Person) => person.page.getByRole("navigation").getByRole("link").allTextContents();
+    assert.deepEqual(await places(tenant), [
+      "Leads",
+      "Imports",
+      "Dead letters",
+      "Doubles",
+      "Figures",
+      "Budget",
+      "Mail",
+      "What was done",
+    ]);
+    assert.deepEqual((await places(operator)).slice(0, 3), ["Flow", "Nodes and streams", "Logs"]);
+    await go(tenant, "flow");
+    await tenant.page.getByText("the key lacks the scope platform").first().waitFor();
+    const taker = await browser.person();
+    await signIn(taker, gateway.url, (await gateway.key("acme", "ingest")).secret);
+    await taker.page.getByText("This key shows nothing here").waitFor();
+    await taker.context.close();
+  });
+
+  it("refuses a key that is none, and keeps the key in no storage of the browser", async () => {
+    const { page, context } = await browser.person();
+    await page.goto(`${gateway.url}/console`);
+    await page.getByLabel("API key").fill("lf_wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").getByText("the API key is not valid").waitFor();
+    await context.close();
+    const kept = await tenant.page.evaluate(() =>
+      JSON.stringify([{ ...localStorage }, { ...sessionStorage }, (globalThis as any).document.cookie]),
+    );
+    assert.equal(kept, '[{},{},""]');
+    const [cookie] = await tenant.context.cookies();
+    assert.ok(cookie?.httpOnly && cookie.sameSite === "Strict" && !cookie.value.includes(acme));
+  });
+
+  it("pauses a stage once a reason is given, tells everybody, and resumes it once asked twice", async () => {
+    const { page } = operator;
+    await go(operator, "flow");
+    await page.getByText("Every stage works").waitFor();
+    await page.getByRole("link", { name: /^score\s*working/ }).click();
+    await page.getByRole("button", { name: "Pause score" }).click();
+    const dialog = page.getByRole("dialog");
+    const pause = dialog.getByRole("button", { name: "Pause score" });
+    assert.ok(await pause.isDisabled(), "not without a reason");
+    await dialog.getByLabel("Why").fill("the rules are being mended");
+    await pause.click();
+    await page.getByText("the rules are being mended").waitFor();
+    // The leads that come now wait, and the picture says how many.
+    const trades = ["bakery", "florist", "garage", "dentist", "plumber", "library", "cinema"];
+    const rows = trades.map((name, n) =>
+      JSON.stringify({ name, phone: `309 555 010${n}`, source: "list", sourceId: name }),
+    );
+    await postBulk(gateway, acme, rows.join("\n"));
+    await page.getByRole("link", { name: "Flow" }).first().click();
+    await page.locator(".node.warn", { hasText: "score" }).getByText(/^~?7/).waitFor();
+    await page.locator(".trouble", { hasText: "score is paused" }).waitFor();
+    await page.getByRole("button", { name: "Resume score" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Resume score" }).click();
+    await page.getByText("Every stage works").waitFor();
+    await go(operator, "operations");
+    const done = page.getByRole("row").filter({ hasText: "stage.resume" }).first();
+    await done.getByText("done").waitFor();
+  });
+
+  it("shows what a stranger calls itself as text, wherever it stands", async () => {
+    const named = {
+      name: hostile,
+      email: "info@hostile.example",
+      city: hostile,
+      state: "IL",
+      source: "list",
+      sourceId: "h",
+    };
+    const lead = await throughAllStages(gateway, acme, named);
+    const dead = aLead({ fields: { name: hostile, phone: hostile, vertical: hostile }, source: hostile });
+    await letters([dead], { error: hostile.slice(0, 37) });
+    const { page } = tenant;
+    const isHarmless = async (place: string) => {
+      await page.getByText(hostile.slice(0, 37)).first().waitFor();
+      const hurt = await page.evaluate(() => [
+        (globalThis as any).hacked ?? null,
+        (globalThis as any).document.querySelector("main img, main script")?.outerHTML ?? null,
+      ]);
+      assert.deepEqual(hurt, [null, null], place);
+    };
+    for (const place of ["leads", `leads/${lead.id}`, "dead", "mail"]) {
+      await go(tenant, place);
+      await isHarmless(place);
+    }
+    await page.getByRole("row").filter({ hasText: "info@hostile.example" }).getByRole("button").click();
+    await page.getByRole("dialog").waitFor();
+    await isHarmless("an e-mail");
+    await go(tenant, "dead");
+    await page.getByRole("table", { name: "Dead letters" }).getByRole("link").first().click();
+    await page.getByText("Mend it").waitFor();
+    await isHarmless("a dead letter");
+    assert.equal(await page.getByLabel("Name", { exact: true }).inputValue(), hostile);
+  });
+
+  it("finds a lead by its address, and tells where it is and its way there", async () => {
+    const lead = await throughAllStages(gateway, acme, {
+      name: "Lakeside Mill",
+      email: "hello@lakeside-mill.example",
+      city: "Peoria",
+    });
+    const { page } = tenant;
+    await go(tenant, "leads");
+    await page.getByLabel("Find").first().fill("hello@lakeside-mill.example");
+    await page.keyboard.press("Enter");
+    await page.getByRole("table", { name: "Leads" }).getByRole("link", { name: "Lakeside Mill" }).click();
+    await page.getByText(/Where it is\./).waitFor();
+    const timeline = await page.locator(".timeline strong").allTextContents();
+    assert.deepEqual(
+      timeline,
+      gateway.resources.flow.map(({ name }) => name),
+    );
+    await go(tenant, "leads");
+    await page.getByLabel("Find").first().fill(lead.id);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Lakeside Mill" }).waitFor();
+    await go(tenant, "leads?q=nobody@nowhere.example");
+    await page.getByText("No lead is like that").waitFor();
+  });
+
+  it("redrives those of a filter after a dry run, each once, and shows how far that is", async () => {
+    const leads = Array.from({ length: 4 }, () => aLead());
+    await letters(leads.slice(0, 3), { error: "Redrivable" });
+    await letters(leads.slice(3), { error: "Another" });
+    const { page } = tenant;
+    await go(tenant, "dead");
+    await page.getByRole("button", { name: /^3 score Redrivable/ }).click();
+    await page.getByRole("button", { name: "Redrive…" }).click();
+    const dialog = page.getByRole("dialog");
+    assert.equal(await dialog.getByRole("button", { name: "Redrive 3" }).count(), 0, "not before the dry run");
+    await dialog.getByRole("button", { name: "See what would be done" }).click();
+    await dialog.getByText("3 letters match.").waitFor();
+    await dialog.getByRole("button", { name: "Redrive 3" }).click();
+    await page.locator(".job").filter({ hasText: "3 of 3" }).getByText("done").waitFor();
+    for (const { leadId } of leads.slice(0, 3))
+      await eventually("it has passed all stages", async () => {
+        const answer = await gateway.call(acme, `/v1/leads/${leadId}`);
+        return ((await answer.json()) as any).status === "completed";
+      });
+  });
+
+  it("mends a letter's lead and redrives it, and says why a mending is refused", async () => {
+    const lead = aLead({ fields: { name: "Broken Mill", phone: "+13125550100" } });
+    await letters([lead], { error: "Mendable" });
+    const { page } = tenant;
+    await go(tenant, "dead?error=Mendable");
+    await page.getByRole("link", { name: "Mendable" }).click();
+    const mend = page.getByRole("button", { name: "Mend and redrive…" });
+    assert.ok(await mend.isDisabled(), "nothing is changed yet");
+    await page.getByLabel("Phone").fill("none");
+    await mend.click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "See what would be done" }).click();
+    await dialog.getByText("1 letter would stay dead").click();
+    await dialog.getByText(/patch refused: /).waitFor();
+    assert.ok(await dialog.getByRole("button", { name: "Redrive 1" }).isDisabled());
+    await page.keyboard.press("Escape");
+    await page.getByLabel("Phone").fill("312 555 0177");
+    await mend.click();
+    await dialog.getByRole("button", { name: "See what would be done" }).click();
+    await dialog.getByRole("button", { name: "Redrive 1" }).click();
+    await eventually("the mended lead has passed all stages", async () => {
+      const { status, fields } = (await (await gateway.call(acme, `/v1/leads/${lead.leadId}`)).json()) as any;
+      return status === "completed" && fields.phone === "+13125550177";
+    });
+  });
+
+  it("discards what was picked, with the reason", async () => {
+    const lead = aLead();
+    await letters([lead], { error: "Hopeless" });
+    const { page } = tenant;
+    await go(tenant, "dead?error=Hopeless");
+    await page.getByRole("checkbox").first().check();
+    await page.getByText("1 picked").waitFor();
+    await page.getByRole("button", { name: "Discard…" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Why").fill("closed for good");
+    await dialog.getByRole("button", { name: "See what would be done" }).click();
+    await dialog.getByRole("button", { name: "Discard 1" }).click();
+    await page.locator(".job").filter({ hasText: "closed for good" }).getByText("done").waitFor();
+    const { status } = (await (await gateway.call(acme, `/v1/leads/${lead.leadId}`)).json()) as any;
+    assert.equal(status, "discarded");
+  });
+
+  it("lays doubles in doubt side by side, and makes them one, or keeps them apart, as it is told", async () => {
+    const { page } = tenant;
+    const states = async (review: ReviewItem) =>
+      Promise.all(
+        review.leads.map(
+          async ({ id }) => ((await (await gateway.call(acme, `/v1/leads/${id}`)).json()) as any).status,
+        ),
+      );
+    const [same, two] = [await askedAbout(gateway, acme), await askedAbout(gateway, acme)];
+    await go(tenant, "doubles");
+    const shown = ({ leads }: ReviewItem) => page.getByRole("article").filter({ hasText: leads[0]!.fields.name });
+    await shown(same).getByRole("row", { name: /^Name/ }).waitFor();
+    await shown(same).getByText("name same").waitFor();
+    await shown(same).getByRole("button", { name: "The same…" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Make them one" }).click();
+    await shown(same).waitFor({ state: "detached" });
+    assert.equal((await states(same)).filter((status) => status === "merged").length, 1);
+    await shown(two).getByRole("button", { name: "Two businesses" }).click();
+    await shown(two).waitFor({ state: "detached" });
+    assert.ok(!(await states(two)).includes("merged"));
+    await page.getByLabel("Show").selectOption("apart");
+    await shown(two).getByText("kept apart").waitFor();
+    // And what was made one can be undone.
+    const { id } = same.leads[(await states(same)).indexOf("merged")]!;
+    await go(tenant, `leads/${id}`);
+    await page.getByRole("button", { name: "Undo the merge" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Undo the merge" }).click();
+    await eventually("it is a lead again", async () => !(await states(same)).includes("merged"));
+  });
+
+  it("shows an import while it goes on, and its end", async () => {
+    const rest = Promise.withResolvers<void>();
+    async function* rows() {
+      for (let n = 0; n < 20; n++)
+        yield Buffer.from(
+          `${JSON.stringify({ name: `Row ${n}`, city: "Joliet", source: "rows", sourceId: `${n}` })}\n`,
+        );
+      yield Buffer.from("no lead\n");
+      await rest.promise;
+    }
+    const { page } = tenant;
+    await go(tenant, "imports");
+    const sent = postBulk(gateway, acme, rows());
+    const shown = page.locator(".import").filter({ hasText: "21 rows read" });
+    await shown.getByText("running").waitFor();
+    rest.resolve();
+    const { body } = await sent;
+    await shown.filter({ hasText: body.importId }).getByText("ended").waitFor();
+    assert.match((await shown.textContent())!, /20 accepted, 1 refused/);
+  });
+
+  it("shows the figures that the API tells, and gives them as a file", async () => {
+    const { page } = tenant;
+    const { totals } = await eventually("leads are counted", async () => {
+      const told = (await (await gateway.call(acme, "/v1/analytics")).json()) as any;
+      return told.totals.takenIn > 0 && told;
+    });
+    await go(tenant, "figures");
+    await page
+      .locator(".funnel li")
+      .filter({ hasText: "Taken in" })
+      .getByText(String(totals.takenIn), { exact: true })
+      .waitFor();
+    await page.getByLabel("A row a").selectOption("vertical");
+    await page.getByRole("region", { name: "Table by vertical" }).getByText("none told").waitFor();
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);
+    assert.match(file.suggestedFilename(), /^leads-.*\.csv$/);
+    assert.match(await text((await file.createReadStream())!), /^key,/);
+  });
+
+  it("asks for the key again when it was revoked, and goes on where it was", async () => {
+    const { id, secret } = await gateway.key("acme", "read");
+    const person = await browser.person();
+    await signIn(person, gateway.url, secret, "imports");
+    await person.page.getByRole("heading", { name: "Imports" }).waitFor();
+    await revokeKey(gateway.nats, gateway.names, id);
+    await person.page.getByText("The session is over").waitFor();
+    await person.page.getByLabel("API key").fill(acme);
+    await person.page.getByRole("button", { name: "Sign in" }).click();
+    await person.page.getByRole("heading", { name: "Imports" }).waitFor();
+    await person.page.getByRole("button", { name: "Sign out" }).click();
+    await person.page.getByLabel("API key").waitFor();
+    assert.deepEqual(await person.context.cookies(), []);
+    await person.context.close();
+  });
+
+  it("keeps what was last known when the service behind goes, and says so", async () => {
+    const { page } = operator;
+    await go(operator, "flow");
+    await page.getByRole("link", { name: /^score\s*working/ }).waitFor();
+    await gateway.broker.destroyService("operations");
+    await page.getByText("What you see is what was last known.").waitFor();
+    assert.ok(await page.getByRole("link", { name: /^score\s*working/ }).isVisible());
+    await go(operator, "mesh");
+    await page.getByRole("alert").first().waitFor();
+  });
+});
