@@ -120,7 +120,7 @@ export const rows: readonly Row[] = [
   row("pair-gateway-provider", both(gateway("kill"), provider("down", "500"))),
 ];
 
-/** Each kind of fault once, as `npm test` tries them. */
+/** Each kind of fault once: the short form. */
 export const shortRows: readonly Row[] = [
   row("short-processes", inTurn(kill("dedupe"), freeze("score"), cut("email"), kill("sender"))),
   row("short-edge", inTurn(importer("kill"), gateway("kill"))),

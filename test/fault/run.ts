@@ -15,9 +15,9 @@ const usage = `npm run test:fault -- [ROW…] [--seed N] [--leads N] [--json FIL
   --seed   the leads, the moments of the faults and their lengths come from it; default: by chance, and printed
   --leads  how many are imported in each row; default: 2000
   --json   writes the table, with its details, to a file
-  --short  the clocks of npm test: the table in docs/reliability.md stays as it is
+  --short  shorter clocks still: the table in docs/reliability.md stays as it is
   rows: ${rows.map(({ name }) => name).join(", ")}
-  of npm test: ${shortRows.map(({ name }) => name).join(", ")}`;
+  of the short form: ${shortRows.map(({ name }) => name).join(", ")}`;
 
 const log = (line: string) => console.log(line);
 
