@@ -123,7 +123,7 @@ describe("the console's looks", function () {
       await page.getByRole("button", { name: "Menu" }).click();
       await page.getByRole("link", { name: "Budget" }).click();
       await page.getByRole("heading", { name: "Budget" }).waitFor();
-      assert.ok(!(await page.getByRole("navigation").isVisible()), "the menu has closed");
+      await page.getByRole("navigation").waitFor({ state: "hidden" });
       assert.deepEqual(await violations(page), []);
     } finally {
       await page.setViewportSize({ width: 1440, height: 900 });
