@@ -147,6 +147,13 @@ describe("a live Prometheus on a live mesh under load", function () {
     await giveBack(load, "score", 5);
     await sendForeign(load, "score", 3);
     await park(load, "score", 9_000);
+    // By the instance that is scraped all the while, not by one that comes and goes.
+    await gateway.broker.call("score.resume");
+    const { nats, names } = gateway;
+    const dead = async () => (await jsApi(nats, `STREAM.INFO.${names.dead.stream}`)).state.messages as number;
+    await eventually("what is no envelope is dead", async () => (await dead()) >= 3, { withinMs: 30_000 });
+    await delay(3_000);
+    await gateway.broker.call("score.pause", { by: "test", reason: "to be seen again" });
     const second = cleanup.use(await startMesh({ place: gateway, services: ["services/score/score.service.ts"] }));
     accepted += await sendLeads(load, 40, 5_000);
     await delay(3_000);
