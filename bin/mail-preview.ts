@@ -13,8 +13,9 @@ import type { Lead } from "../services/leads/lead.ts";
 import { isUuid } from "../services/leads/row.ts";
 import { mimeOf } from "../services/smtp/mime.ts";
 import { stackSettings } from "./import/open.ts";
+import { chromiumPath } from "./stack/chromium.ts";
 import { dirFlag } from "./stack/flags.ts";
-import { onPath, run } from "./stack/tools.ts";
+import { run } from "./stack/tools.ts";
 
 const usage = `npm run mail:preview -- LEAD [--tenant T] [--out FOLDER] [--dir FOLDER]
   Writes LEAD.eml (as it would be sent), LEAD.html and, where there is a Chromium on PATH, LEAD.png. An e-mail that
@@ -99,7 +100,7 @@ async function find(settings: Settings, leadId: string, tenant?: string) {
 
 /** A picture of the page by a browser without a window. False where there is none. */
 async function picture(page: string, png: string): Promise<boolean> {
-  const browser = ["chromium", "chromium-browser", "google-chrome", "chrome"].map(onPath).find((path) => path);
+  const browser = chromiumPath();
   if (!browser) return false;
   await run(browser, [
     "--headless",

@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
 import { availableParallelism, constants } from "node:os";
 import { join } from "node:path";
+import { findChromium } from "./stack/chromium.ts";
 import { findNatsServer } from "./stack/nats.ts";
 import { postgresHome } from "./stack/postgres.ts";
 import { findRedisServer } from "./stack/redis.ts";
@@ -48,7 +49,7 @@ async function runAll(flags: readonly string[], processes: number): Promise<numb
   // Fetched once, not by each of them at the same time.
   const log = (line: string) => console.log(`# ${line}`);
   const stackDir = join(root, ".stack");
-  await Promise.all([findNatsServer(stackDir, log), findRedisServer(log)]);
+  await Promise.all([findNatsServer(stackDir, log), findRedisServer(log).then(() => findChromium(log))]);
   postgresHome(root, stackDir, log);
   // A mesh in which everything breaks wants the machine for itself: `npm run test:fault`.
   const files = globSync("test/{unit,mesh,regression}/**/*.test.ts", { cwd: root }).sort();

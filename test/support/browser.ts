@@ -1,9 +1,7 @@
-import { existsSync } from "node:fs";
 import type { Browser, BrowserContext, Page } from "playwright-core";
+import { findChromium } from "../../bin/stack/chromium.ts";
 import { trackLeak } from "./leaks.ts";
 
-/** Chromium as Debian and others install it; no browser is ever fetched. */
-const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const flags = [
   "--no-sandbox",
   "--disable-gpu",
@@ -23,12 +21,9 @@ export interface Person {
   complaints: string[];
 }
 
-/** Where a Chromium is, or undefined. */
-export const chromiumPath = (): string | undefined => places.find((path) => existsSync(path));
-
 /** A headless Chromium; null, with a word, where there is none. */
 export async function startBrowser(): Promise<TestBrowser | null> {
-  const executablePath = chromiumPath();
+  const executablePath = await findChromium((line) => console.log(`# ${line}`));
   if (executablePath === undefined) {
     console.log("# no Chromium here: what needs a browser is skipped");
     return null;
