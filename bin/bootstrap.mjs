@@ -24,6 +24,7 @@ const commands = {
   "mail:preview": "bin/mail-preview.ts",
   bench: "bench/run.ts",
   "test:fault": "test/fault/run.ts",
+  soak: "bench/soak/run.ts",
   dashboards: "bin/dashboards.ts",
   "dedupe:report": "bin/dedupe-report.ts",
 };

@@ -79,7 +79,12 @@ export async function step(place: Place, perMinute: number, seconds: number, dra
 }
 
 /** Why a step is more than the mesh can bear; undefined where it is not. */
-export function brokenBy({ errors, sentShare, behind, api }: Step): string | undefined {
+export function brokenBy({
+  errors,
+  sentShare,
+  behind,
+  api,
+}: Pick<Step, "errors" | "sentShare" | "behind" | "api">): string | undefined {
   const percent = (share: number) => `${(share * 100).toFixed(1)} %`;
   if (errors >= mostErrors) return `${percent(errors)} errors`;
   if (behind > onTheWay) return `a backlog that grows: ${percent(behind)} of the leads had not ended`;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
 /** What a process and its children have used so far, and hold now. */
@@ -8,6 +8,8 @@ export interface Usage {
   memoryBytes: number;
   readBytes: number;
   writtenBytes: number;
+  /** Open files, sockets and the like. */
+  descriptors: number;
 }
 
 /** One look at all processes and the machine. */
@@ -99,6 +101,7 @@ function usageOf(pid: number, others: ReadonlySet<number>): Usage | undefined {
     memoryBytes: sum((one) => one.ownBytes) + Math.max(...[own, ...children].map((one) => one.sharedBytes)),
     readBytes: sum((one) => one.readBytes),
     writtenBytes: sum((one) => one.writtenBytes),
+    descriptors: sum((one) => one.descriptors),
   };
 }
 
@@ -108,6 +111,7 @@ interface Counted {
   sharedBytes: number;
   readBytes: number;
   writtenBytes: number;
+  descriptors: number;
 }
 
 /** `withDead`: with what children used that have ended. */
@@ -128,7 +132,16 @@ function processUsage(pid: number, withDead: boolean): Counted | undefined {
     sharedBytes: (numberOf(status, "RssFile") + numberOf(status, "RssShmem")) * 1_024,
     readBytes: numberOf(io, "read_bytes"),
     writtenBytes: numberOf(io, "write_bytes"),
+    descriptors: descriptorsOf(pid),
   };
+}
+
+function descriptorsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return 0; // Gone, or not ours to read.
+  }
 }
 
 function childrenOf(pid: number, others: ReadonlySet<number>): number[] {

@@ -10,13 +10,16 @@ export interface Evidence {
   inHand: number;
 }
 
+/** What most faults ask of the load: whose leads they are, those that were taken in last, and who takes in more. */
+export type Feed = Pick<Load, "tenant" | "live" | "client">;
+
 /** How long a fault looks for work in the hands of what it breaks. */
 const patienceMs = 60_000;
 
-/** One row at work: what its fault needs, and what it notes of itself. */
-export class Act {
+/** A fault at work under some load: what it needs, and what it notes of itself. */
+export class Act<L extends Feed = Feed> {
   readonly world: World;
-  readonly load: Load;
+  readonly load: L;
   readonly random: Random;
   readonly leads: number;
   readonly evidence: Evidence[] = [];
@@ -30,7 +33,7 @@ export class Act {
   /** Answers of a provider, or deaths, that may each cost a repeat. */
   strikes = 0;
 
-  constructor(world: World, load: Load, seed: string, leads: number) {
+  constructor(world: World, load: L, seed: string, leads: number) {
     this.world = world;
     this.load = load;
     this.random = new Random(seed);
@@ -82,3 +85,6 @@ export class Act {
     this.healedAt = Math.max(this.healedAt, Date.now());
   }
 }
+
+/** A row at work, which imports, too, and proves what became of it. */
+export type RowAct = Act<Load>;

@@ -1,5 +1,5 @@
 import { jsApi } from "../../mixins/jetstream.ts";
-import { Act } from "./act.ts";
+import { Act, type RowAct } from "./act.ts";
 import type { Sample } from "./client.ts";
 import { Load } from "./load.ts";
 import { warmTenant } from "./proof.sql.ts";
@@ -106,7 +106,7 @@ interface Outcome {
   seconds: number;
 }
 
-function judge(row: Row, act: Act, { proof, why, repeats, seed, seconds }: Outcome): Result {
+function judge(row: Row, act: RowAct, { proof, why, repeats, seed, seconds }: Outcome): Result {
   const { load } = act;
   const paths = pathsOf(act, proof);
   const recoverSeconds = recoveryOf(act, proof);
@@ -164,7 +164,7 @@ function judge(row: Row, act: Act, { proof, why, repeats, seed, seconds }: Outco
 }
 
 /** In per cent. `through`: live leads that reached their end, and within the limit of a recovery. */
-function pathsOf({ load }: Act, proof: Proof | undefined): Record<Path, number> {
+function pathsOf({ load }: RowAct, proof: Proof | undefined): Record<Path, number> {
   const share = (good: number, of: number) => (of === 0 ? 0 : Math.floor((good / of) * 100_000) / 1_000);
   const answered = (path: Sample["path"]) => {
     const samples = load.client.samples.filter((sample) => sample.path === path);
@@ -176,7 +176,7 @@ function pathsOf({ load }: Act, proof: Proof | undefined): Record<Path, number> 
   return { takeIn: answered("takeIn"), lookUp: answered("lookUp"), through: share(inTime.length, load.live.length) };
 }
 
-function recoveryOf({ load, healedAt }: Act, proof: Proof | undefined): number | null {
+function recoveryOf({ load, healedAt }: RowAct, proof: Proof | undefined): number | null {
   if (!proof || healedAt === 0) return null;
   const ends = load.live
     .filter(({ at }) => at >= healedAt)

@@ -40,6 +40,10 @@ export class MeshProcess implements Supervised {
     this.#o = options;
   }
 
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   async start(): Promise<void> {
     const { files, settings, clock, log, imports = [] } = this.#o;
     const before = imports.flatMap((file) => ["--import", file]);

@@ -1,6 +1,6 @@
 import { scan } from "../../mixins/scan.ts";
 import { audit } from "../../services/leads/audit.ts";
-import type { Act } from "./act.ts";
+import type { RowAct } from "./act.ts";
 import { type Books, booksOf, brokenMerges, leadStates, outboxStates } from "./proof.sql.ts";
 
 /** What is true of a row's leads once the mesh is quiet. Each list names what breaks it. */
@@ -25,7 +25,7 @@ export interface Proof {
 const ends = new Set(["completed", "merged", "rejected", "dead"]);
 
 /** Proves a row from five lists that do not know each other: ours, the record, the streams, the SMTP server's, the provider's. */
-export async function prove(act: Act): Promise<Proof> {
+export async function prove(act: RowAct): Promise<Proof> {
   const { world, load } = act;
   const { knex, nats, names, settings } = world;
   const { tenant, promised, poison } = load;
@@ -62,7 +62,7 @@ export async function prove(act: Act): Promise<Proof> {
 }
 
 /** What no later moment can mend, while the mesh is at work: dead letters that were no poison, e-mails that arrived twice. */
-export async function brokenAlready(act: Act): Promise<string[]> {
+export async function brokenAlready(act: RowAct): Promise<string[]> {
   const { leads } = await deadLetters(act);
   return [
     ...leads.filter(({ leadId }) => !act.load.poison.has(leadId)).map(({ leadId }) => `dead: ${leadId}`),
@@ -71,7 +71,7 @@ export async function brokenAlready(act: Act): Promise<string[]> {
 }
 
 /** The dead letters of this row: the foreign message, which is nobody's, and the tenant's leads. */
-async function deadLetters({ world, load, deadBefore }: Act) {
+async function deadLetters({ world, load, deadBefore }: RowAct) {
   const leads: { leadId: string; error: string }[] = [];
   let foreign = 0;
   for await (const batch of scan(world.nats, world.names.dead.stream)) {
@@ -87,7 +87,7 @@ async function deadLetters({ world, load, deadBefore }: Act) {
 }
 
 /** The outbox against the SMTP server's own list. */
-function mailsOf({ world }: Act, rows: readonly { messageId: string; state: string }[]) {
+function mailsOf({ world }: RowAct, rows: readonly { messageId: string; state: string }[]) {
   const { counts, received } = world.box;
   const doubled = [...counts].filter(([, n]) => n > 1).map(([id, n]) => `e-mail ${id} (${n} times)`);
   const byAddress = new Map<string, Set<string>>();
@@ -105,7 +105,7 @@ function mailsOf({ world }: Act, rows: readonly { messageId: string; state: stri
 }
 
 /** The ledger against the provider's own list of the calls that it is paid for. */
-function payments({ world, strikes }: Act, books: Books): string[] {
+function payments({ world, strikes }: RowAct, books: Books): string[] {
   const free = new Set(["401", "402", "429", "429 with Retry-After", "500"]);
   const calls = world.pagespeed.answers.filter(({ failure }) => !free.has(failure));
   // What was answered in a form that is not known was paid for, and may be asked again.

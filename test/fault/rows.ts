@@ -1,4 +1,4 @@
-import type { Act } from "./act.ts";
+import type { Act, RowAct } from "./act.ts";
 import { connections, deadlocks, lock, terminate } from "./faults/database.ts";
 import { gateway, importer } from "./faults/edge.ts";
 import { late, provider, tooMany } from "./faults/outside.ts";
@@ -7,17 +7,17 @@ import { fullStore, leader, server } from "./faults/servers.ts";
 import { stages } from "./world.ts";
 
 /** Something that breaks: strikes while its target has work in hand, and heals what does not heal by itself. */
-export interface Fault {
+export interface Fault<A extends Act = Act> {
   what: string;
   /** Strikes when the import begins, not when it is under way. */
   early?: boolean;
-  strike(act: Act): Promise<void>;
+  strike(act: A): Promise<void>;
 }
 
 /** Critical paths: taking a lead in, looking one up, the way through all stages. */
 export type Path = "takeIn" | "lookUp" | "through";
 
-export interface Row extends Fault {
+export interface Row extends Fault<RowAct> {
   name: string;
   /** Paths that are available all the while, in 99.9 % of the cases. The others stand still, and come back. */
   stands: readonly Path[];
@@ -36,7 +36,7 @@ const withoutRecord: readonly Path[] = ["takeIn", "through"];
 /** NATS is gone: nothing can be promised. */
 const withoutNats: readonly Path[] = ["through"];
 
-const row = (name: string, fault: Fault, stands: readonly Path[] = all, more: Partial<Row> = {}): Row => ({
+const row = (name: string, fault: Fault<RowAct>, stands: readonly Path[] = all, more: Partial<Row> = {}): Row => ({
   ...fault,
   ...more,
   name,
@@ -44,7 +44,7 @@ const row = (name: string, fault: Fault, stands: readonly Path[] = all, more: Pa
 });
 
 /** Two faults at once, the second a moment after the first. */
-function both(first: Fault, second: Fault): Fault {
+function both(first: Fault<RowAct>, second: Fault<RowAct>): Fault<RowAct> {
   return {
     what: `${first.what}, and ${second.what}`,
     async strike(act) {
@@ -58,7 +58,7 @@ function both(first: Fault, second: Fault): Fault {
 }
 
 /** Faults one after another, each when the mesh has recovered from the one before. */
-function inTurn(...faults: readonly Fault[]): Fault {
+function inTurn(...faults: readonly Fault<RowAct>[]): Fault<RowAct> {
   return {
     what: faults.map(({ what }) => what).join("; "),
     early: faults[0]!.early ?? false,

@@ -195,6 +195,20 @@ export class World implements AsyncDisposable {
     return node;
   }
 
+  /** kill -9, for good. */
+  async dismiss(node: MeshProcess): Promise<void> {
+    await node.destroy();
+    this.nodes.delete(node.name);
+  }
+
+  /** Everything that runs, the servers too. */
+  *pids(): Generator<[string, number]> {
+    for (const { name, pid } of this.nodes.values()) if (pid !== undefined) yield [name, pid];
+    for (const [n, { pid }] of this.natsServers.entries()) if (pid) yield [n === 0 ? "nats" : `nats${n + 1}`, pid];
+    if (this.postgres.pid) yield ["postgres", this.postgres.pid];
+    if (this.redis?.pid) yield ["redis", this.redis.pid];
+  }
+
   /** Waits until a gateway would be given requests by a balancer. */
   async ready(gateway: number): Promise<void> {
     await until(`gateway ${gateway} is ready`, 60_000, () =>

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Act } from "../act.ts";
+import type { RowAct } from "../act.ts";
 import type { Fault } from "../rows.ts";
 import { catchWithWork } from "./process.ts";
 
 /** Starts an upload beside the import, and hands over the gateway that has read half of it. */
-function uploading(what: string, strike: (act: Act, name: string) => Promise<void>): Fault {
+function uploading(what: string, strike: (act: RowAct, name: string) => Promise<void>): Fault<RowAct> {
   return {
     what: `gateway during a bulk upload: ${what}`,
     async strike(act) {
@@ -50,7 +50,7 @@ const ways = {
 export const gateway = (way: keyof typeof ways): Fault => ways[way];
 
 /** The importer in the middle of its file: something of it is stored, and it has not ended. */
-export function importer(way: "kill" | "freeze" | "cut"): Fault {
+export function importer(way: "kill" | "freeze" | "cut"): Fault<RowAct> {
   const what = { kill: "kill -9", freeze: "SIGSTOP past every timeout, SIGCONT", cut: "its connections cut" }[way];
   return {
     what: `importer: ${what}`,

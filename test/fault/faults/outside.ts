@@ -5,7 +5,7 @@ import type { Resources } from "../../../mixins/resources.ts";
 import { leadIdOf } from "../../../services/intake/ids.ts";
 import { normalise } from "../../../services/intake/normalise.ts";
 import type { Failure } from "../../support/providers/http-stub.ts";
-import type { Act } from "../act.ts";
+import type { Act, RowAct } from "../act.ts";
 import { brokenAlready } from "../proof.ts";
 import type { Fault } from "../rows.ts";
 
@@ -31,7 +31,7 @@ export function provider(what: string, failure: Failure): Fault {
  * PageSpeed answers 429 and never anything else. Its leads are parked for as long as it does, and nothing else suffers:
  * proved while it lasts. Then the driver lets it be well, so that the row can come to its end.
  */
-export const tooMany: Fault = {
+export const tooMany: Fault<RowAct> = {
   what: "provider: 429 for ever",
   async strike(act) {
     const { pagespeed, clock, nats, names } = act.world;

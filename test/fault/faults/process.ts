@@ -6,7 +6,7 @@ import type { Fault } from "../rows.ts";
 import { minHealthyMs, stages } from "../world.ts";
 
 /** What each process can have in hand, as others see it. */
-const hands: Record<string, (act: Act) => Promise<number>> = {
+export const hands: Record<string, (act: Act) => Promise<number>> = {
   ...Object.fromEntries(stages.map((stage) => [stage, ({ world }: Act) => world.inHand(stage)])),
   admission: ({ world, load }) => pendingOf(world, world.names.intake.stream, world.names.intake.consumer(load.tenant)),
   leads: ({ world }) => pendingOf(world, world.names.accepted.stream, world.names.accepted.consumer),
