@@ -5,17 +5,14 @@ import { pathToFileURL } from "node:url";
 import type { Knex } from "knex";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
 import { generateLeads } from "../../bin/demo/leads.ts";
-import { createDatabase } from "../../bin/stack/postgres.ts";
 import { loadSettings } from "../../config/settings.ts";
 import { type Acceptor, acceptor } from "../../mixins/accept.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
-import { openDatabase } from "../../mixins/knex.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { normalise } from "../../services/intake/normalise.ts";
 import type { RawLead } from "../../services/intake/raw.ts";
 import type { Lead } from "../../services/leads/lead.ts";
-import { migrate } from "../../services/leads/migrations/migrate.ts";
-import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
+import { startServers } from "../processes/servers.ts";
 import { importLeads, untilEnded } from "./take.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -33,18 +30,9 @@ export interface RealMesh extends AsyncDisposable {
 /** `env` are settings by their `LEADS_` names; fetching is off where they say nothing of it. */
 export async function startRealMesh(env: Record<string, string> = {}): Promise<RealMesh> {
   const servers = new AsyncDisposableStack();
-  const nats = servers.use(await ownNats());
-  const redis = servers.use(await ownRedis());
-  const postgres = servers.use(await ownPostgres({ durable: true }));
-  const databaseUrl = await createDatabase(postgres.url, "bench");
-  const knex = openDatabase({ databaseUrl, databasePool: 2, statementTimeoutMs: 600_000 });
-  servers.defer(() => knex.destroy());
-  await migrate(knex);
+  const { knex, env: own } = await startServers(servers);
   const settings = loadSettings({
-    LEADS_NATS_URL: nats.url,
-    LEADS_DATABASE_URL: databaseUrl,
-    LEADS_REDIS_URL: redis?.url ?? "",
-    LEADS_LOG_LEVEL: "error",
+    ...own,
     LEADS_HTTP_PORT: "0",
     ...env,
   });

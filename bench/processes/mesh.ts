@@ -2,19 +2,17 @@ import type { Knex } from "knex";
 import type { NatsConnection } from "nats";
 import { openMesh } from "../../bin/import/open.ts";
 import { apiUrl, nodesOf, waitForServices } from "../../bin/stack/mesh.ts";
-import { createDatabase } from "../../bin/stack/postgres.ts";
 import { freePort, until } from "../../bin/stack/process.ts";
 import type { Names } from "../../config/names.ts";
 import { loadSettings, type Settings } from "../../config/settings.ts";
 import { type Acceptor, acceptor } from "../../mixins/accept.ts";
 import { createKey, scopes } from "../../mixins/keys.ts";
-import { openDatabase } from "../../mixins/knex.ts";
 import { type Audit, audit } from "../../services/leads/audit.ts";
 import type { Lead } from "../../services/leads/lead.ts";
-import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { type NodeProcess, startNode } from "../../test/support/node-process.ts";
-import { endWithRun, type OwnServer, ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
+import { endWithRun, type OwnServer } from "../../test/support/servers.ts";
 import { importLeads, untilEnded } from "../pipeline/take.ts";
+import { startServers } from "./servers.ts";
 
 /** What one process of the mesh runs, as {@link nodesOf} says it. */
 export type MeshProcess = ReturnType<typeof nodesOf>[number];
@@ -53,18 +51,9 @@ export async function startProcessMesh({
   nodes = nodesOf(false),
 }: ProcessMeshOptions = {}): Promise<ProcessMesh> {
   await using starting = new AsyncDisposableStack();
-  const nats = starting.use(await ownNats());
-  const redis = starting.use(await ownRedis());
-  const postgres = starting.use(await ownPostgres({ durable: true }));
-  const databaseUrl = await createDatabase(postgres.url, "bench");
-  const knex = openDatabase({ databaseUrl, databasePool: 2, statementTimeoutMs: 3_600_000 });
-  starting.defer(() => knex.destroy());
-  await migrate(knex);
+  const { nats, redis, postgres, knex, env: own } = await startServers(starting);
   const settings = loadSettings({
-    LEADS_NATS_URL: nats.url,
-    LEADS_DATABASE_URL: databaseUrl,
-    LEADS_REDIS_URL: redis?.url ?? "",
-    LEADS_LOG_LEVEL: "error",
+    ...own,
     LEADS_HTTP_PORT: String(await freePort()),
     LEADS_METRICS_CLUSTER_PORT: "0",
     // One caller sends all of it.
