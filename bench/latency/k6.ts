@@ -28,14 +28,17 @@ async function send(k6: string, { url, key, perMinute, seconds, bodies }: LoadOr
     writeFileSync(leads, JSON.stringify(bodies));
     const child = spawn(
       k6,
-      ["run", "--quiet", "--no-summary", "--no-usage-report", "--out", `json=${output}`, script],
+      ["run", "--quiet", "--summary-mode", "disabled", "--no-usage-report", "--out", `json=${output}`, script],
       {
         env: { ...childEnvironment(), URL: url, KEY: key, LEADS: leads, RATE: `${perMinute}`, SECONDS: `${seconds}` },
-        stdio: ["ignore", "ignore", "inherit"],
+        stdio: ["ignore", "ignore", "pipe"],
       },
     );
-    const [code] = await once(child, "exit");
-    if (code !== 0) throw new Error(`k6 ended with ${code}`);
+    // It has a line for each request that fails: those are counted. Its last words are told where it fails itself.
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (part: string) => (said = (said + part).slice(-2_000)));
+    const [code] = await once(child, "close");
+    if (code !== 0) throw new Error(`k6 ended with ${code}: ${said}`);
     return await read(output);
   } finally {
     rmSync(dir, { recursive: true, force: true });
