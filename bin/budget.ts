@@ -2,7 +2,7 @@
 import { parseArgs } from "node:util";
 import { tenantPattern } from "../config/names.ts";
 import { Databases } from "../mixins/knex.ts";
-import { type BudgetChoice, capsOf, isAmount, providerPattern } from "../services/budget/caps.ts";
+import { type BudgetChoice, capsOf, isAmount, isOverBudget, providerPattern } from "../services/budget/caps.ts";
 import { choiceOf, driftOf, talliesOf, windowsOf, writeChoice } from "../services/budget/status.sql.ts";
 import { type BudgetStatus, statusOf, type WindowStatus } from "../services/budget/status.ts";
 import { dayOf } from "../services/budget/windows.ts";
@@ -10,7 +10,7 @@ import { stackSettings } from "./import/open.ts";
 import { dirFlag } from "./stack/flags.ts";
 
 const usage = `npm run budget -- [--tenant T] [--json] [--dir FOLDER]
-npm run budget -- set --tenant T [--day USD] [--month USD] [--cap PROVIDER=USD …] [--over wait|complete]
+npm run budget -- set --tenant T [--day USD] [--month USD] [--cap PROVIDER=USD …] [--over wait|complete|without]
   Shows what tenants that spent in this month (or one) have spent and may spend, today and in the month (UTC). Exit code 0 when every sum is
   that of its entries, 1 when not (the windows are printed), 2 when it could not be found out.
   --json   one JSON object: day, ok, drift, tenants
@@ -97,8 +97,7 @@ function choiceFrom(values: {
   over?: string | undefined;
 }): BudgetChoice {
   const { day, month, cap, over } = values;
-  if (over !== undefined && over !== "wait" && over !== "complete")
-    throw new Error(`--over is wait or complete, not "${over}"`);
+  if (over !== undefined && !isOverBudget(over)) throw new Error(`--over is wait, complete or without, not "${over}"`);
   const providers = cap.map((text) => {
     const [provider = "", usd = ""] = text.split("=");
     if (!providerPattern.test(provider)) throw new Error(`--cap "${text}": PROVIDER=USD is expected`);

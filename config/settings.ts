@@ -535,8 +535,8 @@ const table = {
   overBudget: choice(
     "LEADS_OVER_BUDGET",
     "wait",
-    ["wait", "complete"],
-    "A lead whose stage may not spend waits for the next day or month, or ends there as `over_budget`; a tenant may choose otherwise.",
+    ["wait", "complete", "without"],
+    "A lead whose stage may not spend waits for the next day or month, ends there as `over_budget`, or goes on without what cannot be paid; a tenant may choose otherwise.",
   ),
   smtpUrl: url(
     "LEADS_SMTP_URL",

@@ -53,7 +53,10 @@ type Reserved =
   | { kind: "granted"; reservation: string }
   | { kind: "booked"; answer: unknown }
   | { kind: "held"; until: number }
-  | { kind: "over"; until: number | null; overBudget: "wait" | "complete" };
+  | { kind: "over"; until: number | null; overBudget: OverBudget };
+
+/** What a tenant has chosen for its leads that may not be spent on. docs/budget.md */
+type OverBudget = "wait" | "complete" | "without";
 
 interface Vars {
   $gate: ProviderGate;
@@ -63,12 +66,18 @@ interface Vars {
   $erased: Erased | undefined;
   /** Throws `PROVIDER_REFUSED` where the person of the lead was erased. */
   $refuseErased(order: Pick<Order<unknown>, "tenant" | "leadId">): void;
-  /** Asks, pays and reads. Throws `PROVIDER_OFF`, `PROVIDER_LATER`, `PROVIDER_REFUSED`, `OVER_BUDGET` or `OUTAGE`. */
+  /**
+   * Asks, pays and reads. Throws `PROVIDER_OFF`, `PROVIDER_LATER`, `PROVIDER_REFUSED`, `OVER_BUDGET` or `OUTAGE`; what cannot
+   * be had today names what its tenant has chosen for that (`data.overBudget`).
+   */
   $ask<R>(order: Order<R>, requestID?: string): Promise<R>;
+  $buy<R>(order: Order<R>, requestID?: string): Promise<R>;
 }
 
 /** The reservation outlives the call by this, ms. */
 const settleMs = 5_000;
+/** A provider that is closed for longer is, for a lead, as one that may not be paid: its tenant chooses, ms. */
+const longestWaitMs = 15 * 60_000;
 /** What is kept in the ledger of an answer at the most, characters of JSON. */
 const maxKept = 16_384;
 
@@ -84,6 +93,19 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
     settings: { $secureSettings: ["apiKey"], apiKey: "" },
     methods: {
       async $ask<R>(order: Order<R>, requestID?: string): Promise<R> {
+        try {
+          return await this.$buy(order, requestID);
+        } catch (error) {
+          const { type, message, data } = error as LeadsError & { data?: { until?: number } };
+          if (type !== "PROVIDER_LATER" || (data?.until ?? 0) <= Date.now() + longestWaitMs) throw error;
+          // A choice that cannot be asked for is the default's: the lead waits.
+          const { tenant } = order;
+          const overBudget = await this.broker.call("budget.choice", { tenant }).catch(() => "wait");
+          throw new LeadsError(type, message, { ...data, overBudget });
+        }
+      },
+
+      async $buy<R>(order: Order<R>, requestID?: string): Promise<R> {
         if (this.settings.apiKey === "")
           throw new LeadsError("PROVIDER_OFF", `there is no key for ${name}`, { provider: name });
         const { settings } = resourcesOf(this.broker);
@@ -225,9 +247,18 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
   }) as Mixin<Pick<Vars, "$ask">>;
 }
 
+/** Why a lead goes on without the answer that it wanted, as its tenant chose; null: it does not. Looks at fields only. */
+export function goesWithout(error: unknown): "over_budget" | "later" | null {
+  const { type, data } = error as { type?: string; data?: { overBudget?: string } };
+  if (data?.overBudget !== "without") return null;
+  if (type === "OVER_BUDGET") return "over_budget";
+  return type === "PROVIDER_LATER" ? "later" : null;
+}
+
 /**
  * What a provider's error means for the item that needed it: it waits (for the provider, or for the next budget), or ends
- * as its tenant chose. null for any other error. Looks at fields only: classes do not survive the wire.
+ * as its tenant chose. null for any other error. Who can go on without asks `goesWithout` first; what cannot waits. Looks
+ * at fields only: classes do not survive the wire.
  */
 export function outcomeOf<T extends Item>(error: unknown, item: T): Outcome<T> | null {
   const { type, data, message } = error as {

@@ -4,7 +4,7 @@ import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import type { Expired } from "./budget.sql.ts";
-import { capsOf, isAmount, mostMicro, providerPattern } from "./caps.ts";
+import { capsOf, chosen, isAmount, mostMicro, type OverBudget, providerPattern } from "./caps.ts";
 import { Ledger, type ReserveOrder } from "./ledger.ts";
 import { choiceOf, levelsOf, talliesOf, windowsOf } from "./status.sql.ts";
 import { statusOf } from "./status.ts";
@@ -94,6 +94,16 @@ export default defineService({
       params: { tenant, effectKey, reservation: "uuid", ...strict },
       handler(ctx: Context<Closing>) {
         return this.ledger.release(ctx.params);
+      },
+    },
+    /** What becomes of a tenant's leads that may not be spent on ({@link OverBudget}); a change is seen within ten seconds. */
+    choice: {
+      cache: { keys: ["tenant"], ttl: 10 },
+      params: { tenant, ...strict },
+      async handler(ctx: Context<{ tenant: string }>): Promise<OverBudget> {
+        const { databases, settings } = resourcesOf(this.broker);
+        const { tenant } = ctx.params;
+        return chosen(capsOf(settings), await choiceOf(databases.of(tenant), tenant)).overBudget;
       },
     },
     /** How many tenants have used up 75, 90 and 100 % of their budgets: `{ window, level, tenants }[]`, every pair. */

@@ -5,10 +5,16 @@ export interface Caps {
   monthMicro: number;
   /** provider -> what may be spent on it in a day; one that is not named has the common budget alone. */
   providers: Readonly<Record<string, number>>;
-  /** What becomes of a lead whose stage may not spend. */
   overBudget: OverBudget;
 }
-export type OverBudget = "wait" | "complete";
+
+/**
+ * What becomes of a lead whose stage may not spend: it waits for the next window, ends with the reason `over_budget`, or
+ * goes on without what cannot be paid.
+ */
+const overBudgets = ["wait", "complete", "without"] as const;
+export type OverBudget = (typeof overBudgets)[number];
+export const isOverBudget = (value: unknown): value is OverBudget => overBudgets.some((one) => one === value);
 
 /** A tenant's own choice; what is absent is as the settings say. */
 export interface BudgetChoice {
@@ -55,7 +61,7 @@ export function chosen(defaults: Caps, choice: unknown): Caps {
     dayMicro: isAmount(own.dayMicro) ? own.dayMicro : defaults.dayMicro,
     monthMicro: isAmount(own.monthMicro) ? own.monthMicro : defaults.monthMicro,
     providers: { ...defaults.providers, ...Object.fromEntries(providers) },
-    overBudget: own.overBudget === "wait" || own.overBudget === "complete" ? own.overBudget : defaults.overBudget,
+    overBudget: isOverBudget(own.overBudget) ? own.overBudget : defaults.overBudget,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Service } from "moleculer";
 import { isOutage } from "../../mixins/actor/outage.ts";
 import { LeadsError, outage } from "../../mixins/errors.ts";
+import { goesWithout } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { isSharedDomain } from "../intake/shared-domains.ts";
 import type { Facts, Lead, PageSpeedFacts, ScreenshotFacts, SemrushFacts, SiteFacts } from "../leads/lead.ts";
@@ -8,8 +9,6 @@ import type { Facts, Lead, PageSpeedFacts, ScreenshotFacts, SemrushFacts, SiteFa
 /** What is asked of others about a lead's site, by its tier. */
 export type Looked = Pick<Facts, "pagespeed" | "screenshot" | "semrush">;
 
-/** A provider that is not essential and will not be asked for longer than this is done without, ms. */
-const longestWaitMs = 15 * 60_000;
 /** How long a lead waits for one that is down, ms, give or take a half. */
 const downWaitMs = 60_000;
 
@@ -48,7 +47,9 @@ const fulfilled = <T>(one: PromiseSettledResult<T>): T | undefined =>
 async function speedOf(service: Service, lead: Lead, site: SiteFacts): Promise<PageSpeedFacts> {
   if (site.status !== "ok") return { status: "not_measured", reason: site.reason ?? site.status };
   const { pagespeedKey } = resourcesOf(service.broker).settings;
-  return ask(service, lead, pagespeedKey, "pagespeed.facts", { url: lead.fields.website });
+  return ask<PageSpeedFacts>(service, lead, pagespeedKey, "pagespeed.facts", { url: lead.fields.website }).catch(
+    (error) => withoutIt("pagespeed", error, (reason) => ({ status: "not_measured", reason })),
+  );
 }
 
 /** The picture of the site, taken into the object store. */
@@ -99,22 +100,21 @@ async function ask<F extends object>(
 }
 
 /**
- * What is not essential is done without, rather than have the lead wait for days or end: when nothing may be spent on it,
- * or the provider's calls of the day or the month are used; and rather than pay again and again for an answer that cannot
- * be read. Throws what is over sooner; a provider that is down as a wait of this lead's alone: leads of lower tiers, and
- * other tenants', have no need of it and go on.
+ * What is done without, as facts say: what may not be paid, or asked for today, where the lead's tenant chose that; and what
+ * is not essential and was paid for in vain, rather than pay again and again for an answer that cannot be read. Throws what
+ * the lead waits for or ends by; a provider that is down and not essential as a wait of this lead's alone: leads of lower
+ * tiers, and other tenants', have no need of it and go on.
  */
 function withoutIt<F>(provider: string, error: unknown, facts: (reason: string) => F): F {
+  const reason = goesWithout(error);
+  if (reason !== null) return facts(reason);
   const { type, data, message } = error as {
     type?: string;
-    data?: { until?: number; dependency?: string; reason?: string };
+    data?: { dependency?: string; reason?: string };
     message: string;
   };
-  const now = Date.now();
-  if (type === "OVER_BUDGET") return facts("over_budget");
-  if (type === "PROVIDER_LATER" && (data?.until ?? 0) > now + longestWaitMs) return facts("later");
-  if (type !== "OUTAGE" || data?.dependency !== provider) throw error;
+  if (provider === "pagespeed" || type !== "OUTAGE" || data?.dependency !== provider) throw error;
   if (data.reason === "unreadable") return facts("unreadable");
-  const until = now + downWaitMs * (0.5 + Math.random());
+  const until = Date.now() + downWaitMs * (0.5 + Math.random());
   throw new LeadsError("PROVIDER_LATER", message, { provider, until });
 }

@@ -165,7 +165,11 @@ export const schemas = {
       today: budgetWindow,
       month: budgetWindow,
       providers: { type: "object", additionalProperties: budgetWindow },
-      overBudget: { enum: ["wait", "complete"], description: "What becomes of a lead whose stage may not spend." },
+      overBudget: {
+        enum: ["wait", "complete", "without"],
+        description:
+          "What becomes of a lead whose stage may not spend: it waits for the next window, ends as `over_budget`, or goes on without what cannot be paid.",
+      },
       calls: { ...whole, description: "Paid effects of the day." },
       repeats: { ...whole, description: "Of these, done again after a crash." },
       presumed: { ...whole, description: "Whose fate nobody knows; counted as spent." },

@@ -94,9 +94,9 @@ export interface SiteFacts {
 
 /** What PageSpeed measured, on a mobile device. What it did not measure is absent. */
 export interface PageSpeedFacts {
-  /** `off`: no key, or sites are not fetched. `not_measured`: there is nothing to measure. `failed`: PageSpeed could not. */
+  /** `off`: no key, or sites are not fetched. `not_measured`: there is nothing to measure, or no budget. `failed`: PageSpeed could not. */
   status?: "ok" | "failed" | "not_measured" | "off";
-  /** Why it is not `ok`: `no_key`, `fetch_off`, the site's reason, or Lighthouse's error code. */
+  /** Why it is not `ok`: `no_key`, `fetch_off`, the site's reason, `over_budget`, `later`, or Lighthouse's error code. */
   reason?: string;
   /** Milliseconds since 1970. */
   measuredAt?: number;

@@ -7,7 +7,8 @@ interface Failed {
 
 /** When it could be asked again, ms since 1970; null where waiting mends nothing. `now`: the same. */
 function momentOf({ type, data }: Failed, now: number): number | null {
-  if (type === "PROVIDER_OFF" || type === "PROVIDER_REFUSED" || type === "OVER_BUDGET") return null;
+  if (type === "PROVIDER_OFF" || type === "PROVIDER_REFUSED") return null;
+  if (type === "OVER_BUDGET") return data?.until ?? null;
   // What is down may be back at any time.
   return type === "PROVIDER_LATER" ? (data?.until ?? now) : now;
 }

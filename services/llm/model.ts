@@ -88,6 +88,8 @@ export function modelService<A>(api: ModelApi<A>): ServiceSchema {
             throw new LeadsError("OVER_BUDGET", `${api.name} could cost ${maxMicro}, above the ceiling of a call`, {
               provider: api.name,
               until: null,
+              // No window makes it fit, and it is no tenant's budget: who wanted it goes on without.
+              overBudget: "without",
             });
           const costOf = (answer: A) => {
             const usage = api.usageOf(answer);

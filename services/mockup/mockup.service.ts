@@ -3,6 +3,7 @@ import type { Context, Service } from "moleculer";
 import { isOutage } from "../../mixins/actor/outage.ts";
 import { forward, type Outcome, retry, type Work, wait } from "../../mixins/actor/outcome.ts";
 import { actor } from "../../mixins/actor.ts";
+import { goesWithout, outcomeOf } from "../../mixins/provider.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { WatchedFile } from "../../mixins/watched-file.ts";
@@ -58,7 +59,7 @@ export default defineService({
           ),
         );
       },
-      // Nothing ends here unless the flow ends here.
+      // What ends here may not be spent on, and its tenant wants it so.
       checkpoint: recordEnds,
     }),
     ruleTexts,
@@ -80,7 +81,10 @@ export default defineService({
   },
 });
 
-/** The lead with its mock-up; or a wait, where the language model is down, limited or busy. */
+/**
+ * The lead with its mock-up; or a wait, where the language model is down, limited or busy; and what its tenant chose where
+ * there is no budget for it.
+ */
 async function drafted(service: Service & WithRuleTexts, work: Work<Lead>): Promise<Outcome<Lead>> {
   const { broker } = service;
   const { lead } = work;
@@ -103,6 +107,7 @@ async function drafted(service: Service & WithRuleTexts, work: Work<Lead>): Prom
     return withMockup(lead, draft, told);
   } catch (error) {
     const failed = error as Error & Failed;
+    if (failed.type === "OVER_BUDGET" && goesWithout(failed) === null) return outcomeOf(failed, lead) ?? retry(failed);
     const now = Date.now();
     const since = lead.timeline.at(-1)?.at ?? now;
     const until = waitOf(failed, { now, since, chance: Math.random(), isDown: isOutage(failed) });

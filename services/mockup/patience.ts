@@ -2,16 +2,15 @@
 
 export interface Failed {
   type?: string;
-  data?: { until?: number | null; reason?: string };
+  data?: { until?: number | null; reason?: string; overBudget?: string };
 }
 
-/** A limit that passes within this is waited for; one of a day, or an unpaid bill, is not: the template serves. */
-const worthWaitingMs = 15 * 60_000;
 const shortestMs = 5_000;
 const longestMs = 120_000;
 
 /**
- * Until when the lead waits, ms since 1970; null: it does not. A model that is down, or busy with others, is looked at
+ * Until when the lead waits, ms since 1970; null: it does not. A limit is waited for, be it of a day or an unpaid bill, unless
+ * the lead's tenant would rather go on without. A model that is down, or busy with others, is looked at
  * again and again (`isDown`), the more seldom the longer the lead has waited (`since`: when it left the stage before), and
  * never all at once (`chance`: 0 to 1). The lead is parked meanwhile: it burns no try, and holds up no other.
  */
@@ -21,8 +20,8 @@ export function waitOf(
 ): number | null {
   const spread = (ms: number) => now + Math.round(ms * (0.5 + chance / 2));
   if (error.type === "PROVIDER_LATER") {
-    const until = error.data?.until ?? now + shortestMs;
-    return until - now > worthWaitingMs ? null : Math.max(now, until) + Math.round(chance * shortestMs);
+    if (error.data?.overBudget === "without") return null;
+    return Math.max(now, error.data?.until ?? now + shortestMs) + Math.round(chance * shortestMs);
   }
   // Paid for, and perhaps for ever in a form that nobody knows.
   if (error.data?.reason === "unreadable") return null;

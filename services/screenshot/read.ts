@@ -42,7 +42,9 @@ const ofTheSite = new Set([
   "network_error",
   "host_returned_error",
   "timeout_error",
+  // The documentation has both names for it.
   "request_not_valid",
+  "request_invalid",
   "resulting_image_too_large",
   "content_contains_specified_string",
 ]);

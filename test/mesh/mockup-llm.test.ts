@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { environmentOf } from "../../config/settings.ts";
-import { driftOf } from "../../services/budget/status.sql.ts";
+import type { BudgetChoice, OverBudget } from "../../services/budget/caps.ts";
+import { driftOf, writeChoice } from "../../services/budget/status.sql.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { eventually } from "../support/eventually.ts";
 import { aLead } from "../support/leads.ts";
@@ -144,19 +145,57 @@ describe("mock-ups by a language model", function () {
         assert.equal(model.bodies.length, 2);
       });
 
-    it("are the template's at once over budget, though their tenant lets others wait for the next day", async () => {
-      await mesh.resources.databases
-        .of("acme")("tenants")
-        .insert({ tenant: "poor", shard: 0, settings: JSON.stringify({ budget: { providers: { llm: 100 } } }) });
-      const [lead] = await through(mesh, given({ tenant: "poor" }));
+    const choose = (tenant: string, choice: BudgetChoice) =>
+      writeChoice(mesh.resources.databases.of(tenant), tenant, choice);
+    const stats = async (): Promise<Record<"wait" | "retry" | "complete", number>> =>
+      (await mesh.broker.call<any>("mockup.state")).stats;
+    /** So little that the first draft can be reserved, and leaves too little for a second. */
+    const used = async (overBudget: OverBudget) => {
+      const tenant = `poor-${overBudget}`;
+      const mostMicro = 10_000;
+      await choose(tenant, { providers: { llm: Math.ceil(mostMicro / 0.9) }, overBudget });
+      await mesh.broker.call("budget.reserve", {
+        tenant,
+        effectKey: "llm all of it",
+        provider: "llm",
+        amountMicro: mostMicro,
+        essential: false,
+      });
+      return given({ tenant });
+    };
+
+    it("wait for the next window over budget, without a try, where their tenant lets them", async () => {
+      const lead = await used("wait");
+      const { wait, retry } = await stats();
+      await acceptLive(mesh, [lead]);
+      await eventually("it waits", async () => (await stats()).wait === wait + 1);
+      assert.deepEqual([(await stats()).retry, arrived.size, model.requests.length], [retry, 0, 0]);
+    });
+
+    it("are not made over budget where their tenant ends such leads", async () => {
+      const lead = await used("complete");
+      await acceptLive(mesh, [lead]);
+      const row = () =>
+        mesh.resources.databases.of(lead.tenant)("leads").where({ lead_id: lead.leadId }).first("state", "reason");
+      await eventually("it has ended", async () => (await row())?.state === "completed");
+      assert.equal((await row()).reason, "over_budget");
+      assert.deepEqual([arrived.size, model.requests.length], [0, 0]);
+    });
+
+    it("are the template's at once over budget, where their tenant goes on without", async () => {
+      const [lead] = await through(mesh, await used("without"));
       assert.deepEqual(lead!.facts.mockup, { by: "template", reason: "over_budget" });
       assert.equal(model.requests.length, 0);
     });
 
-    it("are the template's at once where the bill is not paid", async () => {
+    it("wait where the bill is not paid, unless their tenant goes on without", async () => {
       model.error = openaiQuota;
-      const [lead] = await through(mesh, given());
-      assert.deepEqual(lead!.facts.mockup, { by: "template", reason: "later" });
+      await choose("hasty", { overBudget: "without" });
+      const [hasty] = await through(mesh, given({ tenant: "hasty" }));
+      assert.deepEqual(hasty!.facts.mockup, { by: "template", reason: "later" });
+      const { wait } = await stats();
+      await acceptLive(mesh, [given()]);
+      await eventually("it waits", async () => (await stats()).wait === wait + 1);
     });
   });
 

@@ -12,6 +12,12 @@ const levels = {
   100: "Used up: nothing that costs goes out.",
 };
 
+const atLimit = {
+  wait: "waits for the next day or month",
+  complete: "ends with that reason",
+  without: "goes on without what costs",
+};
+
 /** @param {{ name: string, window: any }} props */
 const Window = ({ name, window }) =>
   html`<div class="window">
@@ -42,7 +48,7 @@ export function BudgetPage() {
                 : html`<div class="windows">${providers.map(([name, window]) => html`<${Window} key=${name} name=${name} window=${window} />`)}</div>`
             }
           <//>
-          <${Card} title="When it is used up"><${Facts} of=${[["A lead that would cost", budget.overBudget === "wait" ? "waits for the next day" : "goes on without what costs, and ends with that reason"]]} /><//>`;
+          <${Card} title="When it is used up"><${Facts} of=${[["A lead that would cost", atLimit[budget.overBudget]]]} /><//>`;
       }}
     <//>`;
 }

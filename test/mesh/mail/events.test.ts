@@ -4,6 +4,7 @@ import type { Knex } from "knex";
 import { addressHash } from "../../../services/email/recipient.ts";
 import { startGateway, type TestGateway } from "../../support/gateway.ts";
 import { signPlain, statesIn, writeSome } from "../../support/mail.ts";
+import { events as documented } from "../../support/providers/documented/sendgrid.ts";
 
 const secret = "a-secret-of-this-test-that-signs-events";
 const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -208,6 +209,34 @@ describe("POST /v1/webhooks/email", function () {
     assert.deepEqual(states, ["sent", "bounced", "written", "complained", "sent", "bounced", "failed", "sent"]);
     const reasons = await knex("suppressions").orderBy("reason").pluck("reason");
     assert.deepEqual(reasons, ["complaint", "hard_bounce", "hard_bounce", "unsubscribed"]);
+  });
+
+  it("takes SendGrid's documented example: no e-mail of ours as it stands, each its own word with what we gave along", async () => {
+    assert.deepEqual((await sendgrid(documented)).body, { applied: 0, repeat: 0, stranger: 0 });
+    const mails = await sentMails(documented.length);
+    const ours = documented.map((event, n) => ({
+      ...event,
+      sg_event_id: randomUUID(),
+      lead_tenant: "acme",
+      lead_id: mails[n]!.leadId,
+      lead_campaign: "first-contact",
+      lead_attempt: "1",
+    }));
+    const { status, body } = await sendgrid(ours);
+    assert.equal(status, 200, JSON.stringify(body));
+    const states = await Promise.all(mails.map(async ({ leadId }) => (await rowOf(leadId)).state));
+    const told = documented.map(({ event }, n) => [event, states[n]]);
+    assert.deepEqual(told, [
+      ["processed", "sent"],
+      ["deferred", "sent"],
+      ["delivered", "sent"],
+      ["open", "sent"],
+      ["click", "sent"],
+      ["bounce", "bounced"],
+      ["dropped", "bounced"],
+      ["spamreport", "complained"],
+      ["unsubscribe", "sent"],
+    ]);
   });
 
   it("refuses what is signed and no list of events, and believes nothing of another tenant's e-mail", async () => {

@@ -177,10 +177,10 @@ describe("the enrich stage with PageSpeed", () => {
     assert.equal(lead!.timeline.find(({ stage }) => stage === "enrich")!.attempt ?? 1, 1);
   });
 
-  it("ends a lead as over budget where the tenant wants that, and else lets it wait, without a try", async () => {
+  it("ends a lead as over budget where the tenant wants that, or goes on without, and else lets it wait, without a try", async () => {
     await using stub = await pagespeedStub();
     await using sites = await startSites();
-    for (const choice of ["complete", "wait"] as const) {
+    for (const choice of ["complete", "wait", "without"] as const) {
       const { arrived, service } = end();
       await using mesh = await startMesh({
         flow: enriching,
@@ -191,6 +191,12 @@ describe("the enrich stage with PageSpeed", () => {
       await eventually("the first arrived", () => arrived.size === 1);
       const second = web("modern-ann");
       await acceptLive(mesh, [second]);
+      if (choice === "without") {
+        await eventually("the second arrived", () => arrived.size === 2);
+        const { pagespeed } = arrived.get(second.leadId)!.facts;
+        assert.deepEqual(pagespeed, { status: "not_measured", reason: "over_budget" });
+        continue;
+      }
       const stats = async () => (await mesh.broker.call<any>("enrich.state")).stats;
       await eventually(`it ${choice}s`, async () => (await stats())[choice] === 1);
       assert.equal((await stats()).retry, 0);

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { normalise } from "../../../services/intake/normalise.ts";
-import type { Lead } from "../../../services/leads/lead.ts";
-import { fieldMask, pageOf, tokenOf } from "../../../services/places/read.ts";
+import { fieldMask, tokenOf } from "../../../services/places/read.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
-import { documented, type PlacesStub, placesKey, placesStub } from "../../support/providers/places.ts";
+import { type PlacesStub, placesKey, placesStub } from "../../support/providers/places.ts";
 import { leadsIn } from "../import/support.ts";
 
 const services = ["services/budget/budget.service.ts", "services/places/places.service.ts"];
@@ -86,23 +84,6 @@ describe("listings of Google Places", () => {
     // What belongs to another search is refused as what is past its end.
     const other = await page(mesh, null);
     assert.equal((await page(mesh, other.cursor, { zip: "60602" })).rows[0]!.raw.zip, "60602");
-  });
-
-  it("are read as the documentation's example has them, too: an address in one line", () => {
-    const { rows, cursor } = pageOf({ places: documented.places.map((one, n) => ({ id: `p${n}`, ...one })) }, 0);
-    assert.equal(cursor, null);
-    const read = normalise(rows[0]!.raw, {
-      tenant: "acme",
-      source: "places",
-      trust: "google",
-      defaultRegion: "AU",
-      now: Date.now(),
-      newId: randomUUID,
-    }) as { lead: Lead };
-    assert.equal(read.lead.fields.name, "Mother Chu's Vegetarian Kitchen");
-    assert.equal(read.lead.fields.domain, "motherchusvegetarian.com.au");
-    assert.equal(read.lead.fields.address?.country, "AU");
-    assert.ok(read.lead.fields.categories?.includes("vegan-restaurant"));
   });
 
   it("fill the work of the stage source as Google's, which believes them more than Yelp's", async () => {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { startSites } from "../../../bin/demo/sites.ts";
 import { screenshotKey as nameOf } from "../../../config/names.ts";
 import { ObjectStore } from "../../../mixins/object-store.ts";
+import type { OverBudget } from "../../../services/budget/caps.ts";
 import { writeChoice } from "../../../services/budget/status.sql.ts";
+import { dayOf, nextWindow } from "../../../services/budget/windows.ts";
 import { notLooked } from "../../../services/enrich/ask.ts";
 import type { Lead, Tier } from "../../../services/leads/lead.ts";
 import { writeTier } from "../../../services/leads/tenants.sql.ts";
@@ -71,7 +73,17 @@ describe("the enrich stage, by a lead's tier", () => {
     await eventually("they arrived", () => leads.every(({ leadId }) => arrived.has(leadId)), { withinMs: 20_000 });
     return leads.map(({ leadId }) => arrived.get(leadId)!);
   };
-  const stats = async () => (await mesh.broker.call<any>("enrich.state")).stats;
+  const stats = async (): Promise<Record<"wait" | "retry" | "complete", number>> =>
+    (await mesh.broker.call<any>("enrich.state")).stats;
+
+  /** Till when what was parked last waits, ms since 1970. */
+  const parkedUntil = async () => {
+    const { stream } = mesh.names.park;
+    const jsm = await mesh.nats.jetstreamManager();
+    const { state } = await jsm.streams.info(stream);
+    const { header } = await jsm.streams.getMessage(stream, { seq: state.last_seq });
+    return Date.parse(header.get("Nats-Schedule").replace("@at ", ""));
+  };
 
   it("asks PageSpeed alone in tier 1, takes a picture in tier 2, asks SEMrush too in tier 3", async () => {
     await writeTier(mesh.resources.databases.of("deep"), "deep", 3);
@@ -102,14 +114,61 @@ describe("the enrich stage, by a lead's tier", () => {
     assert.deepEqual(Object.keys(notLooked({ tier: 1 })), ["pagespeed"]);
   });
 
-  it("goes on without what is not essential when nothing may be spent on it, whatever the tenant chose", async () => {
-    for (const overBudget of ["wait", "complete"] as const) {
-      const tenant = `poor-${overBudget}`;
-      await writeChoice(mesh.resources.databases.of(tenant), tenant, { providers: { screenshot: 9_500 }, overBudget });
-      const [one] = await through([lead(tenant, `modern-${tenant}`, 2)]);
-      assert.deepEqual(one!.facts.screenshot, { status: "not_taken", reason: "over_budget" });
+  /** The picture costs 9,000 and the two reports 2,500: a second one is within the cap, and above nine tenths of it. */
+  const caps = { screenshot: 19_000, semrush: 5_200 };
+  for (const [provider, tier] of [
+    ["screenshot", 2],
+    ["semrush", 3],
+  ] as const) {
+    /** A tenant that has paid for one of its leads, up to nine tenths of what it may spend on the provider. */
+    const poor = async (overBudget: OverBudget) => {
+      const tenant = `${provider}-${overBudget}`;
+      const choice = { providers: { [provider]: caps[provider] }, overBudget };
+      await writeChoice(mesh.resources.databases.of(tenant), tenant, choice);
+      const [first] = await through([lead(tenant, `modern-${tenant}`, tier)]);
+      assert.equal(first!.facts[provider]!.status, "ok");
+      return lead(tenant, `modern-${tenant}-next`, tier);
+    };
+
+    it(`waits for the next window where ${provider} may not be paid, without a try, as its tenant chose`, async () => {
+      const day = dayOf(Date.now());
+      const next = await poor("wait");
+      const { wait, retry } = await stats();
+      await acceptLive(mesh, [next]);
+      await eventually("it waits", async () => (await stats()).wait === wait + 1);
+      assert.equal((await stats()).retry, retry);
+      assert.ok(!arrived.has(next.leadId));
+      assert.ok((await parkedUntil()) >= nextWindow("day", day), "till the next day, UTC");
+    });
+
+    it(`ends as over_budget where ${provider} may not be paid, as its tenant chose`, async () => {
+      const next = await poor("complete");
+      await acceptLive(mesh, [next]);
+      const row = () =>
+        mesh.resources.databases.of(next.tenant)("leads").where({ lead_id: next.leadId }).first("state", "reason");
+      await eventually("it has ended", async () => (await row())?.state === "completed");
+      assert.deepEqual(await row(), { state: "completed", reason: "over_budget" });
+      assert.ok(!arrived.has(next.leadId));
+    });
+
+    it(`goes on without ${provider} where it may not be paid, and says so, as its tenant chose`, async () => {
+      const [one] = await through([await poor("without")]);
+      const status = { screenshot: "not_taken", semrush: "not_asked" }[provider];
+      assert.deepEqual(one!.facts[provider], { status, reason: "over_budget" });
       assert.equal(one!.facts.pagespeed!.status, "ok");
-    }
+    });
+  }
+
+  it("ends a lead whose picture would not fit into an empty window, unless its tenant goes on without", async () => {
+    const choose = (tenant: string, overBudget: OverBudget) =>
+      writeChoice(mesh.resources.databases.of(tenant), tenant, { providers: { screenshot: 9_500 }, overBudget });
+    await choose("never", "wait");
+    await choose("careless", "without");
+    const before = (await stats()).complete;
+    await acceptLive(mesh, [lead("never", "modern-never", 2)]);
+    await eventually("it has ended", async () => (await stats()).complete === before + 1);
+    const [one] = await through([lead("careless", "modern-careless", 2)]);
+    assert.deepEqual(one!.facts.screenshot, { status: "not_taken", reason: "over_budget" });
   });
 
   it("has the lead that wants it wait for a provider that is down, without a try, and no other", async () => {
@@ -125,9 +184,15 @@ describe("the enrich stage, by a lead's tier", () => {
     assert.ok(!arrived.has(waits.leadId));
   });
 
-  it("goes on without it when its calls of the month are used, for that can last", async () => {
+  it("waits while its calls of the month are used, for that can last, unless its tenant goes on without", async () => {
+    await writeChoice(mesh.resources.databases.of("hasty"), "hasty", { overBudget: "without" });
     stubs.screenshot.failure = "402";
-    const [one] = await through([lead("acme", "modern-last", 2)]);
+    const [one] = await through([lead("hasty", "modern-last", 2)]);
     assert.deepEqual(one!.facts.screenshot, { status: "not_taken", reason: "later" });
+    const patient = lead("acme", "modern-patient", 2);
+    const { wait } = await stats();
+    await acceptLive(mesh, [patient]);
+    await eventually("it waits", async () => (await stats()).wait > wait);
+    assert.ok(!arrived.has(patient.leadId));
   });
 });

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { anthropicMessage, openaiCompletion } from "./documented/llm.ts";
 import { type HttpStub, httpStub, type Words } from "./http-stub.ts";
 
 /**
@@ -13,9 +14,14 @@ export const openaiKey = "sk-stub-of-openai";
 export const anthropicKey = "sk-ant-stub-of-anthropic";
 export const openaiModel = "stub-mini-2026-01-01";
 export const anthropicModel = "claude-stub-4-5";
+/** Tokens of an answer that either model gives at the most. */
+const mostTokens = 16_384;
 
-/** How the model ends: well, or in one of the documented ways that are HTTP 200 and no answer. */
-export type Ending = "whole" | "truncated" | "refusal" | "filtered" | "no usage";
+/**
+ * How the model ends: well, in one of the documented ways that are HTTP 200 and no answer, or word for word as in the
+ * documentation's first example.
+ */
+export type Ending = "whole" | "truncated" | "refusal" | "filtered" | "no usage" | "documented";
 
 export interface LlmStub extends HttpStub {
   ending: Ending;
@@ -59,6 +65,7 @@ async function llmStub(
   words: Words,
   refusalOf: (url: URL, headers: Record<string, unknown>, body: any) => { status: number; body: object } | null,
   answerOf: (text: string, ending: Ending, body: any) => object,
+  example: object,
 ): Promise<LlmStub> {
   const mine = {
     ending: "whole" as Ending,
@@ -78,6 +85,7 @@ async function llmStub(
     if (mine.error) return mine.error;
     mine.bodies.push(body);
     const said = (mine.says as LlmStub["says"])(body, mine.bodies.length - 1);
+    if (mine.ending === "documented") return { status: 200, body: example };
     return { status: 200, body: answerOf(typeof said === "string" ? said : JSON.stringify(said), mine.ending, body) };
   });
   for (const name of Object.keys(mine) as (keyof typeof mine)[])
@@ -140,10 +148,26 @@ export function openaiStub(): Promise<LlmStub> {
     },
     (url, headers, body) => {
       if (url.pathname !== "/v1/chat/completions") return invalid("Invalid URL", null, null, 404);
+      if (headers["authorization"] === undefined)
+        return invalid(
+          "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY), or as the password field (with blank username) if you're accessing the API from your browser and are prompted for a username and password. You can obtain an API key from https://platform.openai.com/account/api-keys.",
+          null,
+          null,
+          401,
+        );
       if (headers["authorization"] !== `Bearer ${openaiKey}`)
         return invalid("Incorrect API key provided: sk-****.", "invalid_api_key", null, 401);
       const unknown = beyond(body, ["model", "messages", "max_completion_tokens", "response_format"]);
       if (unknown) return invalid(`Unknown parameter: '${unknown}'.`, "unknown_parameter", unknown);
+      for (const name of ["model", "messages"])
+        if (body[name] === undefined)
+          return invalid(`Missing required parameter: '${name}'.`, "missing_required_parameter", name);
+      if (body.max_completion_tokens > mostTokens)
+        return invalid(
+          `max_tokens is too large: ${body.max_completion_tokens}. This model supports at most ${mostTokens} completion tokens, whereas you provided ${body.max_completion_tokens}.`,
+          "invalid_value",
+          "max_completion_tokens",
+        );
       if (body.model !== openaiModel)
         return invalid(`The model '${body.model}' does not exist`, "model_not_found", null, 404);
       const { type, json_schema: format } = body.response_format ?? {};
@@ -185,6 +209,7 @@ export function openaiStub(): Promise<LlmStub> {
           }),
       service_tier: "default",
     }),
+    openaiCompletion,
   );
 }
 
@@ -213,12 +238,18 @@ export function anthropicStub(): Promise<LlmStub> {
     },
     (url, headers, body) => {
       if (url.pathname !== "/v1/messages") return { status: 404, body: anthropicError("not_found_error", "Not Found") };
+      if (headers["x-api-key"] === undefined)
+        return { status: 401, body: anthropicError("authentication_error", "x-api-key header is required") };
       if (headers["x-api-key"] !== anthropicKey)
         return { status: 401, body: anthropicError("authentication_error", "invalid x-api-key") };
       if (headers["anthropic-version"] !== "2023-06-01") return invalid("anthropic-version: header is required");
       const unknown = beyond(body, ["model", "max_tokens", "system", "messages", "output_config"]);
       if (unknown) return invalid(`${unknown}: Extra inputs are not permitted`);
       if (!Number.isInteger(body.max_tokens)) return invalid("max_tokens: Field required");
+      if (body.max_tokens > mostTokens)
+        return invalid(
+          `max_tokens: ${body.max_tokens} > ${mostTokens}, which is the maximum allowed number of output tokens for ${anthropicModel}`,
+        );
       if (body.model !== anthropicModel)
         return { status: 404, body: anthropicError("not_found_error", `model: ${body.model}`) };
       const { type, schema } = body.output_config?.format ?? {};
@@ -242,5 +273,6 @@ export function anthropicStub(): Promise<LlmStub> {
         service_tier: "standard",
       },
     }),
+    anthropicMessage,
   );
 }

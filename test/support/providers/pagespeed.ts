@@ -1,3 +1,4 @@
+import { measured, measuredUrl } from "./documented/pagespeed.ts";
 import { type HttpStub, httpStub, type Words } from "./http-stub.ts";
 
 /**
@@ -86,7 +87,7 @@ const parameters = new Set([
   "captchaToken",
 ]);
 
-/** Hosts whose first word is `unloadable-` cannot be loaded by Lighthouse, `crashing-` end it. */
+/** Answers the documentation's own example about its own site. Hosts whose first word is `unloadable-` cannot be loaded by Lighthouse, `crashing-` end it. */
 export function pagespeedStub(): Promise<HttpStub> {
   return httpStub(words, (url) => {
     const refuse = (message: string, more: object = {}) => ({
@@ -117,6 +118,6 @@ export function pagespeedStub(): Promise<HttpStub> {
     });
     if (host.startsWith("unloadable-")) return lighthouse(400, "lighthouseUserError", "FAILED_DOCUMENT_REQUEST");
     if (host.startsWith("crashing-")) return lighthouse(500, "lighthouseError", "ERRORED_DOCUMENT_REQUEST");
-    return { status: 200, body: measurement(target) };
+    return { status: 200, body: target === measuredUrl ? measured : measurement(target) };
   });
 }

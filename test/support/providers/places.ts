@@ -1,3 +1,4 @@
+import { searched } from "./documented/places.ts";
 import { type HttpStub, httpStub, type StubAnswer, type Words } from "./http-stub.ts";
 
 /**
@@ -18,43 +19,6 @@ const words: Words = {
     "Quota exceeded for quota metric 'SearchTextRequest' and limit 'SearchTextRequest per minute' of service 'places.googleapis.com' for consumer 'project_number:1'.",
   ),
   "500": error(500, "INTERNAL", "Internal error encountered."),
-};
-
-/** The example of the documentation, for "Spicy Vegetarian Food in Sydney, Australia". */
-export const documented = {
-  places: [
-    {
-      types: [
-        "vegetarian_restaurant",
-        "vegan_restaurant",
-        "chinese_restaurant",
-        "restaurant",
-        "food",
-        "point_of_interest",
-        "establishment",
-      ],
-      formattedAddress: "367 Pitt St, Sydney NSW 2000, Australia",
-      websiteUri: "http://www.motherchusvegetarian.com.au/",
-      displayName: { text: "Mother Chu's Vegetarian Kitchen", languageCode: "en" },
-    },
-    {
-      types: [
-        "vegan_restaurant",
-        "thai_restaurant",
-        "vegetarian_restaurant",
-        "indian_restaurant",
-        "italian_restaurant",
-        "american_restaurant",
-        "restaurant",
-        "food",
-        "point_of_interest",
-        "establishment",
-      ],
-      formattedAddress: "175 First Ave, Five Dock NSW 2046, Australia",
-      websiteUri: "http://www.veggosizzle.com.au/",
-      displayName: { text: "Veggo Sizzle - Vegan & Vegetarian Restaurant, Five Dock, Sydney", languageCode: "en" },
-    },
-  ],
 };
 
 /** The n-th place of a postal code; every tenth has closed for good. */
@@ -86,6 +50,9 @@ const parameters = new Set(
   ),
 );
 const fields = new Set(Object.keys(place(0, "")));
+
+/** The postal code that has the documentation's own example. */
+const exampleZip = "2000";
 
 export interface PlacesStub extends HttpStub {
   /** Tokens that were handed out are known no more. */
@@ -135,14 +102,21 @@ export async function placesStub(): Promise<PlacesStub> {
     if (pageToken !== undefined && known?.search !== JSON.stringify(search))
       return refuse("Request contains an invalid argument.");
     const zip = String(search.textQuery).split(" ").at(-1)!;
+    const isMasked = ([name]: [string, unknown]) => masks.includes(`places.${name}`);
+    if (zip === exampleZip) {
+      // The example was asked for without ids; these are ours.
+      const places = searched.places.map((one, n) => ({ id: `example-${n}`, ...one }));
+      return {
+        status: 200,
+        body: { places: places.map((one) => Object.fromEntries(Object.entries(one).filter(isMasked))) },
+      };
+    }
     const offset = known?.offset ?? 0;
     const size = Math.min(20, search.pageSize || 20);
     // Sixty at the most, whatever there is.
     const all = zip === "99999" ? 0 : Math.min(60, there.found);
     const places = Array.from({ length: Math.max(0, Math.min(size, all - offset)) }, (_, n) => place(offset + n, zip));
-    const masked = places.map((one) =>
-      Object.fromEntries(Object.entries(one).filter(([name]) => masks.includes(`places.${name}`))),
-    );
+    const masked = places.map((one) => Object.fromEntries(Object.entries(one).filter(isMasked)));
     const answer: Record<string, unknown> = masked.length > 0 ? { places: masked } : {};
     if (offset + size < all && masks.includes("nextPageToken")) {
       const token = `${Buffer.from(`${zip} ${offset + size}`).toString("base64url")}${"x".repeat(400)}`;

@@ -1,3 +1,4 @@
+import { errors } from "./documented/screenshot.ts";
 import { type HttpStub, httpStub, type StubAnswer, type Words } from "./http-stub.ts";
 
 /**
@@ -6,40 +7,11 @@ import { type HttpStub, httpStub, type StubAnswer, type Words } from "./http-stu
  */
 export const screenshotKey = "stub-key-of-screenshotone";
 
-const error = (code: string, message: string, more: object = {}) => ({
-  is_successful: false,
-  error_code: code,
-  error_message: message,
-  documentation_url: `https://screenshotone.com/docs/errors/${code.replaceAll("_", "-")}/`,
-  ...more,
-});
-const invalidKey = error(
-  "access_key_invalid",
-  "The `access_key` parameter is set, but it is not correct. Please, check out the access dashboard page to get the access key—https://dash.screenshotone.com/access.",
-);
 const words: Words = {
-  "401": [400, invalidKey],
-  "402": [
-    400,
-    error(
-      "screenshots_limit_reached",
-      "The usage quota has been exceeded. Please, either upgrade to a plan with more quota or change the maximum allowed limit (if possible) in the ScreenshotOne dashboard. If it is a mistake, please, reach out at `support@screenshotone.com.`",
-    ),
-  ],
-  "429": [
-    400,
-    error(
-      "concurrency_limit_reached",
-      "You reached the request concurrency limit, retry after a while. Or feel free to upgrade your current plan—https://dash.screenshotone.com/subscription.",
-    ),
-  ],
-  "500": [
-    500,
-    error(
-      "internal_application_error",
-      "The API failed to serve your request. You can try replay the request. If the error is repeated after a few retries, please, reach out at `support@screenshotone.com.`",
-    ),
-  ],
+  "401": errors.keyInvalid,
+  "402": errors.quota,
+  "429": errors.concurrency,
+  "500": errors.internal,
 };
 
 /** A picture of one grey pixel. */
@@ -53,33 +25,33 @@ const options = new Set(
     " ",
   ),
 );
+const formats = "png jpeg jpg webp gif jp2 tiff avif heif pdf html markdown".split(" ");
+/** Numbers, and what each may be at the most: a picture's quality in percent, seconds. */
+const most: Readonly<Record<string, number>> = { image_quality: 100, timeout: 90 };
 
-/** Hosts whose first word is `failing-` answer no success, `nameless-` have no address. */
+/** Hosts whose first word is `failing-` answer no success, `nameless-` have no address, `slow-` take too long. */
 export function screenshotStub(): Promise<HttpStub> {
   return httpStub(words, (url, request, sent): StubAnswer => {
     if (url.pathname !== "/take" || request.method !== "POST") return { status: 404, body: {} };
-    const refuse = (status: number, body: object): StubAnswer => ({ status, body });
+    const refuse = ([status, body]: readonly [number, object], more: object = {}): StubAnswer => ({
+      status,
+      body: { ...body, ...more },
+    });
     const key = request.headers["x-access-key"];
-    if (key === undefined) return refuse(400, error("access_key_required", "The `access_key` parameter is required."));
-    if (key !== screenshotKey) return refuse(400, invalidKey);
+    if (key === undefined) return refuse(errors.keyRequired);
+    if (key !== screenshotKey) return refuse(errors.keyInvalid);
     const asked = JSON.parse(sent) as Record<string, unknown>;
-    const wrong = (details: string) =>
-      refuse(400, error("request_not_valid", "The request parameters are not valid.", { error_details: [details] }));
+    const wrong = (details: string) => refuse(errors.requestInvalid, { error_details: [details] });
     for (const name of Object.keys(asked)) if (!options.has(name)) return wrong(`${name} is not allowed`);
     if (typeof asked["url"] !== "string" || !URL.canParse(asked["url"])) return wrong("url must be a valid URL");
-    if (!["jpg", "png", "webp"].includes(String(asked["format"]))) return wrong("format is not one of them");
+    if (!formats.includes(String(asked["format"] ?? "jpg"))) return wrong(`format must be one of ${formats}`);
+    for (const [name, limit] of Object.entries(most))
+      if (asked[name] !== undefined && !((asked[name] as number) >= 0 && (asked[name] as number) <= limit))
+        return wrong(`${name} must be less than or equal to ${limit}`);
     const { host } = new URL(asked["url"]);
-    if (host.startsWith("nameless-"))
-      return refuse(400, error("name_not_resolved", "The domain name of the requested URL is not resolved."));
-    if (host.startsWith("failing-"))
-      return refuse(
-        500,
-        error(
-          "host_returned_error",
-          "If the host doesn't respond successfully within the range of 200-299 status codes, the API won't take a screenshot. You can force the API to take a screenshot of the error page by specifying `ignore_host_errors`=true. You can get the returned status code from the site by reading the `returned_status_code` field.",
-          { returned_status_code: 503 },
-        ),
-      );
+    if (host.startsWith("nameless-")) return refuse(errors.nameNotResolved);
+    if (host.startsWith("failing-")) return refuse(errors.hostReturned, { returned_status_code: 503 });
+    if (host.startsWith("slow-")) return refuse(errors.timeout);
     return { status: 200, body: picture };
   });
 }

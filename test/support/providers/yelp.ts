@@ -1,3 +1,4 @@
+import { errors, searched, searchedBefore } from "./documented/yelp.ts";
 import { type HttpStub, httpStub, type Words } from "./http-stub.ts";
 
 /**
@@ -9,12 +10,9 @@ export const yelpKey = "stub-key-of-yelp";
 
 const error = (code: string, description: string) => ({ error: { code, description } });
 const words: Words = {
-  "401": error("TOKEN_INVALID", "Invalid access token or authorization header."),
-  "429": error(
-    "TOO_MANY_REQUESTS_PER_SECOND",
-    "You have exceeded the queries-per-second limit for this endpoint. Try reducing the rate at which you make queries.",
-  ),
-  "500": error("INTERNAL_ERROR", "Something went wrong internally, please try again later."),
+  "401": errors.tokenInvalid,
+  "429": errors.tooManyPerSecond,
+  "500": errors.internal,
 };
 
 /** The n-th business of a postal code; every tenth has closed for good. */
@@ -49,18 +47,28 @@ export function business(n: number, zip: string) {
 
 const parameters = new Set(["location", "term", "sort_by", "limit", "offset"]);
 
-/** `found` businesses in every postal code but 00000, which Yelp does not know; shows `shown` of them at the most. */
+/** Postal codes that have the documentation's own examples. */
+const examples: Readonly<Record<string, { businesses: object[]; total: number }>> = {
+  "22399": searched,
+  "94103": searchedBefore,
+};
+const orders = ["best_match", "rating", "review_count", "distance"];
+
+/** `found` businesses in every other postal code but 00000, which Yelp does not know; shows `shown` of them at the most. */
 export async function yelpStub({ found = 120, shown = 1_000 } = {}): Promise<HttpStub & { dayIsUsed: boolean }> {
   const day = { dayIsUsed: false };
   const stub = await httpStub(words, (url, request) => {
     const refuse = (status: number, code: string, description: string) => ({ status, body: error(code, description) });
     if (url.pathname !== "/v3/businesses/search") return refuse(404, "NOT_FOUND", "Resource could not be found.");
-    if (request.headers.authorization !== `Bearer ${yelpKey}`) return { status: 401, body: words["401"] };
+    const { authorization } = request.headers;
+    if (authorization === undefined) return { status: 401, body: errors.tokenMissing };
+    if (authorization !== `Bearer ${yelpKey}`) return { status: 401, body: errors.tokenInvalid };
     for (const name of url.searchParams.keys())
       if (!parameters.has(name)) return refuse(400, "VALIDATION_ERROR", `'${name}' was unexpected`);
     if (day.dayIsUsed)
       return {
-        ...refuse(429, "ACCESS_LIMIT_REACHED", "You've reached the access limit for this client."),
+        status: 429,
+        body: errors.accessLimit,
         headers: { "ratelimit-remaining": "0", "ratelimit-resettime": new Date(Date.now() + 7_200_000).toISOString() },
       };
     const [zip, limit, offset] = [
@@ -69,12 +77,16 @@ export async function yelpStub({ found = 120, shown = 1_000 } = {}): Promise<Htt
       Number(url.searchParams.get("offset") ?? 0),
     ];
     if (zip === "") return refuse(400, "VALIDATION_ERROR", "Please specify a location or a latitude and longitude");
-    if (zip === "00000")
-      return refuse(400, "LOCATION_NOT_FOUND", "Could not execute search, try specifying a more exact location.");
-    if (!(limit >= 1 && limit <= 50))
+    if (zip === "00000") return { status: 400, body: errors.locationNotFound };
+    const order = url.searchParams.get("sort_by") ?? "best_match";
+    if (!orders.includes(order)) return refuse(400, "VALIDATION_ERROR", `'${order}' is not one of ${orders}`);
+    if (!(limit >= 0 && limit <= 50))
       return refuse(400, "VALIDATION_ERROR", `${limit} is greater than the maximum of 50`);
+    if (!(offset >= 0)) return refuse(400, "VALIDATION_ERROR", `${offset} is less than the minimum of 0`);
     if (limit + offset > shown)
       return refuse(400, "VALIDATION_ERROR", `Too many results requested, limit+offset must be <= ${shown}.`);
+    const example = examples[zip];
+    if (example) return { status: 200, body: offset === 0 ? example : { ...example, businesses: [] } };
     const businesses = Array.from({ length: Math.max(0, Math.min(limit, found - offset)) }, (_, n) =>
       business(offset + n, zip),
     );

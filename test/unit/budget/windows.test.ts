@@ -65,6 +65,12 @@ describe("a tenant's choice", () => {
     });
   });
 
+  it("says of its leads one of three things", () => {
+    for (const overBudget of ["wait", "complete", "without"])
+      assert.equal(chosen(defaults, { overBudget }).overBudget, overBudget);
+    for (const overBudget of ["never", "", null, 1]) assert.equal(chosen(defaults, { overBudget }).overBudget, "wait");
+  });
+
   it("shows in the status with what is left and the level of each window", () => {
     const rows = [
       { tenant: "acme", period: "day", provider: "", reservedMicro: 1_000_000, spentMicro: 44_000_000, told: 90 },

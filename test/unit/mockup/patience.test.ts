@@ -8,13 +8,17 @@ const waits = (error: object, waitedMs = 0, isDown = false, chance = 1) => {
 };
 
 describe("a mock-up whose language model does not answer", () => {
-  it("waits for a limit that passes soon, and not for one of a day or an unpaid bill", () => {
-    const later = (ms: number) => ({ type: "PROVIDER_LATER", data: { until: now + ms } });
+  it("waits for a limit, and for one of a day or an unpaid bill unless its tenant goes on without", () => {
+    const later = (ms: number, overBudget?: string) => ({
+      type: "PROVIDER_LATER",
+      data: { until: now + ms, ...(overBudget === undefined ? {} : { overBudget }) },
+    });
     assert.equal(waits(later(60_000)), 65_000);
     assert.equal(waits(later(60_000), 0, false, 0), 60_000);
     assert.equal(waits(later(-5_000), 0, false, 0), 0);
-    assert.equal(waits(later(3_600_000)), null);
-    assert.equal(reasonOf(later(3_600_000)), "later");
+    for (const choice of ["wait", "complete"]) assert.equal(waits(later(3_600_000, choice), 0, false, 0), 3_600_000);
+    assert.equal(waits(later(3_600_000, "without")), null);
+    assert.equal(reasonOf(later(3_600_000, "without")), "later");
   });
 
   it("waits out an outage, the more seldom the longer it lasts, and not all at once", () => {

@@ -62,6 +62,11 @@ describe("the error of two language models", () => {
     assert.equal(worthTelling([later(now + 9), soon], now), soon);
     assert.equal(worthTelling([over!, down!], now), down);
   });
+  it("is that of the budget that opens again, rather than one that waiting does not mend", () => {
+    const tomorrow = { type: "OVER_BUDGET", data: { until: now + 86_400_000 } };
+    for (const other of [over!, refused!, off!]) assert.equal(worthTelling([other, tomorrow], now), tomorrow);
+    assert.equal(worthTelling([tomorrow, later(now + 9)], now).type, "PROVIDER_LATER");
+  });
   it("is the first one's that is more than off, where waiting mends neither", () => {
     assert.equal(worthTelling([off!, over!], now), over);
     assert.equal(worthTelling([over!, refused!], now), over);
