@@ -437,6 +437,12 @@ const table = {
     "Calls to the Places API in a day (UTC), all instances and tenants together.",
   ),
   placesMicro: micro("LEADS_PLACES_PRICE", 35_000, "What a page of the Places API costs (Text Search Enterprise)."),
+  placesRaw: choice(
+    "LEADS_PLACES_RAW",
+    "id",
+    ["id", "answer"],
+    "What is kept of a place as Google told it: its id, which Google's general terms allow; or the whole answer, by an agreement of yours.",
+  ),
   rawDays: whole(
     "LEADS_RAW_DAYS",
     90,

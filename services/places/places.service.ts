@@ -45,19 +45,20 @@ export default defineService({
       round: number,
       id?: string,
     ) {
+      const { placesMicro, placesRaw } = resourcesOf(this.broker).settings;
       return this.$ask<PlacesPage>(
         {
           tenant,
           effect,
           // New leads are what everything else lives on.
           essential: true,
-          maxMicro: resourcesOf(this.broker).settings.placesMicro,
+          maxMicro: placesMicro,
           request: (key) => ({
             path,
             headers: { "x-goog-api-key": key, "x-goog-fieldmask": fieldMask },
             body: requestBody(search, token),
           }),
-          read: (body: SearchAnswer) => pageOf(body, round),
+          read: (body: SearchAnswer) => pageOf(body, { round, kept: placesRaw }),
           keep: false,
         },
         id,

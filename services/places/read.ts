@@ -107,14 +107,17 @@ export interface PlacesPage {
 }
 
 /**
- * A page of listings and where the next one begins. Of Google's own words only the place id may be kept (docs/providers.md),
- * so that is all that stands beside each listing.
+ * A page of listings and where the next one begins. `kept`: what stands beside each listing as Google told it
+ * (`LEADS_PLACES_RAW`, docs/providers.md).
  */
-export function pageOf({ places = [], nextPageToken }: SearchAnswer, round: number): PlacesPage {
+export function pageOf(
+  { places = [], nextPageToken }: SearchAnswer,
+  { round, kept }: { round: number; kept: "id" | "answer" },
+): PlacesPage {
   // One that has closed for good is no lead.
   const open = places.filter(({ businessStatus }) => businessStatus !== "CLOSED_PERMANENTLY");
   return {
-    rows: open.map((place) => ({ raw: rawOf(place), answer: { id: place.id } })),
+    rows: open.map((place) => ({ raw: rawOf(place), answer: kept === "id" ? { id: place.id } : place })),
     unreadable: 0,
     cursor: nextPageToken ? `${round}.${nextPageToken}` : null,
   };

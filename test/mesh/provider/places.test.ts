@@ -6,7 +6,7 @@ import { startMesh, type TestMesh } from "../../support/mesh.ts";
 import { type PlacesStub, placesKey, placesStub } from "../../support/providers/places.ts";
 import { leadsIn } from "../import/support.ts";
 
-const services = ["services/budget/budget.service.ts", "services/places/places.service.ts"];
+const services = ["budget/budget", "places/places", "source/source"].map((name) => `services/${name}.service.ts`);
 interface Page {
   rows: { raw: any; answer: any }[];
   cursor: string | null;
@@ -24,7 +24,7 @@ describe("listings of Google Places", () => {
     this.timeout(60_000);
     stub = await placesStub();
     const env = { LEADS_PLACES_URL: stub.url, LEADS_PLACES_KEY: placesKey };
-    mesh = await startMesh({ services: [...services, "services/source/source.service.ts"], env });
+    mesh = await startMesh({ services, env });
   });
   beforeEach(() => {
     stub.found = 45;
@@ -100,5 +100,19 @@ describe("listings of Google Places", () => {
     const kept = await knex("listing_raw").where({ tenant: "acme", source: "places" });
     assert.equal(kept.length, 41);
     assert.deepEqual(kept.find((row) => row.source_id === lead!.sourceId)!.answer, { id: lead!.sourceId });
+  });
+});
+
+describe("what is kept of Google's words", () => {
+  it("is the whole answer where the operator says that it may be", async function () {
+    this.timeout(60_000);
+    await using stub = await placesStub();
+    stub.found = 1;
+    const env = { LEADS_PLACES_URL: stub.url, LEADS_PLACES_KEY: placesKey, LEADS_PLACES_RAW: "answer" };
+    await using mesh = await startMesh({ services, env });
+    const { rows } = await page(mesh, null);
+    assert.equal(rows[0]!.answer.id, rows[0]!.raw.sourceId);
+    assert.equal(rows[0]!.answer.displayName.text, rows[0]!.raw.name);
+    assert.deepEqual(rows[0]!.answer.postalAddress.regionCode, "US");
   });
 });
