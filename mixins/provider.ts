@@ -50,7 +50,7 @@ export interface Order<R> {
 }
 
 type Reserved =
-  | { kind: "granted"; reservation: string }
+  | { kind: "granted"; reservation: string; run: number }
   | { kind: "booked"; answer: unknown }
   | { kind: "held"; until: number }
   | { kind: "over"; until: number | null; overBudget: OverBudget };
@@ -62,6 +62,8 @@ interface Vars {
   $gate: ProviderGate;
   $meter: ProviderMeter;
   $check: (body: unknown) => true | object[];
+  /** Answers in a row that could not be read. */
+  $unreadable: number;
   /** Undefined until NATS has told. */
   $erased: Erased | undefined;
   /** Throws `PROVIDER_REFUSED` where the person of the lead was erased. */
@@ -78,6 +80,10 @@ interface Vars {
 const settleMs = 5_000;
 /** A provider that is closed for longer is, for a lead, as one that may not be paid: its tenant chooses, ms. */
 const longestWaitMs = 15 * 60_000;
+/** Times that one effect is paid at the most for an answer that cannot be read: the next would hardly be another. */
+const mostRuns = 3;
+/** So many such answers in a row close the provider for all instances: it has changed, and each further look costs. */
+const mostUnreadable = 3;
 /** What is kept in the ledger of an answer at the most, characters of JSON. */
 const maxKept = 16_384;
 
@@ -152,12 +158,15 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         if (faults !== true) {
           this.$meter.broken();
           await close("settle");
-          // It was paid, and the next try is, too.
-          throw new LeadsError("OUTAGE", `${name} answers ${answer.status} in a form that is not known`, {
-            dependency: name,
-            reason: "unreadable",
-          });
+          if (++this.$unreadable >= mostUnreadable) await this.$gate.closeFor(null);
+          const isLast = taken.run >= mostRuns;
+          throw new LeadsError(
+            isLast ? "PROVIDER_REFUSED" : "OUTAGE",
+            `${name} answers ${answer.status} in a form that is not known`,
+            { ...(isLast ? { provider: name } : { dependency: name }), reason: "unreadable" },
+          );
         }
+        this.$unreadable = 0;
         const costMicro = order.costOf ? order.costOf(body) : order.maxMicro;
         let result: R;
         try {
@@ -228,6 +237,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
     created() {
       const { settings, nats, names } = resourcesOf(this.broker);
       this.settings.apiKey = options.key(settings);
+      this.$unreadable = 0;
       this.$meter = providerMeter(meterOf(this.broker), name);
       this.$gate = new ProviderGate({ nats, names, provider: name, dailyCalls: options.dailyCalls(settings) });
       this.$check = this.broker.validator!.compile(options.schema as never) as unknown as Vars["$check"];

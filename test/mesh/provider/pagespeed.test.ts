@@ -177,6 +177,21 @@ describe("the enrich stage with PageSpeed", () => {
     assert.equal(lead!.timeline.find(({ stage }) => stage === "enrich")!.attempt ?? 1, 1);
   });
 
+  it("pays three times at the most for an answer that cannot be read, and goes on without it", async () => {
+    await using stub = await pagespeedStub();
+    await using sites = await startSites();
+    const { arrived, service } = end();
+    await using mesh = await startMesh({ flow: enriching, services: [...services, service], env: env(sites, stub) });
+    stub.failure = "another shape";
+    await acceptLive(mesh, [web("modern-joe")]);
+    await eventually("it arrived", () => arrived.size === 1, { withinMs: 30_000 });
+    const [lead] = arrived.values();
+    assert.deepEqual(lead!.facts.pagespeed, { status: "failed", reason: "unreadable" });
+    assert.equal(lead!.timeline.find(({ stage }) => stage === "enrich")!.attempt ?? 1, 1);
+    assert.equal(stub.requests.length, 3);
+    assert.equal((await today(mesh)).spent, 3_000);
+  });
+
   it("ends a lead as over budget where the tenant wants that, or goes on without, and else lets it wait, without a try", async () => {
     await using stub = await pagespeedStub();
     await using sites = await startSites();

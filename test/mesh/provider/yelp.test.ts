@@ -98,6 +98,22 @@ describe("listings of Yelp", () => {
     assert.deepEqual([sorted?.kind, (sorted as { waitMs: number }).waitMs], ["later", 12 * 3_600_000]);
   });
 
+  it("are a dead letter of the stage source where they cannot be read, paid three times at the most", async function () {
+    this.timeout(60_000);
+    await using stub = await yelpStub();
+    await using mesh = await startMesh({
+      services: [...services, "services/source/source.service.ts"],
+      env: envOf(stub, { LEADS_PROBE_MIN_MS: "50", LEADS_PROBE_MAX_MS: "200" }),
+    });
+    stub.failure = "another shape";
+    const order = { tenant: "acme", provider: "yelp", listing: "search", zips: ["60601"], verticals: ["bakery"] };
+    await mesh.broker.call("source.enqueue", order);
+    const dead = async () => (await (await mesh.nats.jetstreamManager()).streams.info(mesh.names.dead.stream)).state;
+    await eventually("it is dead", async () => (await dead()).messages === 1, { withinMs: 30_000 });
+    assert.equal(stub.requests.length, 3);
+    assert.equal(await spent(mesh), 24_000);
+  });
+
   it("fill the work of the stage source, which waits through a 429 without a try, and keep Yelp's ids", async function () {
     this.timeout(60_000);
     await using stub = await yelpStub({ found: 70 });
