@@ -84,6 +84,8 @@ export function namesFor(prefix: string) {
     dead: {
       stream: `${prefix}-dead`,
       subject: (stage: string, tenant: string) => `${prefix}.dead.${stage}.${tenant}`,
+      /** In the place of the tenant, of a message that could not be read. */
+      nobody: "unknown",
       all: `${prefix}.dead.>`,
       consumer: "record",
     },

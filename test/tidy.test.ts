@@ -28,6 +28,7 @@ const hands = new Set([
   "services/budget/sweeper.ts",
   "services/dead-letters/dry-run.ts",
   "services/dead-letters/put-back.ts",
+  "services/dead-letters/sweep.ts",
   "services/dead-letters/worker.ts",
   "services/dedupe/resumer.ts",
   "services/email/sender.ts",

@@ -199,7 +199,7 @@ export class Steps<T extends Item> {
     h.set(headers.stage, stage.name);
     h.set(headers.msgId, `foreign.${stage.name}.${from.seq}.${delivery.storedAt}`);
     await publisher.publish(
-      names.dead.subject(stage.name, "unknown"),
+      names.dead.subject(stage.name, names.dead.nobody),
       new TextEncoder().encode(JSON.stringify(letter)),
       h,
       this.patient,

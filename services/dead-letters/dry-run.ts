@@ -29,7 +29,8 @@ export async function dryRun({ nats, names, databases }: Resources, job: Planned
       const message = await getMessage(nc, names.dead.stream, { seq: row.seq });
       const letter = message && parseLetter(message.data);
       const plan = planRedrive(letter, states.get(`${row.tenant} ${row.leadId}`), patch, rules);
-      if (plan.kind === "stay")
+      if (plan.kind === "merged") left.push({ id: letterId(row), why: plan.kind });
+      else if (plan.kind === "stay")
         left.push({ id: letterId(row), why: plan.why, ...(plan.faults && { faults: plan.faults }) });
     }),
   );

@@ -184,8 +184,8 @@ export function claimLetters(knex: Knex, job: Job, holder: string, limit: number
   });
 }
 
-/** What became of a claimed letter; `dead`: it was left, for this reason. */
-export type Settled = LetterRow & { to: "redriven" | "discarded" | "gone" | "dead"; why?: string };
+/** What became of a claimed letter; `dead`: it was left, for this reason. `merged`: its lead is another's double. */
+export type Settled = LetterRow & { to: "redriven" | "discarded" | "gone" | "merged" | "dead"; why?: string };
 
 /** Closes letters that the job has in hand, or leaves them dead, and counts it on the job. A repeat changes nothing. */
 export function settleLetters(knex: Knex, job: Pick<Job, "id">, settled: readonly Settled[]): Promise<void> {
@@ -215,7 +215,8 @@ export function settleLetters(knex: Knex, job: Pick<Job, "id">, settled: readonl
       },
     );
     const left: Record<string, number> = { ...rows[0]?.left_dead };
-    for (const { to, why } of changed) if (to === "dead" || to === "gone") left[why ?? to] = (left[why ?? to] ?? 0) + 1;
+    for (const { to, why } of changed)
+      if (to !== "redriven" && to !== "discarded") left[why ?? to] = (left[why ?? to] ?? 0) + 1;
     await trx.raw(
       `update dead_letter_jobs set redriven = redriven + :redriven, discarded = discarded + :discarded, left_dead = (:left)::jsonb
        where job_id = :id`,

@@ -20,7 +20,7 @@ export interface LetterRow extends LetterKey {
   errorType: string;
   leadId: string | null;
   attempts: number;
-  state: "dead" | "claimed" | "redriven" | "discarded" | "gone";
+  state: "dead" | "claimed" | "redriven" | "discarded" | "gone" | "merged";
   jobId: string | null;
   claim: number | null;
   closedAt: number | null;

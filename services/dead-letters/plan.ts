@@ -1,6 +1,6 @@
 import { normalise } from "../intake/normalise.ts";
 import { type Fault, type RawLead, rawFields } from "../intake/raw.ts";
-import type { Lead, LeadFields, LeadState } from "../leads/lead.ts";
+import { isPastDedupe, type Lead, type LeadFields, type LeadState } from "../leads/lead.ts";
 
 /** A dead letter as its stage wrote it, as far as it is needed here; what a stranger wrote may be anything. */
 export interface Letter {
@@ -16,8 +16,12 @@ export interface Letter {
 /** Why a letter stays where it is. */
 export type Why = "unreadable" | "no_stage" | "discarded" | "erased" | "no_lead" | "patch_refused" | "too_large";
 
-/** Back into a stage's mailbox, or left dead. */
-export type Plan = { kind: "go"; stage: string; lead: Lead } | { kind: "stay"; why: Why; faults?: Fault[] };
+/** Back into a stage's mailbox, left dead, or closed. */
+export type Plan =
+  | { kind: "go"; stage: string; lead: Lead }
+  | { kind: "stay"; why: Why; faults?: Fault[] }
+  /** Its lead is another's double, and nothing is done for it. */
+  | { kind: "merged" };
 
 export interface Rules {
   /** Stages that have a mailbox. */
@@ -46,6 +50,7 @@ export function patchFaults(patch: Readonly<Record<string, unknown>>): Fault[] {
 /**
  * What becomes of a letter that is put back. As it is, it goes to the stage it died in, with fresh tries. Mended, it is a
  * later telling of the lead and begins at the first stage: what its keys, its site and its score hang on may have changed.
+ * A lead that has become another's double goes back only where dedupe still lies before it, and ends there as merged.
  */
 export function planRedrive(
   letter: Letter | null,
@@ -57,7 +62,8 @@ export function planRedrive(
   const { lead, stage } = letter;
   if (!rules.stages.has(stage)) return stay("no_stage");
   if (state === "discarded" || state === "erased") return stay(state);
-  if (!patch) return { kind: "go", stage, lead: lead as Lead };
+  if (!patch)
+    return state === "merged" && isPastDedupe(lead.timeline) ? merged : { kind: "go", stage, lead: lead as Lead };
   if (rules.side.has(stage)) return stay("no_lead");
   const mended = mend(lead, patch, rules);
   return "faults" in mended
@@ -76,6 +82,7 @@ function isWhole({ lead, lane, tenant, requestId, traceparent }: Letter): boolea
   );
 }
 
+const merged = { kind: "merged" } as const;
 const stay = (why: Why) => ({ kind: "stay", why }) as const;
 
 /** A lead with other fields, by the rules of the edge: null takes a field away. */

@@ -5,28 +5,17 @@ import type { ServiceBroker } from "moleculer";
 import type { NatsConnection } from "nats";
 import type { Names } from "../../config/names.ts";
 import { fits } from "../../mixins/actor/envelope.ts";
-import { errCodes, JetStreamError, jsApi } from "../../mixins/jetstream.ts";
 import { type Databases, statement } from "../../mixins/knex.ts";
-import { getMessage } from "../../mixins/scan.ts";
 import { type DeadLead, discardLeads, noteRedriven } from "../leads/dead-letters.sql.ts";
 import type { LeadState } from "../leads/lead.ts";
 import { statesOf } from "../leads/leads.sql.ts";
 import { rowOfDead } from "../leads/row.ts";
-import {
-  claimLetters,
-  endJob,
-  type Job,
-  keepJob,
-  leaseJob,
-  noteSwept,
-  type Settled,
-  settleLetters,
-  unsweptJobs,
-} from "./jobs.sql.ts";
+import { claimLetters, endJob, type Job, keepJob, leaseJob, type Settled, settleLetters } from "./jobs.sql.ts";
 import { letterId } from "./letter-id.ts";
 import type { LetterRow } from "./letters.sql.ts";
 import { type Letter, type Plan, parseLetter, planRedrive, type Rules } from "./plan.ts";
 import { putBack, wasPutBack } from "./put-back.ts";
+import { deleteLetter, messageOf, purgeMarkers, sweepMarkers, sweepMerged } from "./sweep.ts";
 
 export interface WorkerOptions {
   nc: NatsConnection;
@@ -87,7 +76,8 @@ export class JobWorker {
       try {
         for (const { knex } of this.#o.databases.all()) {
           await this.#take(knex);
-          await this.#sweep(knex);
+          await sweepMerged(this.#o, knex);
+          await sweepMarkers(this.#o, knex, this.#o.rules.stages, markersRestMs);
         }
       } catch (error) {
         this.#o.logger.warn(`jobs of dead letters wait: ${(error as Error).message}`);
@@ -155,16 +145,17 @@ export class JobWorker {
       job.kind === "discard"
         ? await this.#discard(knex, job, rows, letters)
         : await this.#redrive(knex, job, rows, letters, kept, markers);
-    await Promise.all(settled.filter(({ to }) => to !== "dead" && to !== "gone").map((row) => this.#delete(row)));
+    await Promise.all(
+      settled.filter(({ to }) => to !== "dead" && to !== "gone").map((row) => deleteLetter(this.#o, row)),
+    );
     await settleLetters(knex, job, settled);
     this.#o.onProgress(job, settled);
   }
 
   /** null: the stream does not hold it; an unreadable one is there without a lead. */
-  async #read({ seq, diedAt }: LetterRow): Promise<Letter | null> {
-    const message = await getMessage(this.#o.nc, this.#o.names.dead.stream, { seq });
-    if (!message || Math.abs(message.storedAt - diedAt) > 1) return null;
-    return parseLetter(message.data);
+  async #read(row: LetterRow): Promise<Letter | null> {
+    const message = await messageOf(this.#o, row);
+    return message && parseLetter(message.data);
   }
 
   async #discard(knex: Knex, job: Job, rows: LetterRow[], letters: (Letter | null)[]): Promise<Settled[]> {
@@ -195,23 +186,24 @@ export class JobWorker {
     const { nc, names } = this.#o;
     const states = await this.#statesOf(knex, rows);
     const rules = { ...this.#o.rules, now: Date.now() };
-    const plans = rows.map((row, n): Plan | null => {
-      if (!letters[n]) return null;
-      const plan = planRedrive(letters[n], states.get(keyOf(row)), job.patch, rules);
+    const planOf = (letter: Letter | null, state: LeadState | undefined): Plan | null => {
+      if (!letter) return null;
+      const plan = planRedrive(letter, state, job.patch, rules);
       return plan.kind === "go" && !fits(JSON.stringify({ lead: plan.lead }))
         ? { kind: "stay", why: "too_large" }
         : plan;
-    });
+    };
+    const plans = rows.map((row, n) => planOf(letters[n]!, states.get(keyOf(row))));
+    const meant = rows.flatMap(({ kind }, n) =>
+      plans[n]?.kind === "go" && kind === "lead" ? leadOf(letters[n]!) : [],
+    );
+    // One may have become another's double since its state was read.
+    const lost = new Set((await statement(() => noteRedriven(knex, meant))).map(keyOf));
+    for (const [n, row] of rows.entries()) if (lost.has(keyOf(row))) plans[n] = planOf(letters[n]!, "merged");
     const going = rows.flatMap((row, n) => {
       const plan = plans[n];
       return plan?.kind === "go" ? [{ row, letter: letters[n]!, plan }] : [];
     });
-    await statement(() =>
-      noteRedriven(
-        knex,
-        going.flatMap(({ row, letter }) => (row.kind === "lead" ? leadOf(letter) : [])),
-      ),
-    );
     for (const [stage, group] of Map.groupBy(going, ({ plan }) => plan.stage)) {
       await putBack({
         nc,
@@ -234,7 +226,8 @@ export class JobWorker {
     return Promise.all(
       rows.map(async (row, n): Promise<Settled> => {
         const plan = plans[n];
-        if (plan) return plan.kind === "go" ? { ...row, to: "redriven" } : { ...row, to: "dead", why: plan.why };
+        if (plan?.kind === "go") return { ...row, to: "redriven" };
+        if (plan) return plan.kind === "merged" ? { ...row, to: "merged" } : { ...row, to: "dead", why: plan.why };
         const letter = { id: letterId(row), claim: row.claim! };
         const stages = [row.stage, this.#o.rules.first];
         const isBack = await wasPutBack({ nc, names, jobId: job.id }, stages, letter);
@@ -243,42 +236,16 @@ export class JobWorker {
     );
   }
 
-  /** Takes the letter out of the stream; one that has left it is no matter. */
-  async #delete({ seq }: LetterRow): Promise<void> {
-    const { nc, names } = this.#o;
-    try {
-      await jsApi(nc, `STREAM.MSG.DELETE.${names.dead.stream}`, { seq, no_erase: true });
-    } catch (error) {
-      const gone: readonly number[] = [errCodes.messageNotFound, errCodes.messageDeleteFailed];
-      if (!(error instanceof JetStreamError && gone.includes(error.errCode))) throw error;
-    }
-  }
-
   /** A long job's markers would pile up in the mailbox. */
   async #dropMarkers(job: Job, markers: { stage: string; claim: number; until: number }[]): Promise<void> {
     while (markers[0] && markers[0].until < performance.now()) {
       const { stage, claim } = markers.shift()!;
-      await this.#purge(stage, this.#o.names.mailbox(stage).redrivenBy(job.id, claim));
-    }
-  }
-
-  async #sweep(knex: Knex): Promise<void> {
-    for (const id of await unsweptJobs(knex, markersRestMs)) {
-      for (const stage of this.#o.rules.stages) await this.#purge(stage, this.#o.names.mailbox(stage).redrivenBy(id));
-      await noteSwept(knex, id);
-    }
-  }
-
-  async #purge(stage: string, filter: string): Promise<void> {
-    try {
-      await jsApi(this.#o.nc, `STREAM.PURGE.${this.#o.names.mailbox(stage).stream}`, { filter });
-    } catch (error) {
-      if (!(error instanceof JetStreamError && error.errCode === errCodes.streamNotFound)) throw error;
+      await purgeMarkers(this.#o, stage, this.#o.names.mailbox(stage).redrivenBy(job.id, claim));
     }
   }
 }
 
-const keyOf = ({ tenant, leadId }: LetterRow) => `${tenant} ${leadId}`;
+const keyOf = ({ tenant, leadId }: Pick<LetterRow, "tenant" | "leadId">) => `${tenant} ${leadId}`;
 
 /** A second's letters at the most, of a job that has a rate. */
 function sizeOf({ kind, rate }: Job): number {

@@ -4,9 +4,10 @@
 
 /**
  * How far a lead has come, and so how much would be done twice if it lost: `ended` has perhaps been written to, `under
- * way` is in a later mailbox, `arrived` is not yet let through.
+ * way` is in a later mailbox, `arrived` is not yet let through, `stopped` has died on its way and goes on by an operator
+ * alone, who may never come: it loses to whoever moves, and wins over nobody.
  */
-export const standings = { ended: 0, under_way: 1, arrived: 2 } as const;
+export const standings = { ended: 0, under_way: 1, arrived: 2, stopped: 3 } as const;
 export type Standing = keyof typeof standings;
 
 export interface Member {
@@ -69,7 +70,7 @@ export function bySeniority(a: Member, b: Member): number {
 export type Apart = readonly [string, string];
 
 /**
- * The clusters of two or more members, and the links that were not followed because they would have joined what is kept
+ * The clusters of two or more members of which one moves or has ended, and the links that were not followed because they would have joined what is kept
  * apart. The links that say most are followed first: a lead that is the same as each of two that are kept apart goes with
  * the one it resembles more. Links and pairs of ids that are no members are an error of the caller.
  */
@@ -106,7 +107,8 @@ export function decide<M extends Member, L extends Link>(
         winner: winner!,
         losers: losers.map((member) => ({ member, kinds: [...(kinds.get(member.leadId) ?? [])].sort() })),
       };
-    });
+    })
+    .filter(({ winner }) => winner.standing !== "stopped");
   return { clusters, refused };
 }
 

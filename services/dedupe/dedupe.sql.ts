@@ -15,6 +15,9 @@ export interface TenantLead {
   leadId: string;
 }
 
+/** Of the table called `l`: as of a {@link Known}. By what its telling has passed, wherever dedupe stands in the flow. */
+export const isStopped = `(l.state = 'dead' and l.timeline @> '[{"stage": "dedupe"}]')`;
+
 /** UUIDs and whole numbers need no quoting in an array literal: a fifth of the time that the driver's escaping takes. */
 const literal = (values: readonly (string | number)[]) => `{${values.join(",")}}`;
 
@@ -92,10 +95,10 @@ export async function findMembers(
 export async function readKnown(trx: Knex, leads: readonly TenantLead[]): Promise<Known[]> {
   const tenants = tenantArrays(leads);
   const { rows } = await trx.raw<{ rows: Known[] }>(
-    `select a.tenant, a.lead_id as "leadId", state, merged_into as "mergedInto", source, source_id as "sourceId", told
+    `select a.tenant, a.lead_id as "leadId", state, stopped, merged_into as "mergedInto", source, source_id as "sourceId", told
      from (select (?::text[])[t] as tenant, lead_id from unnest(?::int[], ?::uuid[]) as b(t, lead_id)) a
      cross join lateral (
-       select l.state, l.merged_into, l.source, l.source_id, coalesce(l.own, l.fields) as told
+       select l.state, ${isStopped} as stopped, l.merged_into, l.source, l.source_id, coalesce(l.own, l.fields) as told
        from leads l where l.lead_id = a.lead_id and l.tenant = a.tenant offset 0
      ) l`,
     [tenants.names, tenants.at, literal(leads.map((l) => l.leadId))],
@@ -126,7 +129,7 @@ export async function lockLeads(
        order by lead_id, tenant
      ) a
      cross join lateral (
-       select l.tenant, l.lead_id as "leadId", state, reason, merged_into as "mergedInto", revision::float8 as revision,
+       select l.tenant, l.lead_id as "leadId", state, ${isStopped} as stopped, reason, merged_into as "mergedInto", revision::float8 as revision,
          trust, source, fields, coalesce(own, fields) as own, provenance,
          round(extract(epoch from accepted_at) * 1000)::float8 as "acceptedAt"
        from leads l where l.lead_id = a.lead_id and l.tenant = a.tenant
@@ -161,7 +164,7 @@ export async function writeIdentities(trx: Knex, identities: readonly Identity[]
   );
 }
 
-/** Ends losers as merged. By primary key; the rows are locked by the caller, and live, so that a repeat never gets here. */
+/** Ends losers as merged. By primary key; the rows are locked by the caller, and take part, so that a repeat never gets here. */
 export async function endLosers(trx: Knex, merges: readonly Merge[]): Promise<void> {
   const tenants = tenantArrays(merges);
   await trx.raw(

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import { readKnown } from "./dedupe.sql.ts";
-import { idle } from "./party.ts";
+import { takesPart } from "./party.ts";
 import { type ReviewPair, reviewOf, settleReview } from "./reviews.sql.ts";
 import { tie } from "./tie.sql.ts";
 
@@ -30,7 +30,7 @@ export async function judge(
   const wanted = decision === "merge" ? "merged" : "apart";
   const { low, high } = review;
   const nodes = new Map((await readKnown(trx, pairOf(review))).map((node) => [node.leadId, node]));
-  const out = [low, high].find((leadId) => idle.has(nodes.get(leadId)?.state ?? null));
+  const out = [low, high].find((leadId) => !takesPart(nodes.get(leadId) ?? { state: "erased" }));
   const decided = (state: string): Judged =>
     state === wanted
       ? { kind: "done", winner: decision === "merge" ? rootOf(low) : null }
@@ -51,7 +51,10 @@ export async function judge(
   if (decision === "keep_apart" && together)
     return { kind: "impossible", why: "the two have become one lead since: unmerge them instead" };
   if (decision === "merge" && !together)
-    return { kind: "impossible", why: "the lead that one of the two was merged into takes no part any more" };
+    return {
+      kind: "impossible",
+      why: "the lead that one of the two was merged into takes no part any more, or both are dead",
+    };
   if (await settleReview(trx, review, wanted)) return decided(wanted);
   return decided((await reviewOf(trx, tenant, reviewId))!.state);
 }

@@ -12,7 +12,7 @@ import {
   walk,
   wideClaims,
 } from "./pairs.ts";
-import { idle, type Known } from "./party.ts";
+import { type Known, takesPart } from "./party.ts";
 import { type Profile, profileOf } from "./profile.ts";
 
 /**
@@ -35,7 +35,7 @@ export interface Meeting {
 const nobody: ReadonlySet<string> = new Set();
 
 export async function meet(trx: Knex.Transaction, arrived: readonly Arrived[]): Promise<Meeting> {
-  const looking = arrived.filter(({ arrival }) => !idle.has(arrival.state));
+  const looking = arrived.filter(({ arrival }) => takesPart(arrival));
   const wide = await lookFor(trx, wideClaims(looking));
   const narrow = await lookFor(trx, narrowClaims(looking, wide.full));
   const pairs = candidatePairs([...wide.blocks, ...narrow.blocks]);
@@ -48,8 +48,9 @@ export async function meet(trx: Knex.Transaction, arrived: readonly Arrived[]): 
   const nodes = new Map<string, Known>();
   const profiles = new Map<string, Profile>();
   if (wanted.size > 0) for (const row of await readKnown(trx, [...wanted.values()])) nodes.set(row.leadId, row);
-  for (const { leadId, state, source, sourceId, told } of nodes.values()) {
-    if (idle.has(state)) continue;
+  for (const node of nodes.values()) {
+    if (!takesPart(node)) continue;
+    const { leadId, source, sourceId, told } = node;
     // A repeat of an older telling is compared by the later one.
     const ours = batch.get(leadId);
     if (ours && ours.arrival.change !== "unchanged") profiles.set(leadId, ours.profile);

@@ -1,5 +1,5 @@
-import type { Lead, LeadFields, LeadState } from "../leads/lead.ts";
-import { type Link, type Member, Sets } from "./decide.ts";
+import { type Lead, type LeadFields, type LeadState, redriven } from "../leads/lead.ts";
+import { type Link, type Member, Sets, type Standing } from "./decide.ts";
 import { allFrom, type Origins, provenanceOf, type Told } from "./survivorship.ts";
 
 /**
@@ -11,6 +11,8 @@ export interface Known {
   tenant: string;
   leadId: string;
   state: LeadState;
+  /** Dead, and let through by dedupe before it died. */
+  stopped: boolean;
   mergedInto: string | null;
   source: string;
   sourceId: string | null;
@@ -23,6 +25,8 @@ export interface Locked {
   tenant: string;
   leadId: string;
   state: LeadState;
+  /** As of a {@link Known}. */
+  stopped: boolean;
   reason: string | null;
   mergedInto: string | null;
   revision: number;
@@ -63,8 +67,16 @@ export interface Merge {
   loser_before: Before;
 }
 
-/** States of a row that neither wins nor loses. */
-export const idle: ReadonlySet<string | null> = new Set(["rejected", "dead", "discarded", "erased", null]);
+/** States in which a lead is nobody's double: what comes of it passes dedupe again, or nothing does. */
+const idle: ReadonlySet<string> = new Set(["rejected", "dead", "discarded", "erased"]);
+
+/**
+ * Does a lead win or lose? One that died after dedupe let it through does: its letter is put back behind dedupe, so that
+ * nobody would compare it with a double that came meanwhile.
+ */
+export function takesPart(lead: { state: string; stopped?: boolean }): boolean {
+  return lead.stopped === true || !idle.has(lead.state);
+}
 
 /** A lead that takes part. */
 export interface Party extends Member {
@@ -109,8 +121,15 @@ export function bridgedRoots(links: readonly Link[], nodes: ReadonlyMap<string, 
 export function partyOf(row: Locked, arrives: boolean): Party {
   const { leadId, tenant, acceptedAt, state, reason } = row;
   const told = toldOfRow(row);
-  const standing = state === "completed" ? "ended" : arrives ? "arrived" : "under_way";
+  const standing = standingOf(row, arrives);
   return { leadId, tenant, acceptedAt, revision: row.revision, state, reason, standing, told, recorded: told };
+}
+
+function standingOf({ state, stopped, reason }: Locked, arrives: boolean): Standing {
+  if (state === "completed") return "ended";
+  // One that was put back is in a mailbox, or will be.
+  if (stopped && reason !== redriven) return "stopped";
+  return arrives ? "arrived" : "under_way";
 }
 
 /** What a row's lead told itself. */

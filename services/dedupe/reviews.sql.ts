@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import type { LeadFields, LeadState } from "../leads/lead.ts";
 import { toJsonb } from "../leads/row.ts";
 import type { Apart } from "./decide.ts";
-import type { TenantLead } from "./dedupe.sql.ts";
+import { isStopped, type TenantLead } from "./dedupe.sql.ts";
 import type { Question } from "./questions.ts";
 
 /**
@@ -122,6 +122,7 @@ export interface ReviewRow {
   at: string;
 }
 
+const takesPart = `(l.state in ('in_progress', 'completed', 'merged') or ${isStopped})`;
 const side = (
   lead: string,
 ) => `jsonb_build_object('id', ${lead}.lead_id, 'status', ${lead}.state, 'source', ${lead}.source,
@@ -147,11 +148,11 @@ export async function readReviews(
        jsonb_build_array(${side("l")}, ${side("h")}) as leads,
        to_char(r.opened_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
      from reviews r
-     cross join lateral (select * from leads l where l.lead_id = r.low and l.tenant = r.tenant offset 0) l
-     cross join lateral (select * from leads h where h.lead_id = r.high and h.tenant = r.tenant offset 0) h
+     cross join lateral (select l.*, ${takesPart} as takes_part from leads l where l.lead_id = r.low and l.tenant = r.tenant offset 0) l
+     cross join lateral (select l.*, ${takesPart} as takes_part from leads l where l.lead_id = r.high and l.tenant = r.tenant offset 0) h
      where r.tenant = ? and r.state = ? ${key ? "and (r.opened_at, r.review_id) < (?::timestamptz, ?::uuid)" : ""}
        and (r.state <> 'open' or (coalesce(l.merged_into, l.lead_id) <> coalesce(h.merged_into, h.lead_id)
-         and l.state in ('in_progress', 'completed', 'merged') and h.state in ('in_progress', 'completed', 'merged')))
+         and l.takes_part and h.takes_part))
      order by r.opened_at desc, r.review_id desc
      limit ?`,
     [tenant, state, ...(key ? [key.at, key.id] : []), limit],

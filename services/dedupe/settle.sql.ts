@@ -5,7 +5,7 @@ import { type Arrived, arrive } from "./arrive.sql.ts";
 import { byIndex, takeTurn } from "./dedupe.sql.ts";
 import { meet } from "./meet.sql.ts";
 import { linkOf } from "./pairs.ts";
-import { idle, latestById, ownOf } from "./party.ts";
+import { latestById, ownOf, takesPart } from "./party.ts";
 import { questions } from "./questions.ts";
 import { openReviews } from "./reviews.sql.ts";
 import { retoldForWinner, survive, type Told } from "./survivorship.ts";
@@ -89,7 +89,7 @@ export async function join(trx: Knex.Transaction, arrived: readonly Arrived[]): 
     if (winner !== undefined && winner !== leadId) settled.set(leadId, { kind: "merged", into: winner });
     else if (winner !== undefined) settled.set(leadId, { kind: "live", fields: parties.get(leadId)!.told.fields });
     // Nothing is the same as it, and it is new: what it told is what stands.
-    else if (!row && !idle.has(arrival.state)) settled.set(leadId, { kind: "live", fields: lead.fields });
+    else if (!row && takesPart(arrival)) settled.set(leadId, { kind: "live", fields: lead.fields });
     else settled.set(leadId, endOf(row?.state ?? (arrival.state as LeadState), row?.fields ?? lead.fields));
   }
   return settled;

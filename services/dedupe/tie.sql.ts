@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { closeMerged } from "../leads/dead-letters.sql.ts";
 import { type Apart, decide, type Link } from "./decide.ts";
 import {
   countChildren,
@@ -14,13 +15,13 @@ import {
   bridgedRoots,
   changedIdentities,
   type Identity,
-  idle,
   type Known,
   type Locked,
   liveLinks,
   type Merge,
   type Party,
   partyOf,
+  takesPart,
 } from "./party.ts";
 import { readApart } from "./reviews.sql.ts";
 import { survive, type Told } from "./survivorship.ts";
@@ -65,7 +66,7 @@ export async function tie<L extends Link>(trx: Knex.Transaction, ties: Ties<L>):
   const roots = new Map<string, string>();
   const parties = new Map<string, Party>();
   for (const row of locked.values()) {
-    if (idle.has(row.state)) continue;
+    if (!takesPart(row)) continue;
     roots.set(row.leadId, row.mergedInto ?? row.leadId);
     if (row.mergedInto === null) parties.set(row.leadId, partyOf(row, arriving.has(row.leadId)));
   }
@@ -137,7 +138,7 @@ async function lockKnown(
     const then = nodes.get(leadId);
     const now = locked.get(leadId);
     const same = now !== undefined && now.mergedInto === (then?.mergedInto ?? null);
-    if (!same || (then && idle.has(then.state) !== idle.has(now.state))) throw new Moved(`lead ${leadId} has moved`);
+    if (!same || (then && takesPart(then) !== takesPart(now))) throw new Moved(`lead ${leadId} has moved`);
   }
   return locked;
 }
@@ -152,4 +153,10 @@ async function write(trx: Knex.Transaction, merges: readonly Merge[], changed: r
   if ((await countChildren(trx, merges)) !== children) throw new Moved("a lead was merged into a loser meanwhile");
   if (children > 0) await moveChildren(trx, merges);
   await insertMerges(trx, merges);
+  const died = merges.filter((merge) => merge.loser_before.state === "dead");
+  if (died.length > 0)
+    await closeMerged(
+      trx,
+      died.map(({ tenant, loser }) => ({ tenant, leadId: loser })),
+    );
 }

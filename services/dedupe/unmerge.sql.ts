@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { TimelineEntry } from "../leads/lead.ts";
 import { lockLeads, moveBack, readKnown, writeIdentities } from "./dedupe.sql.ts";
-import { type Before, type Identity, idle, type Locked, ownOf } from "./party.ts";
+import { type Before, type Identity, type Locked, ownOf, takesPart } from "./party.ts";
 import { keepApart } from "./reviews.sql.ts";
 import { provenanceOf, survive } from "./survivorship.ts";
 import { Moved } from "./tie.sql.ts";
@@ -50,7 +50,7 @@ export async function unmerge(
   await release(trx, lead, { state, reason: state === "in_progress" ? null : merge.before.reason, now });
   if (back.length > 0) await moveBack(trx, { tenant, leadId }, back);
   // Of a winner that was erased, or otherwise is no lead any more, nothing is written.
-  const sides = idle.has(winner.state) ? [together(lead, back)] : [together(lead, back), together(winner, stay)];
+  const sides = takesPart(winner) ? [together(lead, back), together(winner, stay)] : [together(lead, back)];
   await writeIdentities(trx, sides);
   await markUndone(trx, tenant, merge.mergeId);
   await keepApart(trx, tenant, idsOf([lead, ...back]), idsOf([winner, ...stay]));
@@ -66,8 +66,12 @@ function together(lead: Locked, members: readonly Locked[]): Identity {
   return { tenant, leadId, fields: told.fields, provenance: provenanceOf(told, lead), alone: members.length === 0 };
 }
 
-/** As before; a lead that was told anew meanwhile has that way still before it. */
+/**
+ * As before; a lead that was told anew meanwhile has that way still before it. So has one that was dead: its letter was
+ * closed when it lost, and it tries the stage that it died in again.
+ */
 function stateAfter({ revision }: Locked, before: Before): string {
+  if (before.state === "dead") return "in_progress";
   return before.revision !== undefined && revision > before.revision ? "in_progress" : before.state;
 }
 

@@ -35,7 +35,7 @@ const letter = {
   errorType: text,
   "leadId?": uuid,
   attempts: count,
-  state: { enum: ["dead", "claimed", "redriven", "discarded", "gone"] },
+  state: { enum: ["dead", "claimed", "redriven", "discarded", "gone", "merged"] },
   "jobId?": uuid,
   "closedAt?": time,
 };

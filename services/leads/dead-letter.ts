@@ -1,6 +1,7 @@
 import { tenantPattern } from "../../config/names.ts";
 import { sideStages } from "../../config/pipeline.ts";
 import type { FiledLetter } from "./dead-letters.sql.ts";
+import { isPastDedupe } from "./lead.ts";
 import { isUuid, type LeadRow, rowOfDead } from "./row.ts";
 
 /** Stages beside the flow: their mailboxes hold work items, which have ids too, but are nobody's lead. */
@@ -41,7 +42,8 @@ export function filedLetter(message: {
   seq: number;
   storedAt: number;
 }): FiledLetter {
-  const { kind } = deadLead(message.data);
+  const read = deadLead(message.data);
+  const { kind } = read;
   let letter: { lead?: any; stage?: unknown; lane?: unknown; attempts?: unknown; error?: { type?: unknown } } | null;
   try {
     letter = JSON.parse(decoder.decode(message.data));
@@ -61,5 +63,6 @@ export function filedLetter(message: {
     errorType: errorTypeOf(letter),
     leadId: owned && isUuid(leadId) ? leadId.toLowerCase() : null,
     attempts: Number.isInteger(attempts) ? Math.min(Math.max(0, attempts), 1_000_000) : 0,
+    isPastDedupe: read.kind === "lead" && isPastDedupe(read.row.timeline),
   };
 }

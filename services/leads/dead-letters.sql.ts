@@ -1,14 +1,17 @@
 import type { Knex } from "knex";
+import { redriven } from "./lead.ts";
 import { toJsonb } from "./row.ts";
 
 /**
  * The index of the dead letters. A row's life:
  *
- *   (none) -- filed --> dead -- claimed by a job --> claimed -- settled --> redriven | discarded | gone
- *                        ^------ left as it is ---------|
+ *   (none) -- filed --> dead -- claimed by a job --> claimed -- settled --> redriven | discarded | gone | merged
+ *      \                 ^------ left as it is ---------|
+ *       \-- or then -- its lead became another's double --> merged
  *
+ * One that is `merged` without a job is closed once its message is out of the stream.
  * Who changes a row's state changes `dead_letter_counts` in the same statement; rows are locked in (seq, tenant) order
- * before counts, and counts in the order of their key, so that two never wait for each other.
+ * before counts, and counts in the order of their key, so that two never wait for each other. Leads come before all three.
  */
 
 /** A dead letter as the recorder files it. */
@@ -24,6 +27,8 @@ export interface FiledLetter {
   errorType: string;
   leadId: string | null;
   attempts: number;
+  /** Nothing compares its lead with others when it is put back. */
+  isPastDedupe: boolean;
 }
 
 export interface LetterCount {
@@ -34,23 +39,33 @@ export interface LetterCount {
 }
 
 const recordset = `tenant text, seq bigint, "diedAt" float8, kind text, stage text, lane text, "errorType" text,
-  "leadId" uuid, attempts integer`;
+  "leadId" uuid, attempts integer, "isPastDedupe" boolean`;
 
 /**
- * Files letters; one that is filed already stays as it is, whatever became of it. Answers how many are new, by what they
- * are counted by. Writes dead_letters and, in the order of its key, dead_letter_counts.
+ * Files letters; one that is filed already stays as it is, whatever became of it. One whose lead has become another's
+ * double is filed as `merged`: to put it back would do its work a second time. Their leads are locked against that
+ * happening meanwhile, by the primary key. Answers how many are new and open, by what they are counted by. Writes
+ * dead_letters and, in the order of its key, dead_letter_counts.
  */
 export async function fileLetters(knex: Knex, letters: readonly FiledLetter[]): Promise<LetterCount[]> {
   const { rows } = await knex.raw<{ rows: LetterCount[] }>(
-    `with filed as (
-       insert into dead_letters (tenant, seq, died_at, kind, stage, lane, error_type, lead_id, attempts)
-       select tenant, seq, to_timestamp("diedAt" / 1000), kind, stage, lane, "errorType", "leadId", attempts
-       from jsonb_to_recordset(?::jsonb) as told(${recordset})
-       order by seq, tenant
+    `with told as materialized (
+       select * from jsonb_to_recordset(?::jsonb) as told(${recordset})
+     ), held as (
+       select l.* from (select distinct "leadId", tenant from told where "isPastDedupe" order by 1, 2) t
+       cross join lateral (
+         select l.lead_id, l.tenant, l.state from leads l where l.lead_id = t."leadId" and l.tenant = t.tenant for share
+       ) l
+     ), filed as (
+       insert into dead_letters (tenant, seq, died_at, kind, stage, lane, error_type, lead_id, attempts, state)
+       select t.tenant, seq, to_timestamp("diedAt" / 1000), kind, stage, lane, "errorType", "leadId", attempts,
+         case when "isPastDedupe" and h.state = 'merged' then 'merged' else 'dead' end
+       from told t left join held h on h.lead_id = t."leadId" and h.tenant = t.tenant
+       order by seq, t.tenant
        on conflict do nothing
-       returning tenant, stage, error_type
+       returning tenant, stage, error_type, state
      ), added as (
-       select tenant, stage, error_type, count(*) as open from filed group by 1, 2, 3 order by 1, 2, 3
+       select tenant, stage, error_type, count(*) as open from filed where state = 'dead' group by 1, 2, 3 order by 1, 2, 3
      ), counted as (
        insert into dead_letter_counts (tenant, stage, error_type, open) select * from added
        on conflict (tenant, stage, error_type) do update set open = dead_letter_counts.open + excluded.open
@@ -87,18 +102,71 @@ export interface DeadLead {
   revision: number;
 }
 
-/** The reason of a lead whose letter was put back, until the record hears of it again: no other letter of it may end it. */
-const redriven = "redriven";
+/**
+ * Notes on leads that they are put back: they stay `dead` until they arrive, end or die again, with this as the reason,
+ * and no other letter may end them. Locks them in (lead_id, tenant) order, by the primary key. A repeat changes nothing.
+ * Answers those that are another's double, under that lock: who lost before it is not to be put back, who is noted loses
+ * no more to a lead that only arrives.
+ */
+export async function noteRedriven(
+  knex: Knex,
+  leads: readonly DeadLead[],
+): Promise<{ tenant: string; leadId: string }[]> {
+  const { rows } = await knex.raw<{ rows: { tenant: string; leadId: string }[] }>(
+    `with told as (${toldLeads}), noted as (
+       update leads l set reason = '${redriven}', updated_at = now() from told
+       where l.lead_id = told.lead_id and l.tenant = told.tenant and l.revision = told.revision and l.state = 'dead'
+     )
+     select tenant, lead_id as "leadId" from told where state = 'merged'`,
+    columnsOf(leads),
+  );
+  return rows;
+}
 
 /**
- * Notes on leads that they are put back: they stay `dead` until they arrive, end or die again, with this as the reason.
- * Locks them in (lead_id, tenant) order, by the primary key. A repeat changes nothing.
+ * Closes the letters of dead leads that have just become another's double, of the caller's transaction, which holds those
+ * leads: the letters of the stage that the lead died in, as long as no job has them (a job finds the lead merged). What an
+ * older telling left behind is closed when it is put back. By dead_letters_of_lead. A repeat finds none open.
  */
-export async function noteRedriven(knex: Knex, leads: readonly DeadLead[]): Promise<void> {
+export async function closeMerged(trx: Knex, leads: readonly { tenant: string; leadId: string }[]): Promise<void> {
+  await trx.raw(
+    `with locked as (
+       select d.seq, d.tenant, d.died_at
+       from unnest(?::uuid[], ?::text[]) as u(lead_id, tenant)
+       join leads l on l.lead_id = u.lead_id and l.tenant = u.tenant
+       join dead_letters d on d.lead_id = l.lead_id and d.tenant = l.tenant and d.stage = l.stage
+       where d.state = 'dead' and d.kind = 'lead' order by d.seq, d.tenant for update of d
+     ), changed as (
+       update dead_letters d set state = 'merged' from locked l
+       where d.seq = l.seq and d.tenant = l.tenant and d.died_at = l.died_at
+       returning d.tenant, d.stage, d.error_type
+     )
+     insert into dead_letter_counts (tenant, stage, error_type, open)
+     select tenant, stage, error_type, -count(*) from changed group by 1, 2, 3 order by 1, 2, 3
+     on conflict (tenant, stage, error_type) do update set open = dead_letter_counts.open + excluded.open`,
+    [leads.map(({ leadId }) => leadId), leads.map(({ tenant }) => tenant)],
+  );
+}
+
+/** Where letters stand that are `merged` and still in the stream, a few of them, by dead_letters_merged. Locks nothing. */
+export async function mergedLetters(
+  knex: Knex,
+  most: number,
+): Promise<{ tenant: string; seq: number; diedAt: number }[]> {
+  const { rows } = await knex.raw(
+    `select tenant, seq::float8 as seq, round(extract(epoch from died_at) * 1000)::float8 as "diedAt" from dead_letters
+     where state = 'merged' and closed_at is null order by seq limit ?`,
+    [most],
+  );
+  return rows;
+}
+
+/** They are out of the stream. By the primary key; a repeat changes nothing. */
+export async function endMerged(knex: Knex, letters: readonly { tenant: string; seq: number }[]): Promise<void> {
   await knex.raw(
-    `with told as (${toldLeads}) update leads l set reason = '${redriven}', updated_at = now() from told
-     where l.lead_id = told.lead_id and l.tenant = told.tenant and l.revision = told.revision and l.state = 'dead'`,
-    columnsOf(leads),
+    `update dead_letters d set closed_at = now() from unnest(?::bigint[], ?::text[]) as u(seq, tenant)
+     where d.seq = u.seq and d.tenant = u.tenant and d.state = 'merged' and d.closed_at is null`,
+    [letters.map(({ seq }) => seq), letters.map(({ tenant }) => tenant)],
   );
 }
 
@@ -115,7 +183,7 @@ export async function discardLeads(knex: Knex, leads: readonly DeadLead[], reaso
   );
 }
 
-const toldLeads = `select l.lead_id, l.tenant, t.revision
+const toldLeads = `select l.lead_id, l.tenant, l.state, t.revision
   from unnest(?::uuid[], ?::text[], ?::bigint[]) as t(lead_id, tenant, revision)
   join leads l on l.lead_id = t.lead_id and l.tenant = t.tenant
   order by l.lead_id, l.tenant for update of l`;

@@ -236,11 +236,12 @@ const tables: Record<string, Run> = {
   keys,
   leads,
   acceptances,
+  // Before the reviews, as in dedupe: who has changed counts and waits for a review is waited for by nobody who has one.
+  deadLetters,
   reviews,
   resumes,
   mails,
   suppressions,
-  deadLetters,
 };
 
 /** Empties the record of these leads, in the caller's transaction. */

@@ -234,6 +234,15 @@ export interface Lead {
   timeline: TimelineEntry[];
 }
 
+/**
+ * Has dedupe let a telling through? Nothing compares it with others after that. What a stranger wrote may be anything.
+ */
+export const isPastDedupe = (timeline: readonly unknown[]): boolean =>
+  timeline.some((entry) => (entry as Partial<TimelineEntry> | null)?.stage === "dedupe");
+
+/** The reason of a dead lead whose letter was put back, until the record hears of it again. */
+export const redriven = "redriven";
+
 /** States of a lead in the record; the terms of conservation. */
 export const leadStates = [
   "queued",

@@ -9,6 +9,7 @@ import { isWelcome } from "./tombstones.sql.ts";
  *      \-- end (a stage before dedupe) --> completed | rejected
  *   in_progress | (none) -- dead letter --> dead -- redriven: arrival --> in_progress, end --> completed …
  *   completed | rejected | dead -- a later telling arrives --> in_progress
+ *   dead -- its double came meanwhile (services/dedupe) --> merged
  *   merged stays merged; discarded is left by nothing here, erased only once its tombstones are lifted: a later telling's
  *   arrival, end or dead letter then makes it a lead like any other.
  *   (none) -- whoever comes, of a person who was erased --> erased, and nothing of what was told is stored.
@@ -141,10 +142,18 @@ export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
   return written.length + rowCount;
 }
 
+/** Of a row that holds this telling, or none: what the telling has found out. Of one that holds another: as it was. */
+const foundOut = "warnings, facts, score, score_detail, mockup".replace(
+  /\w+/g,
+  (c) =>
+    `${c} = case when leads.state = 'erased' or excluded.revision = leads.revision then excluded.${c} else leads.${c} end`,
+);
+
 /**
  * Dead letters: marks leads dead, or puts those on record that never got there. The end of the same telling wins over
  * its dead letter, in whichever order the two are told: after a redrive the letter may be told late. No step is compared:
- * a lead can die where its row already stands. Returns how many rows were written.
+ * a lead can die where its row already stands. What it had found out by then is written too, so that the row alone can
+ * put it back where it died (services/dedupe/resumer.ts). Returns how many rows were written.
  */
 export async function upsertDead(trx: Knex, rows: LeadRow[]): Promise<number> {
   const { rowCount } = await trx.raw<{ rowCount: number }>(
@@ -152,7 +161,7 @@ export async function upsertDead(trx: Knex, rows: LeadRow[]): Promise<number> {
        revision = excluded.revision,
        step = case when excluded.revision > leads.revision then excluded.step else leads.step end,
        state = 'dead', reason = excluded.reason, stage = excluded.stage, timeline = excluded.timeline, updated_at = now(),
-       ${toldAgain(`${identity}, warnings, facts, score, score_detail, mockup`)}
+       ${toldAgain(identity)}, ${foundOut}
      where (excluded.revision > leads.revision and leads.state not in ('merged', 'discarded') and excluded.state <> 'erased')
         or (excluded.revision = leads.revision and leads.state = 'in_progress')
         or (excluded.revision = leads.revision and leads.state = 'dead'

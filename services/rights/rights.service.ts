@@ -15,7 +15,7 @@ import { begin } from "../leads/erase.sql.ts";
 import { type Counts, type Erasure, notePass, readErasures, takeDue } from "../leads/erasures.sql.ts";
 import { lift, marksOf } from "../leads/tombstones.sql.ts";
 import { erasers, type Hands } from "./erasers.ts";
-import { isAnywhere } from "./streams.ts";
+import { isQueued } from "./streams.ts";
 
 interface Vars {
   publisher: Publisher | undefined;
@@ -144,9 +144,9 @@ export default defineService({
         const knex = databases.of(tenant);
         const hands: Hands = await this.hands();
         const ask = { tenant, leadId: leadId.toLowerCase(), erasureId: randomUUID(), leaseMs: settings.eraseAgainMs };
-        let erasure = await transaction(knex, (trx) => begin(trx, { ...ask, known: false }));
-        if (!erasure && (await isAnywhere(hands, tenant, ask.leadId)))
-          erasure = await transaction(knex, (trx) => begin(trx, { ...ask, known: true }));
+        const beginIf = (known: boolean) => transaction(knex, (trx) => begin(trx, { ...ask, known }));
+        // What the record has booked since it was asked is not queued any more: it is asked once more in any case.
+        const erasure = (await beginIf(false)) ?? (await beginIf(await isQueued(hands, tenant, ask.leadId)));
         if (!erasure) throw new LeadsError("NOT_FOUND", "there is no such lead");
         if (erasure.passes > 0) return shown(erasure);
         const first: Promise<Erasure> = this.tryPass(erasure);

@@ -4,9 +4,9 @@ import { unpack } from "../../mixins/actor/envelope.ts";
 import { parkEnvelopes } from "../../mixins/actor/mover.ts";
 import type { Publisher, PublishOptions } from "../../mixins/actor/publisher.ts";
 import { errCodes, JetStreamError, jsApi } from "../../mixins/jetstream.ts";
-import { type Stored, scan, streamNames } from "../../mixins/scan.ts";
+import { getMessage, type Stored, scan, streamNames } from "../../mixins/scan.ts";
 import type { Lead } from "../leads/lead.ts";
-import { type Decision, names as holds, ofDeadLetter, ofEnvelope } from "./rewrite.ts";
+import { type Decision, type Erased, names as holds, ofDeadLetter, ofEnvelope } from "./rewrite.ts";
 
 export interface Sweep {
   nc: NatsConnection;
@@ -39,13 +39,12 @@ const patience: PublishOptions = { full: "wait", timeoutMs: 10_000 };
 export async function sweep(options: Sweep): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   const { nc, names, tenant, leadIds } = options;
-  const isErased = (lead: Lead) => lead.tenant === tenant && leadIds.includes(lead.leadId);
   for (const stream of await streamsInOrder(options)) {
     const subject = stream === names.intake.stream ? names.intake.subject(tenant) : ">";
     for await (const batch of scan(nc, stream, { subject })) {
       const found = batch
         .filter(({ data }) => holds(data, leadIds))
-        .map((message): Hit => ({ message, decision: decide(names, stream, message, isErased) }))
+        .map((message): Hit => ({ message, decision: decide(names, stream, message, options) }))
         .filter(({ decision }) => decision.kind !== "keep");
       if (found.length === 0) continue;
       const gone = await takeOut(options, stream, found);
@@ -64,20 +63,20 @@ async function takeOut(options: Sweep, stream: string, found: readonly Hit[]): P
   return Math.max(tellings.length, found.length);
 }
 
-/** Does some stream hold this lead? */
-export async function isAnywhere(options: Pick<Sweep, "nc" | "names" | "stages">, tenant: string, leadId: string) {
-  for (const stream of await streamsInOrder(options)) {
-    for await (const batch of scan(options.nc, stream)) {
-      const found = batch.some(
-        (message) =>
-          holds(message.data, [leadId]) &&
-          ["drop", "rest"].includes(
-            decide(options.names, stream, message, (lead) => lead.leadId === leadId && lead.tenant === tenant).kind,
-          ),
-      );
-      if (found) return true;
-    }
-  }
+/**
+ * Was this lead accepted, and has the record not heard of it yet? By its own note, or by the tenant's notes of envelopes
+ * that are not booked yet: no mailbox is looked through, so that ids asked for at random cost nobody anything.
+ */
+export async function isQueued(
+  { nc, names }: Pick<Sweep, "nc" | "names">,
+  tenant: string,
+  leadId: string,
+): Promise<boolean> {
+  const { stream, one, many } = names.accepted;
+  if (await getMessage(nc, stream, { seq: 1, subject: one(tenant, leadId) })) return true;
+  const id = Buffer.from(leadId.replaceAll("-", ""), "hex");
+  for await (const batch of scan(nc, stream, { subject: many(tenant) }))
+    if (batch.some(({ data }) => Buffer.from(data.buffer, data.byteOffset, data.byteLength).includes(id))) return true;
   return false;
 }
 
@@ -95,8 +94,10 @@ async function streamsInOrder({ nc, names, stages }: Pick<Sweep, "nc" | "names" 
   return found.filter((stream) => !others.includes(stream)).sort((a, b) => order.indexOf(a) - order.indexOf(b));
 }
 
-function decide(names: Names, stream: string, { data }: Stored, isErased: (lead: Lead) => boolean): Decision {
-  return stream === names.dead.stream ? ofDeadLetter(data, isErased) : ofEnvelope(data, isErased);
+function decide(names: Names, stream: string, { data, subject, headers: h }: Stored, erased: Erased): Decision {
+  if (stream !== names.dead.stream) return ofEnvelope(data, erased, h?.get(headers.tenant) || undefined);
+  const told = subject.split(".").at(-1);
+  return ofDeadLetter(data, erased, told === names.dead.nobody ? undefined : told);
 }
 
 /** Publishes what is left of a message. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { StageConfig } from "../../config/pipeline.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { eventually } from "./eventually.ts";
 import { trackLeak } from "./leaks.ts";
@@ -21,6 +22,8 @@ interface ChildOptions {
   env?: Record<string, string>;
   /** Until it works. */
   wait?: boolean;
+  /** Another pipeline than the product's; of a process with one service. */
+  flow?: readonly StageConfig[];
 }
 
 /** Starts a worker process and waits until it works. */
@@ -38,12 +41,16 @@ async function start(
   settings: Settings,
   script: string,
   argument: string,
-  { env = {}, wait = true }: ChildOptions = {},
+  { env = {}, wait = true, flow }: ChildOptions = {},
 ): Promise<Child> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, script), argument], {
-    env: { PATH: process.env.PATH, ...environmentOf(settings), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawn(
+    process.execPath,
+    [join(import.meta.dirname, script), argument, ...(flow ? [JSON.stringify(flow)] : [])],
+    {
+      env: { PATH: process.env.PATH, ...environmentOf(settings), ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
   const untrack = trackLeak("a worker process");
   const lines: string[] = [];
   let errors = "";

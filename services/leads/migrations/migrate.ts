@@ -10,6 +10,7 @@ import * as reviews from "./051-reviews.ts";
 import * as erasure from "./060-erasure.ts";
 import * as operate from "./070-operate.ts";
 import * as analytics from "./080-analytics.ts";
+import * as mergedLetters from "./090-merged-letters.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -23,6 +24,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "060-erasure": erasure,
   "070-operate": operate,
   "080-analytics": analytics,
+  "090-merged-letters": mergedLetters,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

@@ -228,6 +228,7 @@ describe("dedupe: a batch is settled", () => {
     assert.deepEqual((await place.settle([tied])).get(tied.leadId), { kind: "merged", into: winner.leadId });
   });
 
+  // One that died before dedupe let it through; others: dead.test.ts.
   for (const state of ["rejected", "dead", "discarded", "erased"]) {
     it(`lets a lead that is ${state} neither win nor lose, and its keys tie those who come after`, async () => {
       const gone = business({ phone, name: "Bakery" });
@@ -241,11 +242,11 @@ describe("dedupe: a batch is settled", () => {
     });
   }
 
-  it("lets doubles of a dead winner's members meet", async () => {
-    const dead = business({ phone, name: "Bakery" }, { revision: 1_000 });
+  it("lets doubles of a discarded winner's members meet", async () => {
+    const winner = business({ phone, name: "Bakery" }, { revision: 1_000 });
     const member = business({ phone, email: "b@bakery.example", name: "Bakery" });
-    await place.settle([dead, member]);
-    await knex("leads").where({ lead_id: dead.leadId }).update({ state: "dead" });
+    await place.settle([winner, member]);
+    await knex("leads").where({ lead_id: winner.leadId }).update({ state: "discarded" });
     const x = business({ email: "b@bakery.example", name: "Bakery" });
     const y = business({ email: "b@bakery.example", name: "Bakery" });
     assert.equal((await place.settle([x])).get(x.leadId)!.kind, "live");

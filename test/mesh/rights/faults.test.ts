@@ -36,6 +36,7 @@ describe("an erasure", function () {
       await put(mesh, name, "bulk", told.flat(), { perEnvelope: 3 });
     }
     const knex = mesh.resources.databases.of("acme");
+    await knex("acceptances").insert({ tenant: "acme", lead_id: lead.leadId, accepted_at: new Date() });
     const began = () => knex("erasures").first();
     for (const after of [0, 60]) {
       await using child = await startService(place.settings, rights);

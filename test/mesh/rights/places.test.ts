@@ -7,6 +7,7 @@ import { ensureStreams, jsApi } from "../../../mixins/jetstream.ts";
 import { scan } from "../../../mixins/scan.ts";
 import { audit } from "../../../services/leads/audit.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
+import { insertAcceptances } from "../../../services/leads/leads.sql.ts";
 import { put } from "../../support/actor.ts";
 import { eventually } from "../../support/eventually.ts";
 import { aLead } from "../../support/leads.ts";
@@ -97,10 +98,14 @@ describe("erasing a lead that is on its way", function () {
     ...Object.fromEntries(
       pipeline.map(({ name }) => [
         `in the mailbox of ${name}, between others`,
-        (lead: Lead) => put(mesh, name, "bulk", [aLead(), lead, aLead()]),
+        async (lead: Lead) => {
+          await accepted(lead);
+          await put(mesh, name, "bulk", [aLead(), lead, aLead()]);
+        },
       ]),
     ),
     "parked until tomorrow": async (lead: Lead) => {
+      await accepted(lead);
       const items = [
         { lead, tries: { count: 1, firstAt: 1, lastAt: 1, error: { type: "X", message: lead.fields.name } } },
       ];
@@ -122,6 +127,11 @@ describe("erasing a lead that is on its way", function () {
       await conserved(lead);
     });
 
+  /** As the recorder books it. */
+  const accepted = ({ tenant, leadId }: Lead) =>
+    insertAcceptances(mesh.resources.databases.of(tenant), [
+      { tenant, leadId, acceptedAt: Date.now(), importId: null },
+    ]);
   async function park(items: { lead: Lead }[], until: number) {
     const route = { ...origin(), lane: "bulk" as const };
     const parked = items.map((item) => ({ item, until, seq: 1 }));
@@ -137,6 +147,7 @@ describe("erasing a lead that is on its way", function () {
     const lead = marked(`mark${randomUUID().slice(0, 8)}`);
     const other = aLead();
     const until = Date.now() + 1_500;
+    await accepted(lead);
     await park([{ lead }, { lead: other }], until);
     await erase(lead);
     assert.deepEqual(
@@ -176,6 +187,40 @@ describe("erasing a lead that is on its way", function () {
     const last = await jsApi(mesh.nats, `STREAM.MSG.GET.${mesh.names.dead.stream}`, { last_by_subj: subject });
     assert.equal(JSON.parse(Buffer.from(last.message.data, "base64").toString()).raw, "(erased)");
     await done(lead);
+  });
+
+  it("finds one that was accepted and is not booked yet, alone or among others", async () => {
+    const [one, among] = [1, 2].map(() => marked(`mark${randomUUID().slice(0, 8)}`, { tenant: "acme" })) as [
+      Lead,
+      Lead,
+    ];
+    await using unbooked = await startMesh({
+      services: ["services/rights/rights.service.ts"],
+      env: { LEADS_ERASE_AGAIN_MS: "200" },
+    });
+    await ensureStreams(unbooked.nats, unbooked.names, unbooked.settings, pipeline);
+    await acceptLive(unbooked, [aLead(), one]);
+    await acceptBulk(unbooked, [aLead(), among, aLead()]);
+    for (const { tenant, leadId } of [one, among]) {
+      const { leads } = await unbooked.broker.call<{ leads: string[] }, object>("rights.erase", { tenant, id: leadId });
+      assert.deepEqual(leads, [leadId]);
+      const stranger = unbooked.broker.call("rights.erase", { tenant: "zenith", id: leadId });
+      await assert.rejects(stranger, { type: "NOT_FOUND" });
+    }
+  });
+
+  it("looks into no mailbox for a lead that was never accepted", async () => {
+    const asked = new Set<string>();
+    const listening = mesh.nats.subscribe("$JS.API.DIRECT.GET.>", {
+      callback: (_error, { subject }) => void asked.add(subject.split(".")[4]!),
+    });
+    try {
+      await assert.rejects(erase(aLead()), { type: "NOT_FOUND" });
+      await mesh.nats.flush();
+    } finally {
+      listening.unsubscribe();
+    }
+    assert.deepEqual([...asked], [mesh.names.accepted.stream]);
   });
 
   it("says 404 of a lead that nobody has heard of, or another tenant's, and does nothing", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { letterId, readCursor, readLetterId, writeCursor } from "../../../services/dead-letters/letter-id.ts";
 import { type Letter, parseLetter, patchFaults, planRedrive, type Rules } from "../../../services/dead-letters/plan.ts";
+import type { LeadState } from "../../../services/leads/lead.ts";
 import { aLead, passed } from "../../support/leads.ts";
 
 const rules: Rules = {
@@ -12,9 +13,9 @@ const rules: Rules = {
 };
 const lead = passed(aLead(), "enrich", "dedupe");
 const letter: Letter = { lead, stage: "score", lane: "bulk", tenant: "acme", requestId: "r", traceparent: "t" };
-const why = (given: Partial<Letter> | null, patch: object | null = null, state?: "discarded" | "erased" | "dead") => {
+const why = (given: Partial<Letter> | null, patch: object | null = null, state?: LeadState) => {
   const plan = planRedrive(given && { ...letter, ...given }, state, patch as Record<string, unknown> | null, rules);
-  return plan.kind === "stay" ? plan.why : plan.stage;
+  return plan.kind === "stay" ? plan.why : plan.kind === "go" ? plan.stage : plan.kind;
 };
 
 describe("what becomes of a letter that is put back", () => {
@@ -43,6 +44,13 @@ describe("what becomes of a letter that is put back", () => {
     const { fields, revision, leadId, timeline, facts } = plan.lead;
     assert.deepEqual([fields.domain, fields.vertical, fields.name], ["new.example", "bakery", lead.fields.name]);
     assert.deepEqual([revision, leadId, timeline, facts], [rules.now, lead.leadId, [], {}]);
+  });
+
+  it("is its close where the lead has become another's double, but for what passes dedupe again", () => {
+    assert.equal(why({}, null, "merged"), "merged");
+    assert.equal(why({ stage: "enrich", lead: { ...lead, timeline: [] } }, null, "merged"), "enrich");
+    assert.equal(why({}, { name: "Mill" }, "merged"), "enrich", "mended, it is a later telling");
+    assert.equal(why({ lead: { ...lead, timeline: [null, 7] as never } }, null, "merged"), "score");
   });
 
   it("takes a field away by null, and stays dead where that leaves no lead", () => {

@@ -12,6 +12,7 @@ describe("deciding who stays", () => {
   const pairs: [string, Member, Member][] = [
     ["the ended before one under way that is older", member("b", 9, "ended"), member("a", 1, "under_way")],
     ["one under way before an older arrival", member("b", 9, "under_way"), member("a", 1, "arrived")],
+    ["whoever moves before an older one that is dead", member("b", 9, "arrived"), member("a", 1, "stopped")],
     ["the one accepted first", member("b", 1), member("a", 9)],
     ["the smaller id of equals", member("a"), member("b")],
   ];
@@ -86,6 +87,13 @@ describe("deciding who stays", () => {
       );
     }
     assert.equal(decide(members, links, []).clusters[0]!.losers.length, 3);
+  });
+
+  it("lets nobody win among leads that are all dead", () => {
+    const members = [member("a", 1, "stopped"), member("b", 2, "stopped"), member("c", 3, "stopped"), member("d")];
+    const links = [link("a", "b"), link("c", "d")];
+    const clusters = decide(members, links).clusters.map(({ winner, losers }) => [winner.leadId, losers.length]);
+    assert.deepEqual(clusters, [["d", 1]]);
   });
 
   it("stays fast on a chain of 100,000 links", () => {
