@@ -116,6 +116,7 @@ const requests: Record<OperationId, (call: Call, known: Known) => Promise<Respon
   getConsole: (call) => [call("GET", "/console")],
   getConsoleScript: (call) => [call("GET", "/console/js/app.js")],
   getConsoleStyle: (call) => [call("GET", "/console/css/base.css")],
+  getRunbook: (call) => [call("GET", "/v1/runbook")],
   signIn: () => [],
   getSession: () => [],
   signOut: () => [],

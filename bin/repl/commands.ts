@@ -62,6 +62,7 @@ export const commands: Command[] = [
         json,
         text: [
           `${name}: ${json.state}${json.since ? ` since ${time(json.since)}` : ""}${json.by ? ` by ${json.by}` : ""}${json.why ? `: ${plain(json.why)}` : ""}`,
+          ...(json.runbook ? [`what to do: docs/operate.md#${json.runbook.toLowerCase()}`] : []),
           columns([["lane", "ready", "in hand", "parked", "oldest", "redelivered"], ...lanes]),
           ...json.instances.map((i: any) => `${i.node}: ${i.state} since ${time(i.since)}, ${i.inHand} leads in hand`),
         ].join("\n"),

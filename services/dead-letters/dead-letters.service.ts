@@ -19,6 +19,7 @@ import {
   type LetterRow,
   letterRow,
   lettersOfLead,
+  oldestLetter,
   tenantPage,
 } from "./letters.sql.ts";
 import { by, dry, filter, filterFields, ids, letter, limit, most, rate, strict, tenant, word } from "./params.ts";
@@ -130,14 +131,19 @@ export default defineService({
         return { items: rows.map(shownLetter), next: next && writeCursor(next) };
       },
     },
-    /** `{ total, items: [{ stage, error, count }] }` of the open ones. */
+    /** `{ total, oldest, items: [{ stage, error, count }] }` of the open ones; `oldest` is a letter, where there is one. */
     counts: {
       cache: false,
       params: { tenant, ...strict },
       async handler(ctx: Context<{ tenant: string }>) {
         const { tenant } = ctx.params;
-        const items = await statement(() => countsOf(this.database(tenant), one(tenant)));
-        return { total: items.reduce((sum, { count }) => sum + count, 0), items };
+        const knex = this.database(tenant);
+        const [items, oldest] = await Promise.all([
+          statement(() => countsOf(knex, one(tenant))),
+          statement(() => oldestLetter(knex, one(tenant))),
+        ]);
+        const total = items.reduce((sum, { count }) => sum + count, 0);
+        return { total, ...(oldest ? { oldest: shownLetter(oldest) } : {}), items };
       },
     },
     /** A letter with its lead, its error and the other deaths of the lead. */

@@ -174,6 +174,19 @@ export async function countsOf(
   return rows;
 }
 
+/** The open letter that has waited for longest: one look into dead_letters_by_time, or one a kind into dead_letters_open. */
+export async function oldestLetter(knex: Knex, tenant: string | undefined): Promise<LetterRow | undefined> {
+  const open =
+    tenant === undefined
+      ? { sql: "dead_letters d where d.state = 'dead'", bindings: {} }
+      : openLetters(tenant, {}, within({}, undefined, "asc", "o").sql, "asc");
+  const { rows } = await knex.raw<{ rows: LetterRow[] }>(
+    `select ${letterColumns} from ${open.sql} order by d.died_at, d.seq limit :limit`,
+    { ...open.bindings, limit: 1 },
+  );
+  return rows[0];
+}
+
 /** How many open letters a filter meets, `most` at the most. From the counts, or, where times or ids are given, by dead_letters_open. */
 export async function countLetters(
   knex: Knex,

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Service } from "moleculer";
 import { pauseStage, resumeStage } from "../../mixins/control.ts";
 import { LeadsError } from "../../mixins/errors.ts";
@@ -7,8 +9,12 @@ import type { Answer } from "../../mixins/http/send.ts";
 import { type Resources, resourcesOf } from "../../mixins/resources.ts";
 import { leadIdOf, whoOf } from "./calls.ts";
 import type { operateOperations } from "./operate-operations.ts";
+import { runbookOf } from "./runbook.ts";
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** What to do, in the words of the page for those who operate it: they stand nowhere else. */
+const sections = runbookOf(readFileSync(join(import.meta.dirname, "..", "..", "docs", "operate.md"), "utf8"));
 
 /** What answers operators: the services `dead-letters` and `operations` do, this says whose and passes on. */
 export const operateHandlers: Handlers<(typeof operateOperations)[number]["id"], Service & { hub: EventHub }> = {
@@ -47,6 +53,7 @@ export const operateHandlers: Handlers<(typeof operateOperations)[number]["id"],
   async stageHistory({ ctx, query }) {
     return { json: await ctx.call("operations.history", query) };
   },
+  getRunbook: () => ({ json: { sections } }),
   async pauseStage(call) {
     const resources = resourcesOf(this.broker);
     const stage = stageOf(resources, call);

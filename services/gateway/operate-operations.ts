@@ -156,6 +156,15 @@ export const operateOperations = [
     errors: ["NOT_FOUND"],
   },
   {
+    id: "getRunbook",
+    method: "GET",
+    path: "/v1/runbook",
+    scope: "platform",
+    summary: "What to do when something is the matter",
+    description: "The sections of docs/operate.md that alerts, and stages that do not work, name.",
+    answers: { 200: json("The sections.", "Runbook") },
+  },
+  {
     id: "pauseStage",
     method: "POST",
     path: "/v1/stages/{name}/pause",

@@ -69,7 +69,11 @@ export const operateSchemas = {
     "raw?": { ...text, description: "The beginning of a message that no lead could be read from." },
     history: { ...list(ref("DeadLetter")), description: "The other deaths of the lead, oldest first." },
   }),
-  DeadLetterCounts: object({ total: count, items: list(object({ stage: text, error: text, count })) }),
+  DeadLetterCounts: object({
+    total: count,
+    "oldest?": { ...ref("DeadLetter"), description: "The one that has waited for longest." },
+    items: list(object({ stage: text, error: text, count })),
+  }),
   Redrive: object({
     ...which,
     "patch?": {
@@ -117,6 +121,7 @@ export const operateSchemas = {
         "since?": time,
         "why?": text,
         "by?": text,
+        "runbook?": { ...text, description: "The section of docs/operate.md that says what to do." },
         backlog: { ...count, description: "Leads ready and in hand." },
         parked: count,
         about,
@@ -151,6 +156,17 @@ export const operateSchemas = {
         rate: { ...column, description: "Leads a second." },
       }),
     },
+  }),
+  Runbook: object({
+    sections: list(
+      object({
+        name: text,
+        means: { ...text, description: "Markdown: code and links, as all but the commands." },
+        look: text,
+        do: text,
+        commands: list(object({ kind: { ...text, description: "`repl`, `sh`, `sql` or `promql`." }, text })),
+      }),
+    ),
   }),
   Pause: object({ reason: { ...text, minLength: 1, maxLength: 500 } }),
   StagePause: object({ stage: text, state: { enum: ["paused", "resumed"] } }),

@@ -50,6 +50,8 @@ export interface Stage {
   since?: number;
   why?: string;
   by?: string;
+  /** Where it does not work: the section of docs/operate.md that says what to do. */
+  runbook?: string;
   /** Leads: ready and in hand. */
   backlog: number;
   parked: number;
@@ -163,10 +165,11 @@ function stateOf(
   instances: readonly Instance[],
   { stillSince, slowSince, usedUp, silentMs, goalsMs }: Signs,
   now: number,
-): Pick<Stage, "state" | "since" | "why" | "by"> {
+): Pick<Stage, "state" | "since" | "why" | "by" | "runbook"> {
   const pause = lanes[0]?.paused;
-  if (pause) return { state: "paused", since: pause.at, why: pause.reason, by: pause.by };
-  if (instances.length === 0) return { state: "absent", why: "no instance of it tells of itself" };
+  if (pause) return { state: "paused", since: pause.at, why: pause.reason, by: pause.by, runbook: "StagePaused" };
+  if (instances.length === 0)
+    return { state: "absent", why: "no instance of it tells of itself", runbook: "StageSilent" };
   const poolOf = ({ news }: Instance) => usedUp.find(({ nodeID }) => nodeID === news.nodeID);
   const down = instances.flatMap((instance) => {
     const { outage, nodeID } = instance.news;
@@ -180,14 +183,21 @@ function stateOf(
   const working = instances.filter((instance) => instance.news.state === "working" && !poolOf(instance));
   if (working.length === 0 && down.length > 0) {
     const since = Math.min(...down.map((each) => each.since));
-    return { state: "outage", since, why: [...new Set(down.map(({ message }) => message))].join("; ") };
+    const why = [...new Set(down.map(({ message }) => message))].join("; ");
+    return { state: "outage", since, why, runbook: instances.some(poolOf) ? "PoolUsedUp" : "StageInOutage" };
   }
-  if (working.length === 0) return { state: "draining", since: Math.min(...instances.map(({ since }) => since)) };
+  if (working.length === 0) {
+    const since = Math.min(...instances.map((instance) => instance.since));
+    return { state: "draining", since, why: "its last instance leaves", runbook: "StageSilent" };
+  }
   const still = stillSince.get(name);
   if (still !== undefined && now - still >= silentMs)
-    return { state: "silent", since: still, why: "leads wait, and no instance is given any" };
+    return { state: "silent", since: still, why: "leads wait, and no instance is given any", runbook: "StageSilent" };
   const slow = slowSince.get(name);
-  if (slow !== undefined) return { state: "slow", since: slow, why: slowText(lanes, rateOf(instances), goalsMs) };
+  if (slow !== undefined) {
+    const why = slowText(lanes, rateOf(instances), goalsMs);
+    return { state: "slow", since: slow, why, runbook: "OldestTooOld" };
+  }
   return { state: "working", since: Math.min(...working.map(({ since }) => since)) };
 }
 

@@ -341,6 +341,7 @@ describe("GET /openapi.json", () => {
     getConsole: async () => [await read("/console")],
     getConsoleScript: async () => [await read("/console/js/app.js"), await read("/console/js/none.js")],
     getConsoleStyle: async () => [await read("/console/css/base.css"), await read("/console/css/none.css")],
+    getRunbook: async () => [await read("/v1/runbook")],
     signIn: async () => {
       const post = (key: string) => send("POST", "/console/session", { key }, { "x-leads-console": "1" });
       return [await post(secret), await post("lf_none"), await send("POST", "/console/session", { key: secret })];

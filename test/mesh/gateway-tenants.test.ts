@@ -326,7 +326,9 @@ describe("a tenant", () => {
       assert.doesNotMatch((await read(stranger, "/v1/imports")).text, /acme/);
     },
     ...Object.fromEntries(
-      (["listStages", "stageHistory", "pauseStage", "resumeStage", "listStreams", "listNodes"] as const).map((id) => [
+      (
+        ["listStages", "stageHistory", "getRunbook", "pauseStage", "resumeStage", "listStreams", "listNodes"] as const
+      ).map((id) => [
         id,
         async () => {
           const { method, path } = operations.find((operation) => operation.id === id)!;

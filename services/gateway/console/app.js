@@ -16,6 +16,7 @@ import { LogsPage } from "./logs.js";
 import { MailPage } from "./mail.js";
 import { MeshPage } from "./mesh.js";
 import { OperationsPage } from "./operations.js";
+import { RunbookPage } from "./runbook.js";
 import { may, SignIn } from "./session.js";
 import { StagePage } from "./stage.js";
 import { applyTheme, currentTheme, setTheme, themes } from "./theme.js";
@@ -45,6 +46,7 @@ const places = [
 const screens = {
   flow: FlowPage,
   "stages/": StagePage,
+  "runbook/": RunbookPage,
   mesh: MeshPage,
   logs: LogsPage,
   leads: LeadsPage,
@@ -182,7 +184,7 @@ function App() {
   };
   return html`<div class="shell">
     <a class="skip" href="#title" onClick=${skip}>To the content</a>
-    <${Rail} session=${session} place=${place === "stages" ? "flow" : place} onSignOut=${signOut} />
+    <${Rail} session=${session} place=${["stages", "runbook"].includes(place) ? "flow" : place} onSignOut=${signOut} />
     <main id="main" key=${`${place} ${address.id}`}>
       ${
         Screen

@@ -1,65 +1,13 @@
 import { useLoad } from "./api.js";
 import { Spark } from "./chart.js";
-import { ago, count, num, rate, span } from "./format.js";
+import { ago, num, rate, span } from "./format.js";
 import { html } from "./html.js";
 import { useEvents } from "./live.js";
 import { may } from "./session.js";
-import { PauseButton } from "./stage.js";
+import { Troubles, useTroubles } from "./trouble.js";
 import { Badge, ErrorNote, Head, Loading, Stat, toneOf } from "./ui.js";
 
 /** The mesh at one look: what is slow, what is stuck, since when, why, and where to act. */
-
-/** What an operator should see to, worst first. @param {any[]} stages @param {any[]} dead */
-function troublesOf(stages, dead) {
-  const said = stages
-    .filter((/** @type {any} */ stage) => stage.state !== "working")
-    // A stage beside the flow that nobody needs is no trouble.
-    .filter((/** @type {any} */ stage) => stage.state !== "absent" || stage.backlog > 0 || !stage.beside)
-    .map((/** @type {any} */ stage) => ({
-      key: stage.name,
-      tone: toneOf(stage.state),
-      title: `${stage.name} ${titles[stage.state] ?? stage.state}`,
-      since: stage.since,
-      text: [stage.why, stage.by && `by ${stage.by}`, stage.backlog > 0 && `${num(stage.backlog)} leads wait`]
-        .filter(Boolean)
-        .join(" · "),
-      stage,
-    }));
-  const letters = dead.reduce((sum, { count: n }) => sum + n, 0);
-  const worst = dead[0];
-  const died = worst
-    ? [
-        {
-          key: "dead",
-          tone: "warn",
-          title: count(letters, "dead letter"),
-          text: `most in ${worst.stage}: ${worst.error} (${num(worst.count)})`,
-          href: "#/dead",
-        },
-      ]
-    : [];
-  const order = ["bad", "warn", "info"];
-  return [...said, ...died].sort((a, b) => order.indexOf(a.tone) - order.indexOf(b.tone));
-}
-const titles = {
-  paused: "is paused",
-  slow: "is too slow",
-  outage: "waits for an outage to end",
-  silent: "receives nothing",
-  draining: "is leaving",
-  absent: "has no instance",
-};
-
-/** @param {{ trouble: any, onChanged: () => void }} props */
-const Trouble = ({ trouble, onChanged }) =>
-  html`<li class=${`trouble ${trouble.tone}`}>
-    <div>
-      <strong>${trouble.title}</strong>${trouble.since && html`<span class="muted"> since ${span(Date.now() - trouble.since)}</span>`}
-      <p>${trouble.text}</p>
-    </div>
-    ${trouble.stage?.state === "paused" && html`<${PauseButton} stage=${trouble.stage} onChanged=${onChanged} />`}
-    <a class="button" href=${trouble.href ?? `#/stages/${trouble.stage.name}`}>Look</a>
-  </li>`;
 
 /** @param {{ stage: any, history: any, dead: number }} props */
 function StageNode({ stage, history, dead }) {
@@ -92,6 +40,7 @@ export function FlowPage({ session }) {
   useEvents(["stage"], () => stages.reload());
   useEvents(["dead-letters"], () => dead.reload());
   const { data } = stages;
+  const troubles = useTroubles(data?.stages ?? [], dead.data);
   if (!data)
     return html`<${Head} title="Flow" /><${ErrorNote} error=${stages.error} retry=${stages.reload} />${!stages.error && html`<${Loading} />`}`;
   const flow = data.stages.filter((/** @type {any} */ s) => !s.beside);
@@ -101,7 +50,6 @@ export function FlowPage({ session }) {
     letters
       .filter((/** @type {any} */ l) => l.stage === name)
       .reduce((/** @type {number} */ sum, l) => sum + l.count, 0);
-  const troubles = troublesOf(data.stages, letters);
   // Not before all that may need a look is known.
   const isCalm = troubles.length === 0 && (dead.data !== null || !may(session, "read"));
   const backlog = flow.reduce((/** @type {number} */ sum, s) => sum + s.backlog, 0);
@@ -120,15 +68,7 @@ export function FlowPage({ session }) {
       <${Stat} name="Oldest" value=${oldest > 0 ? span(oldest) : "–"} sub="" tone=${oldest > 600_000 ? "warn" : ""} />
       <${Stat} name="Dead letters" value=${dead.data ? num(dead.data.total) : "–"} tone=${dead.data?.total > 0 ? "warn" : ""} sub="" />
     </dl>
-    <section class=${`troubles ${isCalm ? "calm" : ""}`} aria-label="What needs a look">
-      <p class="sr-only" role="status">${troubles.map(({ title }) => title).join(". ")}</p>
-      ${
-        isCalm
-          ? html`<p><i /> Every stage works, and nothing waits for you.</p>`
-          : troubles.length > 0 &&
-            html`<ul>${troubles.map((trouble) => html`<${Trouble} key=${trouble.key + trouble.title} trouble=${trouble} onChanged=${stages.reload} />`)}</ul>`
-      }
-    </section>
+    <${Troubles} troubles=${troubles} isCalm=${isCalm} onChanged=${stages.reload} />
     <ol class="flow" aria-label="The stages, in their order">
       <li class=${`node end ${data.intake.leads > 0 ? "moves" : ""}`}>
         <div class="node-card"><strong>intake</strong><span class="node-figure">${num(data.intake.leads)}</span><span class="muted small">${data.intake.oldestMs === null ? "nothing waits" : `oldest ${span(data.intake.oldestMs)}`}</span></div>

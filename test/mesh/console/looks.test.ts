@@ -65,6 +65,7 @@ describe("the console's looks", function () {
     places = [
       ["flow", ".node.good"],
       ["stages/score", ".table"],
+      ["runbook/PoolUsedUp?stage=score", ".json"],
       ["mesh", ".stream"],
       ["logs", ".empty, .vt"],
       ["leads", ".vt-row a"],

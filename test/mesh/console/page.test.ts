@@ -125,7 +125,12 @@ describe("the console, in a browser", function () {
     await postBulk(gateway, acme, rows.join("\n"));
     await page.getByRole("link", { name: "Flow" }).first().click();
     await page.locator(".node.warn", { hasText: "score" }).getByText(/^~?7/).waitFor();
-    await page.locator(".trouble", { hasText: "score is paused" }).waitFor();
+    const trouble = page.locator(".trouble", { hasText: "score is paused" });
+    await trouble.getByText(/the rules are being mended · by key \S+ · (about )?7 leads in its mailbox/).waitFor();
+    await trouble.getByRole("link", { name: "Runbook on StagePaused" }).click();
+    // The runbook's commands are about this stage, whichever its example is.
+    await page.getByText(/^stage score --resume$/m).waitFor();
+    await page.goBack();
     await page.getByRole("button", { name: "Resume score" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Resume score" }).click();
     await page.getByText("Every stage works").waitFor();

@@ -18,18 +18,16 @@ import { pagespeedKey, pagespeedStub } from "../../support/providers/pagespeed.t
 import { commands } from "../../support/runbook.ts";
 import { own } from "../../support/servers.ts";
 import { deafen, flow, place, sitOnLock, told, workers } from "../../support/situations.ts";
+import { Onlooker, type Trouble } from "../../support/troubles.ts";
 
 /** So much sooner do the alerts fire: what takes half an hour takes 15 s. */
 const factor = 120;
 const minuteMs = 60_000;
 
-interface Situation {
+interface Situation extends Trouble {
   what: string;
-  stage: string;
-  alert: string;
-  /** The stage's state, and the words for it, as `GET /v1/stages`, and so the page, show them. */
+  /** The stage's, as `GET /v1/stages` shows it. */
   state: string;
-  stageSays: RegExp;
   /** A lead that suffers by it, and what `why` says of it. */
   lead: Lead;
   why: RegExp;
@@ -39,12 +37,14 @@ interface Situation {
   help?(): Promise<unknown>;
 }
 
-describe("within a minute, each by the page's API, the console, /readyz and an alert,", function () {
+describe("within a minute", function () {
   this.timeout(150_000);
   const cleanup = new AsyncDisposableStack();
   let gateway: TestGateway;
   let prom: Prom;
   let terminal: Console;
+  /** Who looks at the page; undefined where there is no browser. */
+  let operator: Onlooker | undefined;
   let secret: string;
   let pagespeed: HttpStub;
   let began: number;
@@ -60,8 +60,10 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       what: "a provider that is down",
       stage: "enrich",
       alert: "StageInOutage",
+      title: /^enrich waits for an outage to end since/,
       state: "outage",
-      stageSays: /pagespeed is down/,
+      says: /pagespeed is down/,
+      todo: /Bring the dependency back/,
       lead: lead({ website: "https://shop.example/" }),
       why: /in the mailbox of enrich .* The stage waits since .*: pagespeed is down/,
       isReadyTold: ({ stages: { enrich } }) => enrich.state === "outage" && enrich.waitsFor === "pagespeed",
@@ -73,8 +75,10 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       what: "a stage that is too slow",
       stage: "mockup",
       alert: "OldestTooOld",
+      title: /^mockup is too slow since/,
       state: "slow",
-      stageSays: /its oldest live lead has waited for \d+ s, where 1 s are the goal; it does [\d.]+ leads a second/,
+      says: /its oldest live lead has waited for \d+ s, where 1 s are the goal; it does [\d.]+ leads a second/,
+      todo: /Start instances of it/,
       lead: lead(),
       why: /in the mailbox of mockup .* about \d+ leads before it.* The stage is slow since .*: too slow for what comes/,
       isReadyTold: ({ stages: { mockup } }) => mockup.state === "slow",
@@ -86,8 +90,10 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       what: "a consumer that stopped receiving",
       stage: "dedupe",
       alert: "StageSilent",
+      title: /^dedupe receives nothing since/,
       state: "silent",
-      stageSays: /leads wait, and no instance is given any/,
+      says: /leads wait, and no instance is given any/,
+      todo: /is to be drained by the node/,
       lead: lead(),
       why: /in the mailbox of dedupe .* The stage's instances are given nothing since/,
       isReadyTold: ({ stages: { dedupe } }) => dedupe.state === "silent" && dedupe.since > began - 1_000,
@@ -98,8 +104,10 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       what: "a database pool that is used up",
       stage: "score",
       alert: "PoolUsedUp",
+      title: /^score waits for a database connection since/,
       state: "outage",
-      stageSays: /the database pool is used up: all 2 connections are taken, \d+ wait for one/,
+      says: /the database pool is used up: all 2 connections are taken, \d+ wait for one/,
+      todo: /A session that holds a lock that all wait for: end it/,
       lead: lead(),
       why: /in the mailbox of score .* The stage waits since .*the database pool is used up: all 2 connections/,
       isReadyTold: ({ checks: { pool }, degraded }) =>
@@ -109,8 +117,10 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       what: "a stage that was paused and forgotten",
       stage: "email",
       alert: "StagePaused",
+      title: /^email is paused since/,
       state: "paused",
-      stageSays: /until the new text is there/,
+      says: /until the new text is there/,
+      todo: /when the reason is gone, resume it/,
       lead: lead(),
       why: /in the mailbox of email .* The stage is paused by key \S+ since .*: until the new text is there/,
       isReadyTold: ({ stages: { email } }) => email.state === "paused" && email.since < began,
@@ -119,8 +129,12 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       what: "one poison lead",
       stage: "score",
       alert: "DeadLettersWaiting",
+      title: /^1 dead letter in score since/,
       // The stage has nothing to do with it any more.
-      ...{ state: "working", stageSays: /^$/ },
+      state: "working",
+      looksAt: "Poison",
+      says: /TypeError: its words cannot be read · no other lead waits for it/,
+      todo: /Mend the lead's fields and redrive it/,
       lead: poison,
       why: /dead since .* in score: TypeError: its words cannot be read\. It waits for an operator: redrive or discard letter/,
       isReadyTold: ({ checks: { deadLetters } }) =>
@@ -164,6 +178,7 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
     writeState(dir, { ...emptyState, phase: "up", apiUrl: gateway.url, env });
     terminal = new Console(dir);
     cleanup.defer(() => terminal.kill());
+    operator = cleanup.use(await Onlooker.at(gateway.url, secret));
     await Promise.all([terminal.ready(), begin()]);
   });
   after(() => cleanup.disposeAsync());
@@ -214,9 +229,13 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       .replace("leads-", gateway.names.streams);
   }
 
+  it("one screen says all six, and what to do about each", async () => {
+    for (const situation of all) await operator?.sees(situation, began + minuteMs - Date.now());
+  });
+
   for (const situation of all) {
-    const { what, stage, alert, state, stageSays, why, isReadyTold } = situation;
-    it(`${what} is seen for what it is`, async () => {
+    const { what, stage, alert, state, says, why, isReadyTold } = situation;
+    it(`${what} is told for what it is by the API, the prompt, /readyz and an alert`, async () => {
       /** Comes to hold before the minute is over. */
       const soon = <T>(that: string, holds: () => Promise<T>) =>
         eventually(that, holds, { withinMs: Math.max(1, began + minuteMs - Date.now()), everyMs: 200 });
@@ -226,11 +245,8 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
           const shown = await stageOf(stage);
           return shown.state === state && shown;
         });
-        assert.match(found.why, stageSays);
-        assert.match(
-          await terminal.type(`stage ${stage}`),
-          new RegExp(`${stage}: ${state} since .*${stageSays.source}`),
-        );
+        assert.match(found.why, says);
+        assert.match(await terminal.type(`stage ${stage}`), new RegExp(`${stage}: ${state} since .*${says.source}`));
       }
       const answer = await ask("GET", `/v1/leads/${leadId}/why`);
       assert.match(answer.text, why);
@@ -239,8 +255,12 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       const fired = await soon(`${alert} fires for ${stage}`, () => isFiring(situation));
       assert.equal(fired.runbook, `docs/operate.md#${alert.toLowerCase()}`);
     });
+  }
 
+  for (const situation of all) {
+    const { what, alert } = situation;
     it(`${what}: what its runbook says is done`, async () => {
+      await operator?.follows(situation);
       for (const line of commands("repl", alert))
         assert.doesNotMatch(await terminal.type(await meant(line, situation)), /^error|Usage:/m, line);
       const knex = gateway.resources.databases.of("acme");
@@ -260,6 +280,7 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
         },
         { withinMs: 40_000, everyMs: 200 },
       );
+      await operator?.seesNoMore(situation);
       await eventually(
         "its lead has gone on",
         async () => {
@@ -271,7 +292,7 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
     });
   }
 
-  it("and when all are over, /readyz says so", async () => {
+  it("and when all are over, /readyz and the page say so", async () => {
     const answer = await eventually(
       "it is ready",
       async () => {
@@ -281,6 +302,7 @@ describe("within a minute, each by the page's API, the console, /readyz and an a
       { withinMs: 20_000 },
     );
     assert.deepEqual([answer.pool, answer.deadLetters], [{ ok: true }, { ok: true }]);
+    await operator?.seesAllWell();
   });
 
   it("the runbook's queries have answers", async () => {
