@@ -79,6 +79,13 @@ export function within<R>(scope: Scope, run: () => R): R {
   return storage.run(scope, run);
 }
 
+/** Runs what is done for several at once: a part of each one's trace, and on nobody's behalf alone. */
+export function withinAll<R>(scopes: readonly Scope[], run: () => R): R {
+  const [first] = scopes;
+  if (!first || scopes.length === 1) return storage.run(first, run);
+  return storage.run({ ...first, parents: scopes.flatMap(({ parents }) => parents), about: {} }, run);
+}
+
 /** Runs what outlives whoever asked first: a connection's events are on nobody's behalf. */
 export function onNobodysBehalf<R>(run: () => R): R {
   return storage.run(undefined, run);

@@ -18,9 +18,10 @@ import { statement } from "../../mixins/knex.ts";
  *                                                            reserved
  * ```
  *
- * Each statement commits by itself and keeps `window = sum of its entries`. All lock the windows first (in the order of
- * period and provider) and then the entry: they wait for each other, and never in a circle. Who waits sees what the
- * other one left: the update of a locked row works on its newest version.
+ * A statement takes many effects of one tenant, commits by itself and keeps `window = sum of its entries`. All lock the
+ * windows first (in the order of period, day and provider) and then the entries (in the order of their keys): they wait
+ * for each other, and never in a circle. Who waits sees what the other one left: the update of a locked row works on its
+ * newest version. Where no money moves no window is touched.
  */
 
 /** Common budget of a day and of a month, and what goes to one provider in a day. */
@@ -40,25 +41,31 @@ export async function openWindows(knex: Knex, key: { tenant: string; day: string
   );
 }
 
-export interface Asked {
+/** What the reservations of one statement have in common. */
+export interface Budget {
   tenant: string;
-  effectKey: string;
   provider: string;
-  leadId: string | null;
   /** UTC, `2026-11-23`. */
   day: string;
+}
+/** What the windows hold at the most, micro-USD. */
+export interface Room {
+  day: number;
+  month: number;
+  provider: number | null;
+}
+export interface Asked {
+  effectKey: string;
+  leadId: string | null;
   amountMicro: number;
-  /** Of the caps, what this call may fill them to. */
-  limits: { day: number; month: number; provider: number | null };
-  caps: { day: number; month: number; provider: number | null };
+  /** May fill a window; else the last tenth is left. */
+  essential: boolean;
   /** The caller's name for this reservation (a UUID): a statement whose answer was lost can be sent again. */
   reservation: string;
   /** How long the caller may take, ms. */
   holdMs: number;
   /** An effect that was paid, and whose answer is kept nowhere, may be bought again. */
   repeatable: boolean;
-  /** Told of a window that was too full: 90 for what is not essential, else 100. */
-  refusedLevel: number;
 }
 
 export interface Entry {
@@ -74,197 +81,157 @@ export interface WindowState {
   period: "day" | "month";
   /** "" is all providers together. */
   provider: string;
+  /** When the statement had locked it. */
   usedMicro: number;
   capMicro: number | null;
-  fits: boolean;
-  /** The level that this statement was the first to reach; 0 for none. */
-  rose: 0 | 75 | 90 | 100;
+  /** The highest level that was told before, and the one that this statement has reached. */
+  told: number;
+  level: number;
 }
 export interface Reserved {
-  /** Windows found; fewer than three: {@link openWindows} first. */
+  /** Windows found; fewer than three: {@link openWindows} first. None where nothing costs. */
   windows: WindowState[];
-  granted: boolean;
-  /** The entry as it stood when the statement began. */
-  before: Entry | null;
+  /** One an effect, in order. */
+  effects: {
+    granted: boolean;
+    /** It was its turn; not granted then: another transaction wrote this entry meanwhile. */
+    tried: boolean;
+    /** The entry as it stood when the statement began. */
+    before: Entry | null;
+  }[];
 }
+
+const asked = `asked as materialized (
+    select * from unnest(cast(:effectKeys as text[]), cast(:leadIds as uuid[]), cast(:reservations as uuid[]),
+      cast(:amounts as bigint[]), cast(:essentials as boolean[]), cast(:holds as float8[]), cast(:repeatables as boolean[]))
+      with ordinality as a(effect_key, lead_id, reservation, amount, essential, hold_ms, repeatable, n)
+  ),
+  before as materialized (
+    select a.n, e.* from asked a cross join lateral (
+      select run, state, reservation, expires_at, cost_micro, answer from budget_entries e
+      where e.effect_key = a.effect_key and e.tenant = :tenant order by run desc limit 1
+    ) e
+  ),
+  -- Neither in another's hands nor done.
+  free as materialized (
+    select a.*, case when b.n is null then 1 when b.state in ('presumed', 'settled') then b.run + 1 else b.run end as run
+    from asked a left join before b using (n)
+    where b.n is null or b.state in ('released', 'presumed') or (b.state = 'settled' and a.repeatable and b.answer is null)
+  )`;
+
+/** Where the others leave none, what is not essential has `room`. */
+const most = "case when f.essential then w.cap else w.room end";
+
+/**
+ * Whose turn it is: what fits on top of all that are before it, up to the first that does not. It and all behind it are
+ * asked again, when it is known what the others have taken. What does not even fit now is left out: it is refused.
+ */
+const inTurn = `locked as materialized (
+    select period, provider, spent_micro + reserved_micro as used, told from budget_windows
+    where tenant = :tenant and (period, starts_on, provider) in ${windowKeys}
+    order by period, starts_on, provider
+    for no key update
+  ),
+  windows as materialized (
+    select *,
+      cast(case when provider <> '' then :providerCap when period = 'day' then :dayCap else :monthCap end as bigint) as cap,
+      cast(case when provider <> '' then :providerRoom when period = 'day' then :dayRoom else :monthRoom end as bigint) as room
+    from locked
+  ),
+  fitting as materialized (
+    select *, cast(sum(amount) over (order by n) as bigint) as with_those_before
+    from free f where not exists (select from windows w where w.used + f.amount > ${most})
+  ),
+  turn as materialized (
+    select * from fitting where (select count(*) from windows) = 3 and n < coalesce((
+      select min(f.n) from fitting f join windows w on w.used + f.with_those_before > ${most}), 9223372036854775807)
+  )`;
+
+const entered = `entered as (
+    insert into budget_entries as e (tenant, effect_key, run, provider, lead_id, state, reservation, day, reserved_micro, expires_at)
+    select :tenant, effect_key, run, :provider, lead_id, 'reserved', reservation, cast(:day as date), amount,
+      clock_timestamp() + hold_ms * interval '1 millisecond'
+    from turn order by effect_key
+    on conflict (effect_key, tenant, run) do update set
+      state = 'reserved', reservation = excluded.reservation, day = excluded.day, provider = excluded.provider,
+      reserved_micro = excluded.reserved_micro, cost_micro = 0, settled_by = null, answer = null,
+      reserved_at = now(), expires_at = excluded.expires_at, closed_at = null
+    where e.state = 'released'
+    returning effect_key, reserved_micro
+  )`;
+
+const moved = `taken as materialized (select cast(coalesce(sum(reserved_micro), 0) as bigint) as micro from entered),
+  reached as materialized (
+    select w.*, case when w.cap is null then 0 else greatest(
+      case
+        when micro = 0 then 0
+        when w.used + micro >= w.cap then 100
+        when (w.used + micro) * 10 >= w.cap * 9 then 90
+        when (w.used + micro) * 4 >= w.cap * 3 then 75
+        else 0 end,
+      -- Of a window that has much room left a refusal says how large the call was, not how full the window is: told
+      -- as a level it would keep the warning from ever being told.
+      case when w.used * 4 >= w.cap * 3 then coalesce((
+        select max(case when f.essential then 100 else 90 end) from free f where w.used + f.amount > ${most}), 0) else 0 end
+    ) end as level
+    from windows w cross join taken
+  ),
+  moved as (
+    update budget_windows w set reserved_micro = w.reserved_micro + micro, told = greatest(w.told, r.level)
+    from reached r cross join taken
+    where w.tenant = :tenant and (w.period, w.starts_on, w.provider) in ${windowKeys}
+      and w.period = r.period and w.provider = r.provider and (micro > 0 or r.level > w.told)
+  )`;
+
+const answered = (windows: string) => `select ${windows} as windows, (
+    select json_agg(json_build_object('granted', g.effect_key is not null, 'tried', t.n is not null, 'before',
+      case when b.n is not null then json_build_object('run', b.run, 'state', b.state, 'reservation', b.reservation,
+        'answer', b.answer, 'expiresAt', extract(epoch from b.expires_at) * 1000, 'costMicro', b.cost_micro) end) order by a.n)
+    from asked a left join before b using (n) left join turn t using (n) left join entered g on g.effect_key = a.effect_key
+  ) as effects`;
+
+const reserveSql = `with ${asked}, ${inTurn}, ${entered}, ${moved}
+  ${answered(`coalesce((select json_agg(json_build_object('period', period, 'provider', provider, 'usedMicro', used,
+    'capMicro', cap, 'told', told, 'level', level) order by period, provider) from reached), '[]')`)}`;
+const reserveFreeSql = `with ${asked}, turn as materialized (select * from free), ${entered} ${answered("cast('[]' as json)")}`;
 
 /**
  * Reserves, where every window has room, in one statement: locks the windows, judges their newest figures, writes the
- * entry, moves the sums. Nothing of it happens when one of the windows is too full (but for its `told`) or the entry is
- * settled or in another's hands. Sent again with the same `reservation` it finds its own entry in `before`. One that
- * meets an entry which another transaction wrote meanwhile grants nothing and shows no full window: ask again.
+ * entries, moves the sums. No two of the effects may be one. Sent again with the same `reservation` an effect finds its
+ * own entry in `before`. Granted are those that fit on top of all granted before them; refused is what does not fit into
+ * a window as the statement found it; what is neither (and not done, nor held by another) must be asked again.
  */
-export async function reserve(knex: Knex, asked: Asked): Promise<Reserved> {
-  const { limits, caps, ...rest } = asked;
-  const { rows } = await statement(() =>
-    knex.raw<{ rows: [Reserved] }>(
-      `with before as materialized (
-         select run, state, reservation, expires_at, cost_micro, answer from budget_entries
-         where effect_key = :effectKey and tenant = :tenant order by run desc limit 1
-       ),
-       free as materialized (
-         select not exists (select from before
-           where state = 'reserved' or (state = 'settled' and not (cast(:repeatable as boolean) and answer is null))) as free
-       ),
-       locked as materialized (
-         select period, provider, spent_micro + reserved_micro as used, told from budget_windows
-         where tenant = :tenant and (period, starts_on, provider) in ${windowKeys}
-         order by period, provider
-         for no key update
-       ),
-       judged as materialized (
-         select *, cast(:amountMicro as bigint) = 0 or room is null or used + cast(:amountMicro as bigint) <= room as fits
-         from (select *,
-             cast(case when provider <> '' then :providerLimit when period = 'day' then :dayLimit else :monthLimit end as bigint) as room,
-             cast(case when provider <> '' then :providerCap when period = 'day' then :dayCap else :monthCap end as bigint) as cap
-           from locked) l
-       ),
-       verdict as materialized (
-         select count(*) = 3 and bool_and(fits) as fits from judged
-       ),
-       entry as (
-         insert into budget_entries as e (tenant, effect_key, run, provider, lead_id, state, reservation, day, reserved_micro, expires_at)
-         select :tenant, :effectKey,
-           coalesce((select case when state in ('presumed', 'settled') then run + 1 else run end from before), 1),
-           :provider, cast(:leadId as uuid), 'reserved', cast(:reservation as uuid), cast(:day as date),
-           cast(:amountMicro as bigint), clock_timestamp() + cast(:holdMs as double precision) * interval '1 millisecond'
-         from verdict, free where fits and free
-         on conflict (effect_key, tenant, run) do update set
-           state = 'reserved', reservation = excluded.reservation, day = excluded.day, provider = excluded.provider,
-           reserved_micro = excluded.reserved_micro, cost_micro = 0, settled_by = null, answer = null,
-           reserved_at = now(), expires_at = excluded.expires_at, closed_at = null
-         where e.state = 'released'
-         returning run
-       ),
-       reached as materialized (
-         select j.period, j.provider, case
-           when cast(:amountMicro as bigint) = 0 or j.cap is null then 0
-           when exists (select from entry) then case
-             when (j.used + cast(:amountMicro as bigint)) >= j.cap then 100
-             when (j.used + cast(:amountMicro as bigint)) * 10 >= j.cap * 9 then 90
-             when (j.used + cast(:amountMicro as bigint)) * 4 >= j.cap * 3 then 75
-             else 0 end
-           -- Of a window that has much room left a refusal says how large the call was, not how full the window is: told
-           -- as a level it would keep the warning from ever being told.
-           when (select free from free) and not j.fits and j.used * 4 >= j.cap * 3 then :refusedLevel
-           else 0 end as level
-         from judged j
-       ),
-       moved as (
-         update budget_windows w set
-           reserved_micro = w.reserved_micro + case when exists (select from entry) then cast(:amountMicro as bigint) else 0 end,
-           told = greatest(w.told, r.level)
-         from reached r
-         where w.tenant = :tenant and (w.period, w.starts_on, w.provider) in ${windowKeys}
-           and w.period = r.period and w.provider = r.provider
-           and (exists (select from entry) or r.level > w.told)
-       )
-       select exists (select from entry) as granted,
-         (select json_build_object('run', run, 'state', state, 'reservation', reservation, 'answer', answer,
-            'expiresAt', extract(epoch from expires_at) * 1000, 'costMicro', cost_micro) from before) as before,
-         coalesce((select json_agg(json_build_object('period', j.period, 'provider', j.provider, 'usedMicro', j.used,
-            'capMicro', j.cap, 'fits', j.fits, 'rose', case when r.level > j.told then r.level else 0 end)
-            order by j.period, j.provider)
-            from judged j join reached r using (period, provider)), '[]') as windows`,
-      {
-        ...rest,
-        dayLimit: limits.day,
-        monthLimit: limits.month,
-        providerLimit: limits.provider,
-        dayCap: caps.day,
-        monthCap: caps.month,
-        providerCap: caps.provider,
-      } as never,
-    ),
-  );
+export async function reserve(
+  knex: Knex,
+  budget: Budget,
+  { caps, rooms }: { caps: Room; rooms: Room },
+  effects: readonly Asked[],
+): Promise<Reserved> {
+  const bindings = {
+    ...bindingsOf(budget, effects),
+    ...{ dayCap: caps.day, monthCap: caps.month, providerCap: caps.provider },
+    ...{ dayRoom: rooms.day, monthRoom: rooms.month, providerRoom: rooms.provider },
+  };
+  const { rows } = await statement(() => knex.raw<{ rows: [Reserved] }>(reserveSql, bindings as never));
   return rows[0];
 }
 
-export interface Closing {
-  tenant: string;
-  effectKey: string;
-  reservation: string;
-  state: "settled" | "released" | "presumed";
-  /** What it cost; null: what was reserved. */
-  costMicro: number | null;
-  by: "caller" | "provider" | "presumption";
-  answer: unknown;
-}
-export interface Closed {
-  /** This statement closed it, or corrected what was presumed. */
-  changed: boolean;
-  /** The reservation as it stands now; null where there is none of that name (any more). */
-  state: Entry["state"] | null;
-  costMicro: number;
-  reservedMicro: number;
-}
-
-/**
- * Closes a reservation and moves its sum, in the window of the day it was made in, from reserved to spent (or out). What
- * was presumed to be spent can still be settled or released by the one who held it; everything else that is closed
- * stays as it is, so a repeat is harmless. Served by the primary keys.
- */
-export async function close(knex: Knex, closing: Closing): Promise<Closed> {
-  const { rows } = await statement(() =>
-    knex.raw<{ rows: [Closed] }>(
-      `with entry as materialized (
-         select state, day, provider, cost_micro, reserved_micro, run from budget_entries
-         where effect_key = :effectKey and tenant = :tenant and reservation = cast(:reservation as uuid)
-       ),
-       locked as materialized (
-         select 1 from budget_windows w join entry e on (w.period, w.starts_on, w.provider) in
-           (('day', e.day, ''), ('day', e.day, e.provider), ('month', cast(date_trunc('month', e.day) as date), ''))
-         where w.tenant = :tenant
-         order by w.period, w.provider
-         for no key update of w
-       ),
-       closed as (
-         update budget_entries e set state = :state, settled_by = :by, closed_at = now(), answer = cast(:answer as jsonb),
-           cost_micro = case when :state = 'released' then 0 else coalesce(cast(:costMicro as bigint), e.reserved_micro) end
-         where e.effect_key = :effectKey and e.tenant = :tenant and e.reservation = cast(:reservation as uuid)
-           and (select count(*) from locked) = 3
-           and (e.state = 'reserved' or (e.state = 'presumed' and :state <> 'presumed'))
-         returning e.day, e.provider, e.reserved_micro, new.cost_micro, new.state,
-           case when old.state = 'reserved' then e.reserved_micro else 0 end as freed, old.cost_micro as was_spent
-       ),
-       moved as (
-         update budget_windows w set reserved_micro = w.reserved_micro - c.freed,
-           spent_micro = w.spent_micro + c.cost_micro - c.was_spent
-         from closed c
-         where w.tenant = :tenant and (w.period, w.starts_on, w.provider) in
-           (('day', c.day, ''), ('day', c.day, c.provider), ('month', cast(date_trunc('month', c.day) as date), ''))
-       )
-       select exists (select from closed) as changed,
-         coalesce((select state from closed), (select state from entry)) as state,
-         cast(coalesce((select cost_micro from closed), (select cost_micro from entry), 0) as float8) as "costMicro",
-         cast(coalesce((select reserved_micro from entry), 0) as float8) as "reservedMicro"`,
-      {
-        ...closing,
-        by: closing.state === "released" ? null : closing.by,
-        answer: closing.answer === undefined ? null : JSON.stringify(closing.answer),
-      } as never,
-    ),
-  );
+/** The same for effects that cost nothing: they always fit, and no window is locked or looked at for them. */
+export async function reserveFree(knex: Knex, budget: Budget, effects: readonly Asked[]): Promise<Reserved> {
+  const bindings = bindingsOf(budget, effects);
+  const { rows } = await statement(() => knex.raw<{ rows: [Reserved] }>(reserveFreeSql, bindings as never));
   return rows[0];
 }
 
-export interface Expired {
-  tenant: string;
-  effectKey: string;
-  reservation: string;
-  provider: string;
-  reservedMicro: number;
-}
-
-/** Reservations whose holder has not come back in time, the longest overdue first. Served by budget_entries_open. */
-export async function expired(knex: Knex, limit: number): Promise<Expired[]> {
-  const { rows } = await statement(() =>
-    knex.raw<{ rows: Expired[] }>(
-      `select tenant, effect_key as "effectKey", reservation, provider, cast(reserved_micro as float8) as "reservedMicro"
-       from budget_entries where state = 'reserved' and expires_at < clock_timestamp()
-       order by expires_at limit ?`,
-      [limit],
-    ),
-  );
-  return rows;
+function bindingsOf(budget: Budget, effects: readonly Asked[]) {
+  return {
+    ...budget,
+    effectKeys: effects.map((e) => e.effectKey),
+    leadIds: effects.map((e) => e.leadId),
+    reservations: effects.map((e) => e.reservation),
+    amounts: effects.map((e) => e.amountMicro),
+    essentials: effects.map((e) => e.essential),
+    holds: effects.map((e) => e.holdMs),
+    repeatables: effects.map((e) => e.repeatable),
+  };
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { Gatherer } from "../../mixins/gather.ts";
 import type { Databases } from "../../mixins/knex.ts";
-import { type Closed, close, openWindows, type Reserved, reserve } from "./budget.sql.ts";
+import { type Asked, openWindows, type Reserved, type Room, reserve, reserveFree } from "./budget.sql.ts";
 import { type Caps, chosen, type OverBudget } from "./caps.ts";
+import { type Closed, type Closing, close } from "./closings.sql.ts";
 import { choiceOf } from "./status.sql.ts";
 import { dayOf, type Full, levels, limitOf, retryAt } from "./windows.ts";
 
@@ -53,13 +55,30 @@ export interface LedgerOptions {
 
 /** What has expired is found by the sweep a moment later. */
 const sweepGraceMs = 1_000;
-/** Runs of the statement: each further one means that another transaction wrote the same effect between two of ours. */
-const maxRuns = 5;
+/** Tries of an effect: each further one means that another transaction wrote the same entry meanwhile. */
+const maxTries = 5;
+/** Effects that one statement takes. */
+const batchEffects = 200;
 
-/** The ledger of a process. Keeps nothing: the database does. */
+type Order = Asked & { tenant: string; provider: string; tries: number };
+
+/**
+ * The ledger of a process. Keeps nothing: the database does. What is reserved, or closed, while a statement of the same
+ * tenant is under way goes together into the next one: each locks the tenant's windows once, for all of them.
+ */
 export class Ledger {
   readonly #options: LedgerOptions;
   readonly #now: () => number;
+  readonly #reserving = new Gatherer<Order, Reservation>({
+    run: (orders) => this.#reserve(orders),
+    nameOf: ({ effectKey }) => effectKey,
+    most: batchEffects,
+  });
+  readonly #closing = new Gatherer<Closing & { tenant: string }, Closed>({
+    run: (closings) => close(this.#options.databases.of(closings[0]!.tenant), closings[0]!.tenant, closings),
+    nameOf: ({ effectKey }) => effectKey,
+    most: batchEffects,
+  });
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -67,39 +86,59 @@ export class Ledger {
   }
 
   /** Reserves before a call. Throws the `OUTAGE` of postgres when the database is down: then nothing goes out. */
-  async reserve(order: ReserveOrder): Promise<Reservation> {
-    const { tenant, effectKey, provider, amountMicro, essential, holdMs } = order;
+  reserve(order: ReserveOrder): Promise<Reservation> {
+    const { leadId = null, repeatable = false, tenant, provider, amountMicro } = order;
+    const asked = { ...order, leadId, repeatable, reservation: randomUUID(), tries: 0 };
+    return this.#reserving.ask(`${tenant} ${provider} ${amountMicro === 0 ? "free" : "paid"}`, asked);
+  }
+
+  async #reserve(orders: readonly Order[]): Promise<(Reservation | undefined)[]> {
+    const { tenant, provider, amountMicro } = orders[0]!;
+    const budget = { tenant, provider, day: dayOf(this.#now()) };
     const knex = this.#options.databases.of(tenant);
-    const caps = chosen(this.#options.caps, await choiceOf(knex, tenant));
-    const cap = { day: caps.dayMicro, month: caps.monthMicro, provider: caps.providers[provider] ?? null };
-    const day = dayOf(this.#now());
-    const reservation = randomUUID();
-    for (let runs = 1; ; runs++) {
-      const found = await reserve(knex, {
-        tenant,
-        effectKey,
-        provider,
-        leadId: order.leadId ?? null,
-        day,
-        amountMicro,
-        caps: cap,
-        limits: {
-          day: limitOf(cap.day, essential),
-          month: limitOf(cap.month, essential),
-          provider: cap.provider === null ? null : limitOf(cap.provider, essential),
-        },
-        reservation,
-        holdMs,
-        repeatable: order.repeatable ?? false,
-        refusedLevel: essential ? levels.stop : levels.essentialOnly,
-      });
-      this.#tell(tenant, day, found);
-      const verdict = read(found, { ...order, reservation, day, overBudget: caps.overBudget });
-      if (verdict?.kind === "held") return { kind: "held", until: Math.max(verdict.until, this.#now()) + sweepGraceMs };
-      if (verdict) return verdict;
-      if (runs === maxRuns) return { kind: "held", until: this.#now() + sweepGraceMs };
-      if (found.windows.length < 3) await openWindows(knex, { tenant, day, provider });
+    if (amountMicro === 0) {
+      const { effects } = await reserveFree(knex, budget, orders);
+      return orders.map((order, n) => this.#taken(order, effects[n]!));
     }
+    const caps = chosen(this.#options.caps, await choiceOf(knex, tenant));
+    const room = (essential: boolean): Room => {
+      const cap = caps.providers[provider];
+      return {
+        day: limitOf(caps.dayMicro, essential),
+        month: limitOf(caps.monthMicro, essential),
+        provider: cap === undefined ? null : limitOf(cap, essential),
+      };
+    };
+    const { windows, effects } = await reserve(knex, budget, { caps: room(true), rooms: room(false) }, orders);
+    this.#tell(budget, windows);
+    if (windows.length < 3) await openWindows(knex, budget);
+    return orders.map((order, n) => {
+      const taken = this.#taken(order, effects[n]!);
+      if (taken) return taken;
+      const full = fullFor(order, windows);
+      if (full.length === 0) return undefined;
+      const { amountMicro, essential } = order;
+      const { overBudget } = caps;
+      return { kind: "over", until: retryAt(full, budget.day, amountMicro, essential), overBudget, full };
+    });
+  }
+
+  /** What the entry says of it; undefined: nothing, it is a matter of room, or it must be asked again. */
+  #taken(order: Order, { granted, tried, before }: Reserved["effects"][number]): Reservation | undefined {
+    const { reservation } = order;
+    if (granted) {
+      const again = before?.state === "presumed" || before?.state === "settled";
+      return { kind: "granted", reservation, run: (before?.run ?? 1) + (again ? 1 : 0) };
+    }
+    if (before?.state === "reserved") {
+      // Its own: the answer to the statement before was lost.
+      if (before.reservation === reservation) return { kind: "granted", reservation, run: before.run };
+      return { kind: "held", until: Math.max(Math.ceil(before.expiresAt), this.#now()) + sweepGraceMs };
+    }
+    if (before?.state === "settled" && !(order.repeatable && before.answer === null))
+      return { kind: "booked", costMicro: before.costMicro, answer: before.answer };
+    if (tried && ++order.tries === maxTries) return { kind: "held", until: this.#now() + sweepGraceMs };
+    return undefined;
   }
 
   /** Books what the call did cost. More than was reserved is booked as it is: it was spent. */
@@ -112,55 +151,30 @@ export class Ledger {
     by?: "caller" | "provider";
   }): Promise<Closed> {
     const { costMicro = null, answer, by = "caller", ...key } = order;
-    return close(this.#options.databases.of(order.tenant), { ...key, state: "settled", costMicro, by, answer });
+    return this.#closing.ask(order.tenant, { ...key, state: "settled", costMicro, by, answer });
   }
 
   /** Gives a reservation back: the call cost nothing. */
-  release({
-    tenant,
-    effectKey,
-    reservation,
-  }: {
-    tenant: string;
-    effectKey: string;
-    reservation: string;
-  }): Promise<Closed> {
-    const key = { tenant, effectKey, reservation };
-    return close(this.#options.databases.of(tenant), {
-      ...key,
-      state: "released",
-      costMicro: 0,
-      by: "caller",
-      answer: undefined,
-    });
+  release(order: { tenant: string; effectKey: string; reservation: string }): Promise<Closed> {
+    const { tenant, effectKey, reservation } = order;
+    const closing = { tenant, effectKey, reservation, state: "released", costMicro: 0, by: "caller" } as const;
+    return this.#closing.ask(tenant, { ...closing, answer: undefined });
   }
 
-  #tell(tenant: string, day: string, { windows }: Reserved): void {
-    for (const { period, provider, rose: level, capMicro } of windows)
-      if (level !== 0 && capMicro !== null) this.#options.onLevel({ tenant, period, provider, day, level, capMicro });
+  /** Each level that a window has come to, once. */
+  #tell({ tenant, day }: { tenant: string; day: string }, windows: Reserved["windows"]): void {
+    for (const { period, provider, told, level: reached, capMicro } of windows)
+      for (const level of [levels.warning, levels.essentialOnly, levels.stop])
+        if (told < level && level <= reached)
+          this.#options.onLevel({ tenant, period, provider, day, level, capMicro: capMicro! });
   }
 }
 
-/** What a run of the statement means; null: it must run again. */
-function read(
-  { granted, before, windows }: Reserved,
-  asked: ReserveOrder & { reservation: string; day: string; overBudget: OverBudget },
-): Reservation | null {
-  const { reservation, day, amountMicro, essential, overBudget } = asked;
-  if (granted) {
-    const again = before?.state === "presumed" || before?.state === "settled";
-    return { kind: "granted", reservation, run: (before?.run ?? 1) + (again ? 1 : 0) };
-  }
-  if (before?.state === "reserved") {
-    // Its own: the answer to the run before was lost.
-    if (before.reservation === reservation) return { kind: "granted", reservation, run: before.run };
-    return { kind: "held", until: Math.ceil(before.expiresAt) };
-  }
-  if (before?.state === "settled" && !(asked.repeatable && before.answer === null))
-    return { kind: "booked", costMicro: before.costMicro, answer: before.answer };
-  const full = windows.flatMap(({ fits, period, provider, usedMicro, capMicro }) =>
-    fits || capMicro === null ? [] : [{ period, provider, usedMicro, capMicro }],
+/** The windows that have no room for it, as the statement found them. */
+function fullFor({ amountMicro, essential }: Order, windows: Reserved["windows"]): Full[] {
+  return windows.flatMap(({ period, provider, usedMicro, capMicro }) =>
+    capMicro === null || usedMicro + amountMicro <= limitOf(capMicro, essential)
+      ? []
+      : [{ period, provider, usedMicro, capMicro }],
   );
-  if (windows.length < 3 || full.length === 0) return null;
-  return { kind: "over", until: retryAt(full, day, amountMicro, essential), overBudget, full };
 }

@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import type { Databases } from "../../mixins/knex.ts";
-import { type Closed, close, type Expired, expired } from "./budget.sql.ts";
+import { type Closed, close, type Expired, expired } from "./closings.sql.ts";
 
 export interface SweeperOptions {
   databases: Databases;
@@ -66,7 +66,8 @@ export class Sweeper {
         const { tenant, effectKey, reservation } = effect;
         const by = costMicro === null ? "presumption" : "provider";
         const state = costMicro === null ? "presumed" : costMicro === 0 ? "released" : "settled";
-        const closed = await close(knex, { tenant, effectKey, reservation, state, costMicro, by, answer: undefined });
+        const closing = { effectKey, reservation, state, costMicro, by, answer: undefined } as const;
+        const closed = (await close(knex, tenant, [closing]))[0]!;
         if (closed.changed) onFound(effect, closed, by);
         return closed.changed;
       }),

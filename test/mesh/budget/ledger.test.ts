@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { Databases } from "../../../mixins/knex.ts";
-import { close, expired } from "../../../services/budget/budget.sql.ts";
 import { capsOf } from "../../../services/budget/caps.ts";
+import { close, expired } from "../../../services/budget/closings.sql.ts";
 import { Ledger, type LevelReached, type Reservation } from "../../../services/budget/ledger.ts";
 import { driftOf, windowsOf, writeChoice } from "../../../services/budget/status.sql.ts";
 import { Sweeper } from "../../../services/budget/sweeper.ts";
@@ -208,14 +208,10 @@ describe("the ledger", () => {
     const lost = await eventually("it expires", async () =>
       (await expired(databases.of(tenant), 100)).find((e) => e.tenant === tenant),
     );
-    const presume = () =>
-      close(databases.of(tenant), {
-        ...lost,
-        state: "presumed",
-        costMicro: null,
-        by: "presumption",
-        answer: undefined,
-      });
+    const presume = async () => {
+      const closing = { ...lost, state: "presumed", costMicro: null, by: "presumption", answer: undefined } as const;
+      return (await close(databases.of(tenant), tenant, [closing]))[0]!;
+    };
     assert.equal((await presume()).changed, true);
     assert.equal((await presume()).changed, false);
     assert.deepEqual((await windows())["day"], [0, usd]);
@@ -236,5 +232,59 @@ describe("the ledger", () => {
     assert.equal(two.run, 2);
     await ledger.settle({ ...two, answer: [1] });
     assert.deepEqual((await windows())["day"], [0, 2 * usd]);
+  });
+
+  it("decides what is asked all at once as if one came after another", async () => {
+    const { tenant, ask, windows } = tenantOf();
+    const capMicro = 20 * usd;
+    const asked = Array.from({ length: 400 }, (_, n) => ({
+      amountMicro: 1 + ((n * 79_193) % 400_000),
+      essential: n % 3 > 0,
+    }));
+    const all = await Promise.all(asked.map(({ amountMicro, ...more }, n) => ask(`one ${n}`, amountMicro, more)));
+    const sum = (of: (n: number) => boolean) => asked.reduce((micro, a, n) => micro + (of(n) ? a.amountMicro : 0), 0);
+    const used = sum((n) => all[n]!.kind === "granted");
+    assert.deepEqual(await windows(), { day: [used, 0], "day llm": [used, 0], month: [used, 0] });
+    assert.ok(used <= capMicro);
+    for (const [n, { kind }] of all.entries()) {
+      const { amountMicro, essential } = asked[n]!;
+      const room = essential ? capMicro : capMicro * 0.9;
+      // What is used only grows: who was refused would not fit at the end either.
+      if (kind !== "granted") assert.deepEqual([kind, used + amountMicro > room], ["over", true]);
+    }
+    assert.ok(sum((n) => all[n]!.kind === "over") > 0, "there was not room for all");
+    const told = reached.filter((r) => r.tenant === tenant && r.provider === "llm").map((r) => r.level);
+    assert.deepEqual(told, [75, 90, 100]);
+  });
+
+  it("waits for no window where nothing costs", async () => {
+    const { tenant, ask, granted, windows } = tenantOf();
+    await granted("paid", usd);
+    await databases.of(tenant).transaction(async (trx) => {
+      await trx("budget_windows").where({ tenant }).forUpdate();
+      const free = await granted("free", 0);
+      assert.equal((await ledger.settle({ ...free, answer: { fast: true } })).changed, true);
+      assert.deepEqual(await ask("free", 0), { kind: "booked", costMicro: 0, answer: { fast: true } });
+    });
+    assert.deepEqual((await windows())["day"], [usd, 0]);
+  });
+
+  it("books what was to be free and did cost", async () => {
+    const { granted, windows } = tenantOf();
+    await ledger.settle({ ...(await granted("free", 0)), costMicro: 5 });
+    assert.deepEqual(await windows(), { day: [0, 5], "day llm": [0, 5], month: [0, 5] });
+  });
+
+  it("settles all others of those that come at once, where the answer of one cannot be kept", async () => {
+    const { granted, windows } = tenantOf();
+    const all = await Promise.all(Array.from({ length: 10 }, (_, n) => granted(`one ${n}`, 10)));
+    const settled = await Promise.allSettled(
+      all.map((one, n) => ledger.settle({ ...one, answer: n === 5 ? "\u0000" : "kept" })),
+    );
+    assert.deepEqual(
+      settled.map(({ status }) => status),
+      Array.from({ length: 10 }, (_, n) => (n === 5 ? "rejected" : "fulfilled")),
+    );
+    assert.deepEqual((await windows())["day"], [10, 90]);
   });
 });
