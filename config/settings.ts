@@ -451,6 +451,22 @@ const table = {
     "days",
     "How long what a provider told of a listing is kept as it came; 0: not at all.",
   ),
+  letterDays: whole(
+    "LEADS_LETTER_DAYS",
+    90,
+    1,
+    3_650,
+    "days",
+    "How long dead letters that were dealt with, and the jobs that did so, are still told of.",
+  ),
+  operationDays: whole(
+    "LEADS_OPERATION_DAYS",
+    365,
+    1,
+    3_650,
+    "days",
+    "How long the log of operations says who did what.",
+  ),
   semrushKey: secret("LEADS_SEMRUSH_KEY", "Key of SEMrush's API; empty: it is not asked about domains."),
   semrushUrl: url("LEADS_SEMRUSH_URL", "https://api.semrush.com", ["https", "http"], "Where SEMrush's API is."),
   semrushDaily: whole(

@@ -84,7 +84,6 @@ const hands = new Set([
   "services/site/visitor.ts",
   "services/smtp/fate.ts",
   "services/smtp/mime.ts",
-  "services/source/raw-sweeper.ts",
   "services/source/worker.ts",
 ]);
 const world =

@@ -250,13 +250,14 @@ export default defineService({
     },
   },
   async started() {
-    const { nats, names, databases } = resourcesOf(this.broker);
+    const { nats, names, databases, settings } = resourcesOf(this.broker);
     const { now: _now, ...rules } = this.rules();
     this.worker = new JobWorker({
       nc: await nats(),
       names,
       databases,
       rules,
+      days: { letters: settings.letterDays, operations: settings.operationDays },
       logger: this.logger,
       onProgress: (job, settled) => {
         const counts = Map.groupBy(settled, ({ tenant, to }) => `${tenant} ${to}`);

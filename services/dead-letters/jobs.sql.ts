@@ -255,22 +255,6 @@ export async function cancelJob(knex: Knex, id: string, tenant: string | undefin
   return findJob(knex, id, tenant);
 }
 
-/** Jobs that ended longer than `restMs` ago and whose markers still stand, by dead_letter_jobs_open. */
-export async function unsweptJobs(knex: Knex, restMs: number): Promise<string[]> {
-  const { rows } = await statement(() =>
-    knex.raw(
-      `select job_id from dead_letter_jobs
-       where not swept and state <> 'running' and ended_at < now() - make_interval(secs => ?::float8 / 1000) limit 10`,
-      [restMs],
-    ),
-  );
-  return rows.map(({ job_id }: { job_id: string }) => job_id);
-}
-
-export async function noteSwept(knex: Knex, id: string): Promise<void> {
-  await statement(() => knex.raw("update dead_letter_jobs set swept = true where job_id = ?", [id]));
-}
-
 function keysOf(letters: readonly (LetterKey & { tenant: string })[]) {
   return {
     seqs: letters.map(({ seq }) => seq),

@@ -5,8 +5,8 @@ import { errCodes, JetStreamError, jsApi } from "../../mixins/jetstream.ts";
 import { statement } from "../../mixins/knex.ts";
 import { getMessage } from "../../mixins/scan.ts";
 import { endMerged, mergedLetters } from "../leads/dead-letters.sql.ts";
-import { noteSwept, unsweptJobs } from "./jobs.sql.ts";
 import type { LetterKey } from "./letter-id.ts";
+import { noteSwept, unsweptJobs } from "./sweep.sql.ts";
 
 /** What is left in the streams by letters and jobs that are over. All of it can be done again, by any number at once. */
 

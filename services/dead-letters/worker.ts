@@ -6,15 +6,18 @@ import type { NatsConnection } from "nats";
 import type { Names } from "../../config/names.ts";
 import { fits } from "../../mixins/actor/envelope.ts";
 import { type Databases, statement } from "../../mixins/knex.ts";
-import { type DeadLead, discardLeads, noteRedriven } from "../leads/dead-letters.sql.ts";
+import { Sweeper } from "../../mixins/sweeper.ts";
+import { type DeadLead, discardLeads, noteRedriven, sweepLetters } from "../leads/dead-letters.sql.ts";
 import type { LeadState } from "../leads/lead.ts";
 import { statesOf } from "../leads/leads.sql.ts";
+import { sweepOperations } from "../leads/operations.sql.ts";
 import { rowOfDead } from "../leads/row.ts";
 import { claimLetters, endJob, type Job, keepJob, leaseJob, type Settled, settleLetters } from "./jobs.sql.ts";
 import { letterId } from "./letter-id.ts";
 import type { LetterRow } from "./letters.sql.ts";
 import { type Letter, type Plan, parseLetter, planRedrive, type Rules } from "./plan.ts";
 import { putBack, wasPutBack } from "./put-back.ts";
+import { sweepJobs } from "./sweep.sql.ts";
 import { deleteLetter, messageOf, purgeMarkers, sweepMarkers, sweepMerged } from "./sweep.ts";
 
 export interface WorkerOptions {
@@ -22,6 +25,8 @@ export interface WorkerOptions {
   names: Names;
   databases: Databases;
   rules: Omit<Rules, "now">;
+  /** How long closed letters and the jobs that are over are kept, and lines of the log of operations. */
+  days: { letters: number; operations: number };
   logger: ServiceBroker["logger"];
   /** Told of every few letters that were dealt with, and of a job's end. */
   onProgress(job: Job, settled: readonly Settled[]): void;
@@ -35,6 +40,8 @@ const leaseMs = 15_000;
 const lookMs = 1_000;
 /** Jobs at once in one process: a slow one holds up no other. */
 const jobsAtOnce = 4;
+/** What is too old is looked for this often. */
+const sweepMs = 3_600_000;
 /** How long markers outlive what they prove: a holder that was frozen may still try to put its letters back. */
 const markersRestMs = 60_000;
 
@@ -44,15 +51,28 @@ export class JobWorker {
   readonly #holder = randomUUID();
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  readonly #sweeper: Sweeper;
   #wake = Promise.withResolvers<void>();
   #loop: Promise<void> | undefined;
 
   constructor(options: WorkerOptions) {
     this.#o = options;
+    const { databases, logger, days } = options;
+    this.#sweeper = new Sweeper({
+      databases,
+      everyMs: sweepMs,
+      sweeps: [
+        (knex, limit) => statement(() => sweepLetters(knex, days.letters, limit)),
+        (knex, limit) => statement(() => sweepJobs(knex, days.letters, limit)),
+        (knex, limit) => statement(() => sweepOperations(knex, days.operations, limit)),
+      ],
+      onFault: (error) => logger.warn(`old dead letters and operations stay: ${error.message}`),
+    });
   }
 
   start(): void {
     this.#loop ??= this.#run();
+    this.#sweeper.start();
   }
 
   /** Looks for work now. */
@@ -66,7 +86,7 @@ export class JobWorker {
     this.#stop.abort();
     this.kick();
     await this.#loop;
-    await Promise.all(this.#running);
+    await Promise.all([...this.#running, this.#sweeper.stop()]);
   }
 
   async #run(): Promise<void> {

@@ -68,6 +68,8 @@ export class AuditTables {
         (select l.tenant from leads l where l.lead_id = f.lead_id limit 1),
         (select k.tenant from known k where k.lead_id = f.lead_id), '')
       where tenant = ''`);
+    // Read out of a message that is none of ours: an id that nobody else knows is no lead.
+    await this.#run("delete from audit_found where tenant = '' and place = 'dead'");
   }
 
   /**

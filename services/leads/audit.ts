@@ -78,10 +78,8 @@ async function look(
     for (const stream of streams) await take(options, stream, sink);
     let broken = 0;
     for (const table of tables) {
-      if (looks === 1) {
-        await table.resolveTenants();
-        await judge(table);
-      }
+      await table.resolveTenants();
+      if (looks === 1) await judge(table);
       broken += await (looks === 1 ? table.countBroken() : table.judgeBroken());
     }
     if (broken === 0 || looks === maxLooks) return;
@@ -113,7 +111,7 @@ async function take({ nats, names, tenant }: AuditOptions, stream: string, sink:
   let found: Found[] = [];
   for await (const batch of scan(nats, stream)) {
     for (const message of batch) {
-      for (const one of read(message)) if (tenant === undefined || one.tenant === tenant) found.push(one);
+      for (const one of read(message)) if (tenant === undefined || ["", tenant].includes(one.tenant)) found.push(one);
     }
     if (found.length >= batchIds) {
       await sink(found);
@@ -147,6 +145,7 @@ function readerOf(stream: string, names: Names): (message: Pick<Stored, "subject
   if (stream === names.dead.stream) {
     return ({ data }) => {
       const letter = deadLead(data);
+      if (letter.kind === "foreign") return namedIn(data);
       if (letter.kind !== "lead") return [];
       const { tenant, lead_id: leadId, revision } = letter.row;
       return [{ tenant, leadId, place: "dead", revision }];
@@ -175,6 +174,20 @@ function envelope(data: Uint8Array, place: PlaceFound): Found[] {
       ? [{ tenant, leadId, place }]
       : [];
   });
+}
+
+const leadIds = /"leadId"\s*:\s*"([^"]*)"/g;
+
+/** The leads that the beginning of an unreadable message names, of whichever tenant they are: they died with it. */
+function namedIn(letter: Uint8Array): Found[] {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(decoder.decode(letter))?.raw;
+  } catch {
+    return [];
+  }
+  const ids = Array.from(String(raw).matchAll(leadIds), ([, id]) => id!);
+  return ids.filter(isUuid).map((leadId) => ({ tenant: "", leadId: leadId.toLowerCase(), place: "dead" }));
 }
 
 const emptyTally = (): Tally => ({

@@ -1,6 +1,7 @@
 import type { Knex } from "knex";
 import { statement } from "../../mixins/knex.ts";
 import { type Counts, type Erasure, erasureColumns } from "./erasures.sql.ts";
+import { eraseLateListings, eraseListings, listingMarks } from "./raw.sql.ts";
 import { raise } from "./tombstones.sql.ts";
 
 /**
@@ -15,6 +16,8 @@ class Moved extends Error {
 
 interface Told {
   lead_id: string;
+  source: string;
+  source_id: string | null;
   fields: object;
   own: object | null;
   website: string | null;
@@ -37,14 +40,15 @@ export async function begin(
   if (person.length === 0 && !known && !(await isAccepted(trx, tenant, leadId))) return null;
   const leadIds = person.length > 0 ? person : [leadId];
   const { rows: told } = await trx.raw<{ rows: Told[] }>(
-    `select lead_id, fields, own, website, email from leads where tenant = ? and lead_id = any(?::uuid[])
+    `select lead_id, source, source_id, fields, own, website, email from leads where tenant = ? and lead_id = any(?::uuid[])
      order by lead_id, tenant for update`,
     [tenant, leadIds],
   );
   if (String(await personOf(trx, tenant, leadId)) !== String(person)) throw new Moved(`the doubles of ${leadId} moved`);
   await trx.raw(
-    `insert into erasures (tenant, erasure_id, lead_ids, next_at, websites, addresses)
+    `insert into erasures (tenant, erasure_id, lead_ids, next_at, websites, listings, addresses)
      values (?, ?::uuid, ?::uuid[], now() + make_interval(secs => ?::float8 / 1000), ?::text[],
+       ${listingMarks},
        array(select distinct sha256(convert_to(lower(email), 'UTF8')) from unnest(?::text[]) email))`,
     [
       tenant,
@@ -52,6 +56,7 @@ export async function begin(
       leadIds,
       leaseMs,
       [...new Set(told.flatMap(({ website }) => website ?? []))],
+      JSON.stringify(told.map(({ lead_id, source, source_id }) => ({ source, sourceId: source_id ?? lead_id }))),
       told.flatMap(({ fields, own, email }) => [email, emailOf(fields), emailOf(own)]).filter((e) => e !== null),
     ],
   );
@@ -135,17 +140,6 @@ const leads: Run = (knex, { tenant, leadIds }) =>
        keys = null, warnings = null, facts = '{}', score = null, score_detail = null, mockup = null, timeline = '[]', updated_at = now()
      where leads.state <> 'erased'`,
     [tenant, leadIds],
-  );
-
-/** What listing providers told of it, as it came. Before its row, which says under which key. By primary key. */
-const listings: Run = (knex, { tenant, leadIds }) =>
-  count(
-    knex,
-    `delete from listing_raw r using (
-       select source, coalesce(source_id, lead_id::text) as source_id from leads where tenant = ? and lead_id = any(?::uuid[])
-     ) l
-     where r.source_id = l.source_id and r.tenant = ? and r.source = l.source`,
-    [tenant, leadIds, tenant],
   );
 
 /** Keeps of an acceptance that there was one, and when. By primary key. */
@@ -232,7 +226,8 @@ const deadLetters: Run = (knex, { tenant, leadIds }) =>
 
 /** The tables of the record, each by its name in the answer. Another table is one line more. */
 const tables: Record<string, Run> = {
-  listings,
+  listings: eraseListings,
+  lateListings: eraseLateListings,
   keys,
   leads,
   acceptances,

@@ -1,6 +1,7 @@
 import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
 import type { TimeKey } from "../../mixins/time-cursor.ts";
+import { listingMarks } from "./raw.sql.ts";
 import { raise, type Telling } from "./tombstones.sql.ts";
 
 /** place -> how many things were erased there */
@@ -47,20 +48,22 @@ export async function notice(
 ): Promise<void> {
   const fields = tellings.map((telling) => telling.fields as { email?: unknown; website?: unknown });
   const texts = (name: "email" | "website") => fields.flatMap((f) => (typeof f[name] === "string" ? [f[name]] : []));
+  const listings = tellings.map(({ leadId, source, sourceId }) => ({ source, sourceId: sourceId ?? leadId }));
   await transaction(knex, async (trx) => {
     await trx.raw(
       `update erasures set
          websites = array(select distinct w from unnest(websites || ?::text[]) w),
+         listings = array(select distinct l from unnest(listings || ${listingMarks}) l),
          addresses = array(select distinct a from (
            select unnest(addresses) a union select sha256(convert_to(lower(email), 'UTF8')) from unnest(?::text[]) email) known)
        where tenant = ? and erasure_id = ?::uuid`,
-      [texts("website"), texts("email"), erasure.tenant, erasure.erasureId],
+      [texts("website"), JSON.stringify(listings), texts("email"), erasure.tenant, erasure.erasureId],
     );
     await raise(trx, erasure, tellings);
     await trx.raw(
-      `delete from listing_raw r using jsonb_to_recordset(?::jsonb) as told("leadId" text, source text, "sourceId" text)
-       where r.source_id = coalesce(told."sourceId", told."leadId") and r.tenant = ? and r.source = told.source`,
-      [JSON.stringify(tellings.map(({ leadId, source, sourceId }) => ({ leadId, source, sourceId }))), erasure.tenant],
+      `delete from listing_raw r using jsonb_to_recordset(?::jsonb) as told(source text, "sourceId" text)
+       where r.source_id = told."sourceId" and r.tenant = ? and r.source = told.source`,
+      [JSON.stringify(listings), erasure.tenant],
     );
   });
 }
@@ -88,10 +91,11 @@ export async function notePass(
          group by place) summed),
        next_at = now() + make_interval(secs => ?::float8 / 1000),
        finished_at = case when ? then coalesce(finished_at, now()) else finished_at end,
-       websites = case when ? then '{}' else websites end
+       websites = case when ? then '{}' else websites end,
+       listings = case when ? then '{}' else listings end
      where tenant = ? and erasure_id = ?::uuid
      returning ${erasureColumns}`,
-    [JSON.stringify(pass.did), pass.nextInMs, pass.isLast, pass.isLast, tenant, erasureId],
+    [JSON.stringify(pass.did), pass.nextInMs, pass.isLast, pass.isLast, pass.isLast, tenant, erasureId],
   );
   return rows[0]!;
 }

@@ -56,3 +56,16 @@ export async function listOperations(
   );
   return rows;
 }
+
+/** Takes away at most `limit` lines that are older than so many days, by operations_by_time; answers how many. */
+export async function sweepOperations(knex: Knex, days: number, limit: number): Promise<number> {
+  const { rowCount } = await knex.raw<{ rowCount: number }>(
+    `delete from operations o using (
+       select operation_id from operations where at < now() - make_interval(days => ?)
+       order by at limit ? for update skip locked
+     ) old
+     where o.operation_id = old.operation_id`,
+    [days, limit],
+  );
+  return rowCount;
+}

@@ -62,3 +62,43 @@ export async function sweepRaw(knex: Knex, days: number, limit: number): Promise
   );
   return rowCount;
 }
+
+/** Hashes of `[{ source, sourceId }]`, by which an erasure knows late answers of listing providers. */
+export const listingMarks = `array(select sha256(convert_to(source || ' ' || "sourceId", 'UTF8'))
+  from jsonb_to_recordset(?::jsonb) as told(source text, "sourceId" text))`;
+
+/**
+ * Erases what listing providers told of these leads, before their rows are emptied, which say under which key. By primary
+ * key; a repeat finds nothing.
+ */
+export async function eraseListings(
+  knex: Knex,
+  { tenant, leadIds }: { tenant: string; leadIds: readonly string[] },
+): Promise<number> {
+  const { rowCount } = await knex.raw<{ rowCount: number }>(
+    `delete from listing_raw r using (
+       select source, coalesce(source_id, lead_id::text) as source_id from leads where tenant = ? and lead_id = any(?::uuid[])
+     ) l
+     where r.source_id = l.source_id and r.tenant = ? and r.source = l.source`,
+    [tenant, leadIds, tenant] as never,
+  );
+  return rowCount;
+}
+
+/**
+ * The same, of what was on its way when the rows were emptied and is written since: they say under which key no more, so
+ * that it is known by the hashes that the erasure keeps. By listing_raw_by_time; whoever wrote it began in these minutes.
+ */
+export async function eraseLateListings(
+  knex: Knex,
+  { tenant, erasureId }: { tenant: string; erasureId: string },
+): Promise<number> {
+  const { rowCount } = await knex.raw<{ rowCount: number }>(
+    `delete from listing_raw r using erasures e
+     where e.tenant = ? and e.erasure_id = ?::uuid and r.tenant = e.tenant
+       and r.received_at > e.asked_at - interval '10 minutes'
+       and sha256(convert_to(r.source || ' ' || r.source_id, 'UTF8')) = any(e.listings)`,
+    [tenant, erasureId],
+  );
+  return rowCount;
+}

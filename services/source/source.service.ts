@@ -7,9 +7,10 @@ import { actor } from "../../mixins/actor.ts";
 import { meterOf } from "../../mixins/metrics.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { Sweeper } from "../../mixins/sweeper.ts";
 import { writeTraceparent } from "../../mixins/trace/ids.ts";
 import { type Trust, trustLevels } from "../leads/lead.ts";
-import { RawSweeper } from "./raw-sweeper.ts";
+import { sweepRaw } from "../leads/raw.sql.ts";
 import { openWork, workState } from "./source.sql.ts";
 import { itemsOf, pageEffect, providerTrust, type WorkItem, type WorkOrder } from "./work.ts";
 import { SourceWorker } from "./worker.ts";
@@ -22,7 +23,7 @@ interface Vars {
   edge: Acceptor;
   publisher: Publisher;
   worker: SourceWorker;
-  raw: RawSweeper;
+  raw: Sweeper;
 }
 const vars = defineMixin<Vars>()({});
 
@@ -116,9 +117,10 @@ export default defineService({
       // A full intake is waited for in the mailbox, with the lease given back.
       bulk: (origin) => this.edge.bulk(origin, { fullForMs: 5_000 }),
     });
-    this.raw = new RawSweeper({
+    this.raw = new Sweeper({
       databases,
-      days: settings.rawDays,
+      // 0 days: all of it, for nothing new is kept either.
+      sweeps: [(knex, limit) => sweepRaw(knex, settings.rawDays, limit)],
       everyMs: this.settings.sweepMs,
       onFault: (error) => this.logger.warn("cannot sweep old listings", error.message),
     });

@@ -8,6 +8,7 @@ import type { Knex } from "knex";
 
 import { pipeline } from "../../config/pipeline.ts";
 import { environmentOf } from "../../config/settings.ts";
+import { foreignLetter } from "../../mixins/actor/dead-letter.ts";
 import { pack } from "../../mixins/actor/envelope.ts";
 import { ensureStreams, jsApi } from "../../mixins/jetstream.ts";
 import { transaction } from "../../mixins/knex.ts";
@@ -88,6 +89,27 @@ describe("the audit", function () {
 
     it("counts nothing where there is nothing", async () => {
       assert.deepEqual(await at.look(), { accepted: 0, ...none, ok: true, broken: [], tenants: {} });
+    });
+
+    it("counts the leads of a message that nobody could read as dead, and no id that nobody accepted", async () => {
+      const { nats, names } = at.mesh;
+      const [queued, onRecord, stranger, elsewhere] = [aLead(), aLead(), aLead(), aLead({ tenant: "other" })];
+      await at.accept(queued, onRecord, elsewhere);
+      await at.arrive(onRecord);
+      await at.post(elsewhere, "score");
+      const items = [queued, onRecord, stranger, elsewhere].map((lead) => ({ lead }));
+      const [envelope] = pack({ ...origin("acme"), lane: "bulk" }, items);
+      const from = { stream: "s", seq: 1 };
+      const letter = foreignLetter("score", from, new Error("cut off"), envelope!.data.subarray(0, -3), Date.now());
+      const subject = names.dead.subject("score", names.dead.nobody);
+      const message = await nats.jetstream().publish(subject, JSON.stringify(letter));
+      const acme = { accepted: 2, ...none, dead: 2, ok: true, broken: [] };
+      const { tenants, ok } = await at.look();
+      assert.deepEqual([ok, tenants["acme"]], [true, acme]);
+      assert.deepEqual(tenants["other"], { accepted: 1, ...none, inFlight: 1, ok: true, broken: [] });
+      assert.deepEqual((await at.look({ tenant: "acme" })).tenants, { acme });
+      await at.remove(message);
+      assert.deepEqual((await at.look({ tenant: "acme" })).broken.sort(), [queued.leadId, onRecord.leadId].sort());
     });
 
     it("counts each lead once, in the term where it stands, in all and by tenant", async () => {

@@ -11,6 +11,8 @@ import * as erasure from "./060-erasure.ts";
 import * as operate from "./070-operate.ts";
 import * as analytics from "./080-analytics.ts";
 import * as mergedLetters from "./090-merged-letters.ts";
+import * as erasedListings from "./091-erased-listings.ts";
+import * as oldLetters from "./092-old-letters.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -25,6 +27,8 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "070-operate": operate,
   "080-analytics": analytics,
   "090-merged-letters": mergedLetters,
+  "091-erased-listings": erasedListings,
+  "092-old-letters": oldLetters,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

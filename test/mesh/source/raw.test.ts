@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
+import { Sweeper } from "../../../mixins/sweeper.ts";
 import { keepRaw, type RawAnswer, sweepRaw } from "../../../services/leads/raw.sql.ts";
-import { RawSweeper } from "../../../services/source/raw-sweeper.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
 
 describe("what providers told of listings", () => {
@@ -64,7 +64,10 @@ describe("what providers told of listings", () => {
     await keepRaw(knex, [told("fresh")]);
     const { databases } = mesh.resources;
     const onFault = (error: Error) => assert.fail(error);
-    const sweepers = Array.from({ length: 3 }, () => new RawSweeper({ databases, days: 90, everyMs: 60_000, onFault }));
+    const sweepers = Array.from(
+      { length: 3 },
+      () => new Sweeper({ databases, sweeps: [(on, limit) => sweepRaw(on, 90, limit)], everyMs: 60_000, onFault }),
+    );
     const gone = await Promise.all(sweepers.map((one) => one.look()));
     assert.equal(
       gone.reduce((sum, n) => sum + n, 0),

@@ -1,10 +1,12 @@
-import type { Databases } from "../../mixins/knex.ts";
-import { sweepRaw } from "../leads/raw.sql.ts";
+import type { Knex } from "knex";
+import type { Databases } from "./knex.ts";
 
-export interface RawSweeperOptions {
+/** Takes away at most `limit` rows whose days are over; answers how many. */
+export type Sweep = (knex: Knex, limit: number) => Promise<number>;
+
+export interface SweeperOptions {
   databases: Databases;
-  /** What is older goes; 0: all of it, for nothing new is kept either. */
-  days: number;
+  sweeps: readonly Sweep[];
   /** How often it looks, ms. */
   everyMs: number;
   /** The database could not be asked. */
@@ -14,14 +16,14 @@ export interface RawSweeperOptions {
 /** Rows a statement takes away: a few milliseconds' locks. */
 const batch = 1_000;
 
-/** Takes away what providers told of listings when its days are over. Any number of them may run. */
-export class RawSweeper {
-  readonly #options: RawSweeperOptions;
+/** Takes rows away whose days are over, in bounded portions. Any number of them may run. */
+export class Sweeper {
+  readonly #options: SweeperOptions;
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<unknown> | undefined;
   #stopping = false;
 
-  constructor(options: RawSweeperOptions) {
+  constructor(options: SweeperOptions) {
     this.#options = options;
   }
 
@@ -45,11 +47,11 @@ export class RawSweeper {
 
   /** One look at every database; answers how many went. */
   async look(): Promise<number> {
-    const { databases, days } = this.#options;
+    const { databases, sweeps } = this.#options;
     let gone = 0;
     for (const { knex } of databases.all()) {
-      for (let count = batch; count === batch && !this.#stopping; gone += count)
-        count = await sweepRaw(knex, days, batch);
+      for (const sweep of sweeps)
+        for (let count = batch; count === batch && !this.#stopping; gone += count) count = await sweep(knex, batch);
     }
     return gone;
   }
