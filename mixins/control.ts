@@ -1,6 +1,7 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { KV, KvEntry, NatsConnection, QueuedIterator } from "nats";
-import type { Names } from "../config/names.ts";
-import { jsApi } from "./jetstream.ts";
+import { lanes, type Names } from "../config/names.ts";
+import { consumerInfo, jsApi } from "./jetstream.ts";
 import { operated } from "./operation-log.ts";
 
 /** Why a stage stands still. */
@@ -11,12 +12,30 @@ export interface Pause {
   at: number;
 }
 
-/** Pauses a stage for all its instances, with its line in the log; survives restarts: it stands in a JetStream bucket. */
+/** Instances that hear of a pause take back what they asked for at once; one that hangs is not waited for longer, ms. */
+const comeToRestMs = 3_000;
+
+/**
+ * Pauses a stage for all its instances, with its line in the log; survives restarts: it stands in a JetStream bucket.
+ * Resolves when no instance asks for more: what comes into the mailbox from then on stays there.
+ */
 export async function pauseStage(nc: NatsConnection, names: Names, stage: string, pause: Pause): Promise<void> {
   const { by, reason } = pause;
   await operated(nc, names, { tenant: "", by, what: "stage.pause", target: stage, detail: { reason } }, async () => {
     await (await bucket(nc, names)).put(`pause.${stage}`, JSON.stringify(pause));
+    await comeToRest(nc, names, stage);
   });
+}
+
+async function comeToRest(nc: NatsConnection, names: Names, stage: string): Promise<void> {
+  const { stream, consumer } = names.mailbox(stage);
+  const until = Date.now() + comeToRestMs;
+  const asksIn = async (lane: (typeof lanes)[number]) =>
+    (await consumerInfo(nc, stream, consumer(lane))).num_waiting > 0;
+  for (const lane of lanes) {
+    // A stage that has never run has no consumers.
+    while (Date.now() < until && (await asksIn(lane).catch(() => false))) await delay(10);
+  }
 }
 
 export async function resumeStage(nc: NatsConnection, names: Names, stage: string, by: string): Promise<void> {

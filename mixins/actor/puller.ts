@@ -101,6 +101,23 @@ export class Puller {
     this.#sub = undefined;
   }
 
+  /**
+   * Takes back what was asked for; resolves when the server has forgotten it, and what it had sent before is delivered.
+   * A server whose request nobody listens for any more keeps the message. In a cluster another server may hear of it a
+   * moment late: what it sends just then comes again when its ack wait is over. {@link stop} takes longer, and avoids that.
+   */
+  async cancel(): Promise<void> {
+    const sub = this.#sub;
+    this.#running = false;
+    this.#sub = undefined;
+    this.#request = null;
+    this.#settle();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    // What is on its way is still heard until the server has answered. Without a connection there is nothing to take back.
+    await sub?.drain().catch(() => {});
+  }
+
   /** A delivery was acknowledged or handed back: there is room again. */
   done(delivery: Delivery): void {
     this.#inHand -= delivery.count;
@@ -115,16 +132,18 @@ export class Puller {
   #subscribe(): void {
     this.#sub?.unsubscribe();
     this.#request = null;
-    this.#inbox = `${inboxPrefix(this.#nc)}.${nuid.next()}`;
-    this.#sub = this.#nc.subscribe(`${this.#inbox}.*`, { callback: (error, msg) => !error && this.#receive(msg) });
+    const inbox = `${inboxPrefix(this.#nc)}.${nuid.next()}`;
+    this.#inbox = inbox;
+    this.#sub = this.#nc.subscribe(`${inbox}.*`, { callback: (error, msg) => !error && this.#receive(msg, inbox) });
   }
 
-  #receive(msg: Msg): void {
-    const request = this.#request;
+  /** `inbox`: where it came in. What comes late to one that was given up is no answer to the request under way. */
+  #receive(msg: Msg, inbox: string): void {
+    const request = inbox === this.#inbox ? this.#request : null;
     const code = msg.headers?.code ?? 0;
     if (code > 0) {
       // A status comes under the request's own subject, a delivery under the stream's.
-      if (msg.subject.slice(this.#inbox.length + 1) !== request?.token) return;
+      if (msg.subject.slice(inbox.length + 1) !== request?.token) return;
       request.heardAt = Date.now();
       if (code === 100) return;
       // 404/408: nothing there, or its time is up. 503 (nobody listens) and a deleted consumer: it must be made again.

@@ -112,9 +112,9 @@ export class Worker<T extends Item> {
     if (!this.#draining) for (const lane of laneNames) this.#pullers[lane].start();
   }
 
-  /** Pulls no more; what is in hand is finished. */
+  /** Takes no more, from now on; what is in hand is finished. */
   async pause(): Promise<void> {
-    await Promise.all(laneNames.map((lane) => this.#pullers[lane].stop()));
+    await Promise.all(laneNames.map((lane) => this.#pullers[lane].cancel()));
   }
 
   reconnected(): void {
@@ -125,9 +125,10 @@ export class Worker<T extends Item> {
   /** Stops pulling, finishes what is in hand, hands back what the deadline (or an outage) leaves. Never rejects. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
+    const stopPulling = () => Promise.all(laneNames.map((lane) => this.#pullers[lane].stop()));
     const deadline = sleep(Math.max(0, deadlineMs - drainReserveMs), this.#abort.signal).catch(() => {});
     const finished = (async () => {
-      await Promise.all([this.pause(), ...this.#movers.map((mover) => mover.stop())]);
+      await Promise.all([stopPulling(), ...this.#movers.map((mover) => mover.stop())]);
       this.#pump();
       while (this.#hand.size > 0 || this.#movers.some((mover) => mover.inHand > 0)) {
         await Promise.race([new Promise<void>((resolve) => (this.#idle = resolve)), sleep(50)]);
@@ -138,7 +139,7 @@ export class Worker<T extends Item> {
     this.#abort.abort(new Stopped("the stage stops"));
     clearInterval(this.#beat);
     clearTimeout(this.#linger);
-    await this.pause();
+    await stopPulling();
     this.#handBack(this.#lanes.clear());
     this.#handBack(this.#suspects.splice(0));
     // Batches notice the abort at their next step and hand back themselves; those of a handler that does not return are

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { acceptor } from "../../mixins/accept.ts";
 import { forward, retry } from "../../mixins/actor/outcome.ts";
 import { ensureStreams } from "../../mixins/jetstream.ts";
-import { deadLetters, Ends, gate, laneInfo, put, stateOf, streamInfo } from "../support/actor.ts";
+import { deadLetters, Ends, gate, laneInfo, put, redeliveries, stateOf, streamInfo } from "../support/actor.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMesh, type TestMesh } from "../support/mesh.ts";
 import { ownNats, testPlace } from "../support/servers.ts";
@@ -193,8 +193,6 @@ describe("pausing a stage", () => {
         const { state, pause } = await mesh.broker.call<any, {}>("two.state", {}, { nodeID: mesh.broker.nodeID });
         return state === "paused" && pause.by === "an operator" && pause.reason === "a test";
       });
-    // What was asked for before the pause may still arrive for a second.
-    await eventually("nobody asks", async () => (await laneInfo(first, "two", "live")).num_waiting === 0);
     const leads = someLeads(30);
     await acceptLive(first, leads);
     await eventually("the first stage goes on", async () => (await laneInfo(first, "two", "live")).num_pending === 30);
@@ -202,6 +200,38 @@ describe("pausing a stage", () => {
     await second.broker.call("two.resume");
     await eventually("all ended", () => ends.size === 30);
     await quiet(first, ["one", "two"]);
+  });
+
+  it("takes nothing from when it is answered, and loses, repeats and counts nothing that came just before", async () => {
+    await using place = await testPlace();
+    const ends = new Ends();
+    const services = [stage("one", { checkpoint: ends.checkpoint })];
+    const single = [flow[0]!];
+    await using mesh = await startMesh({ place, flow: single, services });
+    await using other = await startMesh({ place, flow: single, services });
+    const taken = async () => (await laneInfo(mesh, "one", "live")).delivered.consumer_seq;
+    let sent = 0;
+    const send = async (count: number) => {
+      sent += count;
+      await put(mesh, "one", "live", someLeads(count));
+    };
+    for (let round = 1; round <= 10; round++) {
+      await eventually("they ask", async () => (await laneInfo(mesh, "one", "live")).num_waiting > 0);
+      // What comes while it is being paused may be taken or stay; what comes after it stays.
+      await Promise.all([send(40), mesh.broker.call("one.pause", { by: "test", reason: `round ${round}` })]);
+      const before = await taken();
+      await send(10);
+      assert.equal(await taken(), before, `round ${round}`);
+      assert.ok((await laneInfo(mesh, "one", "live")).num_pending >= 10);
+      await other.broker.call("one.resume");
+      await eventually("all have ended", () => ends.size === sent);
+    }
+    const stats = await Promise.all([mesh, other].map(async (each) => (await stateOf(each, "one")).stats));
+    assert.deepEqual(
+      [ends.repeats, ...stats.map(({ redelivered }) => redelivered), await redeliveries(mesh, "one", "live", sent)],
+      [0, 0, 0, 0],
+    );
+    await quiet(mesh, ["one"]);
   });
 
   it("survives a restart of the worker and of NATS", async () => {

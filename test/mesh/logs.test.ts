@@ -1,31 +1,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import type { NatsConnection } from "nats";
-import type { Settings } from "../../config/settings.ts";
 import { jsApi } from "../../mixins/jetstream.ts";
-import { LogLines } from "../../mixins/log.ts";
 import { LogStream } from "../../mixins/log-stream.ts";
 import { connectNats } from "../../mixins/resources.ts";
 import { newTraceId } from "../../mixins/trace/ids.ts";
-import { within } from "../../mixins/trace/scope.ts";
 import { eventually } from "../support/eventually.ts";
 import { startGateway, type TestGateway } from "../support/gateway.ts";
+import { logTo } from "../support/log-to.ts";
 import { ownNats, withSettings } from "../support/servers.ts";
-
-/** A log that goes to the stream alone, not into the test's output. */
-function logTo(nats: NatsConnection, settings: Settings) {
-  const stream = new LogStream(settings);
-  stream.start(nats);
-  const lines = new LogLines({ level: "info", sinks: [(line) => stream.take(line)] });
-  return {
-    stream,
-    /** A service says something, on behalf of a lead. */
-    say(service: string, message: string, about: object = {}, level: "info" | "warn" = "info") {
-      const handler = lines.getLogHandler({ nodeID: "n-1", svc: service });
-      within({ recorder: null, service, parents: [], about }, () => handler(level, [message]));
-    },
-  };
-}
 
 describe("GET /v1/logs", () => {
   let gateway: TestGateway;

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
-import { jsApi } from "../../../mixins/jetstream.ts";
 import { revokeKey } from "../../../mixins/keys.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
 import { type Person, signIn, startBrowser, type TestBrowser } from "../../support/browser.ts";
@@ -113,10 +112,6 @@ describe("the console, in a browser", function () {
     await dialog.getByLabel("Why").fill("the rules are being mended");
     await pause.click();
     await page.getByText("the rules are being mended").waitFor();
-    // What the stage had asked for before still comes to it.
-    const { stream, consumer } = gateway.names.mailbox("score");
-    const asked = async () => (await jsApi(gateway.nats, `CONSUMER.INFO.${stream}.${consumer("bulk")}`)).num_waiting;
-    await eventually("it asks for no more", async () => (await asked()) === 0);
     // The leads that come now wait, and the picture says how many.
     const trades = ["bakery", "florist", "garage", "dentist", "plumber", "library", "cinema"];
     const rows = trades.map((name, n) =>
