@@ -166,17 +166,19 @@ async function laneState(
   ]);
   const out = consumer?.num_ack_pending ?? 0;
   const waiting = consumer?.num_pending ?? 0;
-  const ready = waiting + (due?.num_pending ?? 0) + (due?.num_ack_pending ?? 0);
+  const back = (due?.num_pending ?? 0) + (due?.num_ack_pending ?? 0);
+  const ready = waiting + back;
   const parked = waits?.num_pending ?? 0;
-  const [held, rests, oldest] = await Promise.all([
+  const [held, returns, rests, oldest] = await Promise.all([
     leadsPerEnvelope(nc, mailbox.stream, subject, lane, waiting + out, info),
+    leadsPerEnvelope(nc, names.park.stream, names.park.due(stage, lane), lane, back),
     leadsPerEnvelope(nc, names.park.stream, names.park.waiting(stage, lane), lane, parked),
     waiting + out > 0 ? getMessage(nc, mailbox.stream, { seq: 1, subject }) : null,
   ]);
   return {
     stage,
     lane,
-    ready: Math.round(ready * held),
+    ready: Math.round(waiting * held + back * returns),
     unacknowledged: Math.round(out * held),
     parked: Math.round(parked * rests),
     about: lane === "bulk" && ready + out + parked > 0,

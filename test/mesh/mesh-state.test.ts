@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { parkEnvelopes } from "../../mixins/actor/mover.ts";
 import { wait } from "../../mixins/actor/outcome.ts";
 import { ensureShared, ensureStage, stageOptions } from "../../mixins/jetstream.ts";
 import { type LaneState, type MeshState, meshReader } from "../../mixins/mesh-state.ts";
 import { gate, put } from "../support/actor.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMesh, type TestMesh } from "../support/mesh.ts";
-import { acceptBulk, quick, someLeads, stage } from "../support/stages.ts";
+import { acceptBulk, origin, quick, someLeads, stage } from "../support/stages.ts";
 
 const flow = [
   { name: "one", ...quick },
@@ -72,6 +73,28 @@ describe("the state of the mesh", function () {
       "they are parked",
       (s) => lane(s, "one", "bulk").parked === 20 && lane(s, "one", "bulk").unacknowledged === 0,
     );
+  });
+
+  it("counts leads that are back from the park by their own envelopes, whatever the mailbox holds", async () => {
+    await using mesh = await startMesh({ flow, services: [] });
+    const { nats, names } = mesh;
+    await ensureShared(nats, names, mesh.settings);
+    await ensureStage(nats, names, stageOptions("two", flow), mesh.settings);
+    const park = async (count: number, until: number) => {
+      const items = someLeads(count).map((lead) => ({ item: { lead }, until, seq: 1 }));
+      for (const { subject, envelope } of parkEnvelopes(names, "two", { ...origin(), lane: "bulk" }, items))
+        await nats.jetstream().publish(subject, envelope.data, { headers: envelope.headers });
+    };
+    const later = Date.now() + 3_600_000;
+    await park(30, later);
+    await park(4, later);
+    await park(7, Date.now());
+    const told = lane(
+      await until(mesh, "seven are due", (s) => lane(s, "two", "bulk").envelopes.ready === 1),
+      "two",
+      "bulk",
+    );
+    assert.deepEqual([told.ready, told.parked, told.about, told.envelopes.parked], [7, 34, true, 2]);
   });
 
   it("is read once for all who ask within a second, and names the paused", async () => {
