@@ -53,6 +53,8 @@ export function connectNats(settings: Settings, name: string): Promise<NatsConne
     waitOnFirstConnect: true,
     pingInterval: 5_000,
     maxPingOut: 3,
+    // Else each request makes an error, with its stack, in case that it will need one.
+    noAsyncTraces: true,
     inboxPrefix: `_INBOX_${settings.prefix}_${name.replace(/[^A-Za-z0-9]/g, "")}`,
   });
 }

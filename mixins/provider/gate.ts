@@ -12,6 +12,11 @@ export interface GateOptions {
   now?(): number;
 }
 
+interface Found<T> {
+  kv: KV;
+  value: T | undefined;
+  revision: number;
+}
 interface Closed {
   /** Nobody calls before this, ms since 1970. */
   until: number;
@@ -40,6 +45,11 @@ export class ProviderGate {
   /** Calls of the day that this instance was handed and has not made. */
   #day = "";
   #left = 0;
+  #handing: Promise<void> | undefined;
+  #bucket: Promise<KV> | undefined;
+  /** The look that is under way, and the one after it, which all share that come meanwhile. */
+  #looking: Promise<Found<Closed>> | undefined;
+  #next: Promise<Found<Closed>> | undefined;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -48,8 +58,24 @@ export class ProviderGate {
 
   /** Throws `PROVIDER_LATER` while the provider is not to be called. */
   async check(): Promise<void> {
-    const { value } = await this.#read<Closed>(this.#retryKey);
+    const { value } = await this.#look();
     if (value && value.until > this.#now()) throw this.#later(value.until, "has asked to be called later");
+  }
+
+  /** What is found was read after it was asked for; a hundred that ask at once take two reads. */
+  #look(): Promise<Found<Closed>> {
+    if (this.#looking) {
+      const after = this.#looking.catch(() => {});
+      this.#next ??= after.then(() => {
+        this.#next = undefined;
+        return this.#look();
+      });
+      return this.#next;
+    }
+    this.#looking = this.#read<Closed>(this.#retryKey).finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
   }
 
   /**
@@ -57,22 +83,31 @@ export class ProviderGate {
    * day at a time (ten at the most): what an instance that dies had left is lost to the day, never used twice.
    */
   async take(): Promise<void> {
-    const now = this.#now();
-    const day = new Date(now).toISOString().slice(0, 10);
-    if (day !== this.#day) [this.#day, this.#left] = [day, 0];
-    if (this.#left > 0) {
-      this.#left--;
-      return;
+    for (;;) {
+      const day = new Date(this.#now()).toISOString().slice(0, 10);
+      if (day !== this.#day) [this.#day, this.#left] = [day, 0];
+      if (this.#left > 0) {
+        this.#left--;
+        return;
+      }
+      // One portion at a time: those that wait for it would race for the same key.
+      this.#handing ??= this.#hand(day).finally(() => {
+        this.#handing = undefined;
+      });
+      await this.#handing;
     }
+  }
+
+  async #hand(day: string): Promise<void> {
     const { provider, dailyCalls } = this.#options;
     const portion = Math.max(1, Math.min(10, Math.floor(dailyCalls / 100)));
     let handed = 0;
     await this.#change<number>(`quota.${provider}.${day}`, (used = 0) => {
       handed = Math.min(portion, dailyCalls - used);
-      if (handed <= 0) throw this.#later((Math.floor(now / dayMs) + 1) * dayMs, "has had its calls of the day");
+      if (handed <= 0) throw this.#later((Math.floor(this.#now() / dayMs) + 1) * dayMs, "has had its calls of the day");
       return used + handed;
     });
-    this.#left += handed - 1;
+    if (day === this.#day) this.#left += handed;
   }
 
   /** Closes it for all instances: for so long, or for a time that doubles. Answers until when. */
@@ -114,15 +149,26 @@ export class ProviderGate {
     }
   }
 
-  async #read<T>(key: string): Promise<{ kv: KV; value: T | undefined; revision: number }> {
-    const { nats, names } = this.#options;
+  async #read<T>(key: string): Promise<Found<T>> {
     try {
-      const kv = await (await nats()).jetstream().views.kv(names.bucket.providers, { bindOnly: true });
+      const kv = await this.#kv();
       const entry = await kv.get(key);
       const value = entry?.operation === "PUT" ? entry.json<T>() : undefined;
       return { kv, value, revision: entry?.revision ?? 0 };
     } catch (error) {
       throw outage("nats", error);
     }
+  }
+
+  /** Opened once: that is a request of its own, which asks for the whole account. */
+  #kv(): Promise<KV> {
+    const { nats, names } = this.#options;
+    this.#bucket ??= nats()
+      .then((nc) => nc.jetstream().views.kv(names.bucket.providers, { bindOnly: true }))
+      .catch((error) => {
+        this.#bucket = undefined;
+        throw error;
+      });
+    return this.#bucket;
   }
 }

@@ -52,6 +52,19 @@ describe("a provider's gate", () => {
     assert.equal(await instances[5]!.closeFor(null), clock + 5_000, "it was long ago");
   });
 
+  it("is read twice for a hundred that ask at once, and shows each what was closed before it asked", async () => {
+    const [one, other] = [gate("crowd"), gate("crowd")];
+    await Promise.all([one.check(), other.check()]);
+    const nc = await mesh.resources.nats();
+    const before = nc.stats().outMsgs;
+    const early = Array.from({ length: 99 }, () => one.check());
+    await other.closeFor(60_000);
+    const late = one.check();
+    assert.equal(await refusedUntil(late), noon + 60_000);
+    await Promise.allSettled(early);
+    assert.ok(nc.stats().outMsgs - before < 20, "a request for each would be a hundred");
+  });
+
   it("hands out a day's calls to all instances together, and not one more", async () => {
     const instances = Array.from({ length: 5 }, () => gate("quota", 37));
     const results = await Promise.allSettled(Array.from({ length: 100 }, (_, n) => instances[n % 5]!.take()));
