@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { statement } from "../../mixins/knex.ts";
+import { planned, statement } from "../../mixins/knex.ts";
 
 /**
  * The ledger's statements. An entry is one effect (a call that costs), by its key:
@@ -27,6 +27,12 @@ import { statement } from "../../mixins/knex.ts";
 /** Common budget of a day and of a month, and what goes to one provider in a day. */
 const windowKeys = `(('day', cast(:day as date), ''), ('day', cast(:day as date), :provider),
   ('month', cast(date_trunc('month', cast(:day as date)) as date), ''))`;
+
+/**
+ * Up to so many effects a statement has one plan for all, and saves the planning, which is most of what it takes; for more
+ * it is planned by how many they are: a hundred by the plan for a few take the database 1.7 times as long.
+ */
+export const few = 5;
 
 /** Makes the three windows of a day and provider. A repeat changes nothing; served by the primary key. */
 export async function openWindows(knex: Knex, key: { tenant: string; day: string; provider: string }): Promise<void> {
@@ -212,14 +218,20 @@ export async function reserve(
     ...{ dayCap: caps.day, monthCap: caps.month, providerCap: caps.provider },
     ...{ dayRoom: rooms.day, monthRoom: rooms.month, providerRoom: rooms.provider },
   };
-  const { rows } = await statement(() => knex.raw<{ rows: [Reserved] }>(reserveSql, bindings as never));
+  const { rows } = await statement(() => {
+    const raw = knex.raw<{ rows: [Reserved] }>(reserveSql, bindings as never);
+    return effects.length <= few ? planned("budget_reserve", raw) : raw;
+  });
   return rows[0];
 }
 
 /** The same for effects that cost nothing: they always fit, and no window is locked or looked at for them. */
 export async function reserveFree(knex: Knex, budget: Budget, effects: readonly Asked[]): Promise<Reserved> {
   const bindings = bindingsOf(budget, effects);
-  const { rows } = await statement(() => knex.raw<{ rows: [Reserved] }>(reserveFreeSql, bindings as never));
+  const { rows } = await statement(() => {
+    const raw = knex.raw<{ rows: [Reserved] }>(reserveFreeSql, bindings as never);
+    return effects.length <= few ? planned("budget_reserve_free", raw) : raw;
+  });
   return rows[0];
 }
 

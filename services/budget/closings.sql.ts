@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
-import { statement } from "../../mixins/knex.ts";
-import type { Entry } from "./budget.sql.ts";
+import { planned, statement } from "../../mixins/knex.ts";
+import { type Entry, few } from "./budget.sql.ts";
 
 /** The statements that close reservations. The states, and the order of locks, stand at the head of budget.sql.ts. */
 
@@ -33,8 +33,8 @@ const windowsOf = (e: string) => `lateral (values ('day', ${e}.day, ''), ('day',
  * money moves, and makes those that are not there: what was to be free may have cost. Served by the primary keys.
  */
 export async function close(knex: Knex, tenant: string, closings: readonly Closing[]): Promise<Closed[]> {
-  const { rows } = await statement(() =>
-    knex.raw<{ rows: Closed[] }>(
+  const { rows } = await statement(() => {
+    const raw = knex.raw<{ rows: Closed[] }>(
       `with asked as materialized (
          select * from unnest(cast(:effectKeys as text[]), cast(:reservations as uuid[]), cast(:states as text[]),
            cast(:costs as bigint[]), cast(:bys as text[]), cast(:answers as text[]))
@@ -95,8 +95,9 @@ export async function close(knex: Knex, tenant: string, closings: readonly Closi
         bys: closings.map((c) => (c.state === "released" ? null : c.by)),
         answers: closings.map((c) => (c.answer === undefined ? null : JSON.stringify(c.answer))),
       } as never,
-    ),
-  );
+    );
+    return closings.length <= few ? planned("budget_close", raw) : raw;
+  });
   return rows;
 }
 

@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { transaction } from "../../mixins/knex.ts";
+import { planned, transaction } from "../../mixins/knex.ts";
 import type { TimeKey } from "../../mixins/time-cursor.ts";
 import type { OutboxMail } from "./mail-of.ts";
 import { isGone, isSuppressed } from "./suppressions.sql.ts";
@@ -79,14 +79,17 @@ const isWrittenToAsDouble = `exists (
  * each other.
  */
 async function claim(trx: Knex.Transaction, campaign: string, wanted: readonly Wanted[]): Promise<void> {
-  await trx.raw(
-    `insert into mail_claims (tenant, campaign, address, lead_id)
+  await planned(
+    "mail_claim",
+    trx.raw(
+      `insert into mail_claims (tenant, campaign, address, lead_id)
      select distinct on (address, tenant) tenant, ?, address, lead_id
      from ${wantedRows}
      where not ${isSuppressed("wanted")} and not ${hasMail} and not ${isGone("wanted")} and not ${isWrittenToAsDouble}
      order by address, tenant, n
      on conflict do nothing`,
-    [campaign, ...bindings(wanted), campaign, campaign],
+      [campaign, ...bindings(wanted), campaign, campaign],
+    ),
   );
 }
 
@@ -99,8 +102,10 @@ async function statesOf(
   campaign: string,
   wanted: readonly Wanted[],
 ): Promise<(Written | "claimed")[]> {
-  const { rows } = await trx.raw<{ rows: { state: Written | "claimed" }[] }>(
-    `select case
+  const { rows } = await planned(
+    "mail_states",
+    trx.raw<{ rows: { state: Written | "claimed" }[] }>(
+      `select case
          when ${hasMail} then 'written'
          when ${isGone("wanted")} then 'merged'
          when ${isWrittenToAsDouble} then 'taken'
@@ -115,7 +120,8 @@ async function statesOf(
        where c.address = wanted.address and c.tenant = wanted.tenant and c.campaign = ? offset 0
      ) as claimant) c
      order by n`,
-    [campaign, campaign, ...bindings(wanted), campaign],
+      [campaign, campaign, ...bindings(wanted), campaign],
+    ),
   );
   return rows.map((row) => row.state);
 }

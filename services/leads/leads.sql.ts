@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { planned } from "../../mixins/knex.ts";
 import { endOf, keyOf, type LeadRow, toJsonb } from "./row.ts";
 import { isWelcome } from "./tombstones.sql.ts";
 
@@ -69,8 +70,10 @@ export interface ArrivalRow {
  * Keys of earlier tellings stay.
  */
 export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<ArrivalRow[]> {
-  const { rows: written } = await trx.raw<{ rows: ArrivalRow[] }>(
-    `${insertWithKeys}
+  const { rows: written } = await planned(
+    "leads_arrive",
+    trx.raw<{ rows: ArrivalRow[] }>(
+      `${insertWithKeys}
        revision = excluded.revision, step = excluded.step, stage = excluded.stage,
        state = case leads.state when 'merged' then 'merged' else excluded.state end,
        reason = case leads.state when 'merged' then leads.reason else null end,
@@ -87,7 +90,8 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
      returning new.tenant, new.lead_id, old.lead_id is null as inserted, new.state, new.merged_into,
        case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before,
        case when old.lead_id is null then new.keys else new.keys[coalesce(cardinality(old.keys), 0) + 1:] end as fresh_keys`,
-    [toJsonb(rows)],
+      [toJsonb(rows)],
+    ),
   );
   return written;
 }
