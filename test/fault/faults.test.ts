@@ -46,12 +46,13 @@ describe("a mesh in which everything breaks", function () {
    * comes exactly where the bug has its window; without it the very same kills are among those of the rows above.
    */
   describe("and in which one process has a planted bug", () => {
+    let buggy: string | undefined;
     async function withBug(node: string, file: string, row: Row): Promise<Result> {
       const mesh = await given(false);
+      if (buggy !== undefined && buggy !== node) await mesh.restart(buggy, []);
+      buggy = node;
       await mesh.restart(node, [join(import.meta.dirname, file)]);
-      const result = await runRow(mesh, row, { seed, leads, quietMs, log: silent });
-      await mesh.restart(node, []);
-      return result;
+      return runRow(mesh, row, { seed, leads, quietMs, log: silent });
     }
 
     it("is found out when a sender claims e-mails after it has sent them: e-mails are doubled", async () => {

@@ -142,7 +142,7 @@ export const shortRows: readonly Row[] = [
   }),
   row("short-outside", inTurn(provider("down", "500"), provider("garbage", "another shape"), tooMany, late)),
   row("short-pair", both(kill("enrich"), server("postgres", "kill")), withoutRecord),
-  row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe", "email"])), all, {
+  row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe"])), all, {
     noRepeats: true,
     cluster: true,
   }),
