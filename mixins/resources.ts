@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import type { Middleware, ServiceBroker } from "moleculer";
-import { connect, type NatsConnection } from "nats";
+import { type ConnectionOptions, connect, type NatsConnection } from "nats";
 import { type Names, namesFor } from "../config/names.ts";
 import { pipeline, type StageConfig, sideStages } from "../config/pipeline.ts";
 import { loadSettings, type Settings } from "../config/settings.ts";
@@ -43,14 +43,18 @@ export function resourcesOf(broker: ServiceBroker): Resources {
 }
 
 /** Connects to NATS as every part of the mesh does: for ever, with pings that notice a dead peer within 20 s. */
-export function connectNats(settings: Settings, name: string): Promise<NatsConnection> {
+export function connectNats(
+  settings: Settings,
+  name: string,
+  first: Pick<ConnectionOptions, "waitOnFirstConnect" | "timeout"> = { waitOnFirstConnect: true },
+): Promise<NatsConnection> {
   return connect({
+    ...first,
     servers: settings.natsUrl.split(","),
     name,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
     reconnectJitter: 250,
-    waitOnFirstConnect: true,
     pingInterval: 5_000,
     maxPingOut: 3,
     // Else each request makes an error, with its stack, in case that it will need one.

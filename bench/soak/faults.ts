@@ -1,7 +1,7 @@
 import type { Clock } from "../../test/fault/clock.ts";
-import { connections, deadlocks, lock, terminate } from "../../test/fault/faults/database.ts";
+import { connections, lock, terminate } from "../../test/fault/faults/database.ts";
 import { provider } from "../../test/fault/faults/outside.ts";
-import { catchWithWork, cut, freeze, hands, scale } from "../../test/fault/faults/process.ts";
+import { caught, cut, freeze, scale } from "../../test/fault/faults/process.ts";
 import { server } from "../../test/fault/faults/servers.ts";
 import type { Fault } from "../../test/fault/rows.ts";
 
@@ -29,8 +29,7 @@ function killSecond(name: string): Fault {
     async strike(act) {
       const second = await act.world.another(name, `${name}-second`);
       try {
-        const found = await catchWithWork(act, second, () => hands[name]!(act));
-        act.struck(name, found);
+        await caught(act, name, second);
       } finally {
         await act.world.dismiss(second);
       }
@@ -58,7 +57,6 @@ export const soakFaults: readonly Fault[] = [
   killSecond("email"),
   server("nats", "restart"),
   provider("garbage", "another shape"),
-  deadlocks,
   killSecond("sender"),
   server("postgres", "restart"),
   freeze("mockup"),

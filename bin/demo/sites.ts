@@ -37,6 +37,8 @@ export interface Sites extends AsyncDisposable {
   readonly requests: ReadonlyMap<string, number>;
   /** Requests that are being answered. */
   readonly open: number;
+  /** How late each answer comes, ms. */
+  delayMs: number;
   close(): Promise<void>;
 }
 
@@ -56,7 +58,7 @@ export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000,
     response.on("error", () => {});
     open++;
     response.once("close", () => open--);
-    if (delayMs > 0) setTimeout(() => play(request, response, host), delayMs);
+    if (sites.delayMs > 0) setTimeout(() => play(request, response, host), sites.delayMs);
     else play(request, response, host);
   });
 
@@ -139,15 +141,17 @@ export async function startSites({ port = 0, seed = "sites", pageBytes = 20_000,
       server.close(() => resolve());
       server.closeAllConnections();
     });
-  return {
+  const sites: Sites = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
     get open() {
       return open;
     },
+    delayMs,
     close,
     [Symbol.asyncDispose]: close,
   };
+  return sites;
 }
 
 /** What a host plays, by the first word of its name; any other word is a site modern or dated by chance. */

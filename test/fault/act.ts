@@ -14,7 +14,7 @@ export interface Evidence {
 export type Feed = Pick<Load, "tenant" | "live" | "client">;
 
 /** How long a fault looks for work in the hands of what it breaks. */
-const patienceMs = 60_000;
+export const patienceMs = 120_000;
 
 /** A fault at work under some load: what it needs, and what it notes of itself. */
 export class Act<L extends Feed = Feed> {
@@ -25,9 +25,8 @@ export class Act<L extends Feed = Feed> {
   readonly evidence: Evidence[] = [];
   /** Set by the clock row: more to prove at the end. Answers what is wrong. */
   readonly proofs: (() => Promise<string[]>)[] = [];
-  /** Last messages of these streams when the row began. */
+  /** Last dead letter when the row began. */
   deadBefore = 0;
-  intakeBefore = 0;
   struckAt = 0;
   healedAt = 0;
   /** Answers of a provider, or deaths, that may each cost a repeat. */

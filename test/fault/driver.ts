@@ -56,8 +56,15 @@ const quickMs = 50;
 
 let rounds = 0;
 
+/** A row that has not come to its end by then never will, ms. */
+const rowLimitMs = 30 * 60_000;
+
 /** One row: load -> strike -> heal -> quiet -> prove -> judge. Never throws: what goes wrong is a row that does not hold. */
-export async function runRow(
+export function runRow(world: World, row: Row, options: RunOptions): Promise<Result> {
+  return tryRow(world, row, options).catch((error: Error) => unfinished(row, options.seed, error.message));
+}
+
+async function tryRow(
   world: World,
   row: Row,
   { seed, leads: wanted, quietMs = usualQuietMs, log }: RunOptions,
@@ -74,10 +81,12 @@ export async function runRow(
   const load = await Load.begin(world, tenant, `${seed} ${row.name}`, leads);
   const act = new Act(world, load, `${seed} ${row.name}`, leads);
   const why: string[] = [];
+  act.deadBefore = deadBefore;
   let proof: Proof | undefined;
-  try {
-    act.deadBefore = deadBefore;
-    act.intakeBefore = load.intakeBefore;
+  let repeats = 0;
+  const late = Promise.withResolvers<never>();
+  const limit = setTimeout(() => late.reject(new Error(`no end after ${rowLimitMs / 60_000} minutes`)), rowLimitMs);
+  const play = async () => {
     if (!row.early) await act.underWay();
     await row.strike(act);
     await act.recovering();
@@ -86,16 +95,34 @@ export async function runRow(
     if (moves !== null) why.push(`not quiet: ${moves}`);
     proof = await prove(act);
     for (const more of act.proofs) why.push(...(await more()));
+    repeats = (await world.redeliveries()) - redelivered;
+  };
+  try {
+    await Promise.race([play(), late.promise]);
   } catch (error) {
     why.push((error as Error).message);
     await load.abandon();
+  } finally {
+    clearTimeout(limit);
   }
-  const repeats = proof ? (await world.redeliveries()) - redelivered : 0;
   return judge(row, act, { proof, why, repeats, seed, seconds: (Date.now() - began) / 1_000 });
 }
 
 async function lastOf({ nats }: World, stream: string): Promise<number> {
   return (await jsApi(nats, `STREAM.INFO.${stream}`)).state.last_seq;
+}
+
+/** A row that could not even begin, and why. */
+export function unfinished({ name, what }: Row, seed: number, why: string): Result {
+  const { NaN: unknown } = Number;
+  return {
+    ...{ fault: name, what, leads: 0, lost: unknown, doubled: unknown, dead: unknown, availability: null },
+    ...{ recoverSeconds: null, holds: false, why: [why], seed },
+    details: {
+      ...{ inHand: [], paths: { takeIn: 0, lookUp: 0, through: 0 }, requests: 0, p95BeforeMs: 0, p95DuringMs: 0 },
+      ...{ redeliveries: 0, unknownMails: 0, repeatedCalls: 0, mails: 0, merges: 0, seconds: 0 },
+    },
+  };
 }
 
 interface Outcome {

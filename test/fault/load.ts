@@ -42,7 +42,9 @@ export class Load {
   readonly live: Promised[] = [];
   /** Leads no stage can handle: they must be the only dead letters. */
   readonly poison = new Set<string>();
-  /** Last message of the intake before anything was sent in. */
+  /** Messages that are none: each must be a dead letter, too. */
+  foreign = 0;
+  /** Last message of the intake before the import. */
   intakeBefore = 0;
   importer: ChildProcess | undefined;
   importerLines: Line[] = [];
@@ -50,7 +52,8 @@ export class Load {
   readonly #world: World;
   readonly #seed: string;
   readonly #stop = new AbortController();
-  readonly #flows: Promise<void>[] = [];
+  readonly #imports: Promise<void>[] = [];
+  #flows: Promise<void>[] = [];
 
   private constructor(world: World, tenant: string, seed: string, client: Client) {
     this.#world = world;
@@ -70,32 +73,35 @@ export class Load {
       if (answer?.ok) break;
       await delay(100);
     }
-    const settled = async () => {
-      const failed = (await Promise.allSettled(load.#flows)).find((flow) => flow.status === "rejected");
-      if (failed?.status === "rejected") load.#failure ??= failed.reason;
-    };
-    load.intakeBefore = (await jsApi(world.nats, `STREAM.INFO.${world.names.intake.stream}`)).state.last_seq;
-    await load.#poison();
-    load.#flows.push(load.#import(leads), load.#feed(), load.#look());
-    void settled();
+    await load.sendPoison();
+    await load.import(leads);
+    load.#flows = [load.#feed(), load.#look()];
+    for (const flow of load.#flows) flow.catch(() => {});
     return load;
   }
 
-  #failure: unknown;
+  /** Begins an import of so many rows, of their own. */
+  async import(leads: number): Promise<void> {
+    const { nats, names } = this.#world;
+    this.intakeBefore = (await jsApi(nats, `STREAM.INFO.${names.intake.stream}`)).state.last_seq;
+    this.importDone = false;
+    const one = this.#import(leads, this.#imports.length);
+    one.catch(() => {});
+    this.#imports.push(one);
+  }
 
-  /** Lets the import and the live leads come to their end. Throws what ended them early. */
+  /** Lets the imports and the live leads come to their end. Throws what ended them early. */
   async finish(): Promise<void> {
-    await this.#flows[0];
+    await Promise.all(this.#imports);
     this.#stop.abort();
     await Promise.all(this.#flows);
-    if (this.#failure) throw this.#failure;
   }
 
   /** Stops at once: the row has failed. */
   async abandon(): Promise<void> {
     this.#stop.abort();
     this.importer?.kill("SIGKILL");
-    await Promise.allSettled(this.#flows);
+    await Promise.allSettled([...this.#imports, ...this.#flows]);
   }
 
   #promise(leadId: string): void {
@@ -117,11 +123,12 @@ export class Load {
   }
 
   /** `npm run import`, run again whenever it dies, until it says that all is stored. */
-  async #import(leads: number): Promise<void> {
-    const { text, ids } = this.rows(leads, "import");
-    const file = join(homeDir(), `${this.tenant}.ndjson`);
+  async #import(leads: number, turn: number): Promise<void> {
+    const name = `${this.tenant}-${turn}`;
+    const { text, ids } = this.rows(leads, `import-${turn}`);
+    const file = join(homeDir(), `${name}.ndjson`);
     writeFileSync(file, text);
-    const { settings, lines } = await this.#world.wired(`import-${this.tenant}`);
+    const { settings, lines } = await this.#world.wired(`import-${name}`);
     this.importerLines = lines;
     try {
       for (let run = 1; ; run++) {
@@ -193,7 +200,7 @@ export class Load {
   }
 
   /** Two leads without fields, which break whatever reads them, and a message that is none. */
-  async #poison(): Promise<void> {
+  async sendPoison(): Promise<void> {
     const { nats, names, settings } = this.#world;
     const edge = acceptor({
       names,
@@ -211,6 +218,7 @@ export class Load {
     edge.close();
     nats.publish(names.mailbox("dedupe").subject("bulk"), `no envelope of ${this.tenant}`);
     await nats.flush();
+    this.foreign++;
   }
 
   freezeImporter(): void {
@@ -223,16 +231,19 @@ export class Load {
     if (this.importer?.pid) await end({ pid: this.importer.pid, birth: birthOf(this.importer.pid)! }, 0, "SIGKILL");
   }
 
-  /** Sends a file to a gateway, a little at a time, again under the same key until it was read whole. `begun` when half is sent. */
-  async upload(leads: number, gateway: number, begun: () => void): Promise<void> {
+  /**
+   * Sends a file to a gateway, a little at a time, again under the same key until it was read whole. When half is sent
+   * it calls `atHalf`, and sends no more until that has resolved.
+   */
+  async upload(leads: number, gateway: number, atHalf: () => Promise<void>): Promise<void> {
     const { text, ids } = this.rows(leads, "upload");
     const lines = text.split(/(?<=\n)/);
     const { client } = this;
-    const send = async (to: string, onHalf: () => void): Promise<boolean> => {
+    const send = async (to: string): Promise<boolean> => {
       async function* body() {
         for (let at = 0; at < lines.length; at += 20) {
           yield Buffer.from(lines.slice(at, at + 20).join(""));
-          if (at >= lines.length / 2) onHalf();
+          if (at >= lines.length / 2) await atHalf();
           await delay(10);
         }
       }
@@ -255,7 +266,7 @@ export class Load {
       }
     };
     for (let n = 0; ; n++) {
-      if (await send(this.#world.gateways[(gateway + n) % 2]!, begun)) break;
+      if (await send(this.#world.gateways[(gateway + n) % 2]!)) break;
       if (n === importRuns) throw new Error("the upload never ended well");
       await delay(300);
     }

@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { end, type Launched, launch, signal, until } from "../../bin/stack/process.ts";
+import { end, isRunning, type Launched, launch, signal, until } from "../../bin/stack/process.ts";
 import type { Supervised } from "../../bin/stack/supervisor.ts";
 import { childEnvironment } from "../../bin/stack/tools.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
@@ -31,7 +31,8 @@ export class MeshProcess implements Supervised {
   readonly lines: readonly Line[];
   readonly #o: NodeOptions;
   #process: Launched | undefined;
-  #starts = 0;
+  /** Where the output of the process that runs begins in its log, bytes. */
+  #from = 0;
   #retired = false;
 
   constructor(options: NodeOptions) {
@@ -46,7 +47,9 @@ export class MeshProcess implements Supervised {
 
   async start(): Promise<void> {
     const { files, settings, clock, log, imports = [] } = this.#o;
-    const before = imports.flatMap((file) => ["--import", file]);
+    // A debugger is opened by SIGUSR1 alone, on a port of its own.
+    const before = ["--inspect-port=0", ...imports.flatMap((file) => ["--import", file])];
+    this.#from = existsSync(log) ? statSync(log).size : 0;
     this.#process = await launch(
       process.execPath,
       [...before, runner, "--config", "test/fault/node.config.ts", ...files],
@@ -57,21 +60,29 @@ export class MeshProcess implements Supervised {
         onSpawn: guarded,
       },
     );
-    this.#starts++;
   }
 
-  /** Waits until its services have started, as often as it was started. */
+  /** Waits until its services have started. */
   async up(): Promise<void> {
     await until(
       `${this.name} is up`,
-      90_000,
-      async () => this.#said.split("started successfully").length > this.#starts,
+      180_000,
+      async () => isRunning(this.#process!) && this.#said.includes("started successfully"),
       () => (this.#process?.child.exitCode ? `it ended; see ${this.#o.log}: ${this.#said.slice(-800)}` : undefined),
     );
   }
 
   get #said(): string {
-    return readFileSync(this.#o.log, "utf8");
+    return readFileSync(this.#o.log).subarray(this.#from).toString();
+  }
+
+  /** Where V8's debugger listens, once it is up. */
+  async debugger(): Promise<string> {
+    await this.up();
+    const url = () => /^Debugger listening on (ws:\S+)$/m.exec(this.#said)?.[1];
+    if (url() === undefined) signal(this.#process!, "SIGUSR1");
+    await until(`${this.name} takes a debugger`, 30_000, async () => url() !== undefined);
+    return url()!;
   }
 
   /** For the supervisor: one that was retired has not died. */
@@ -102,9 +113,7 @@ export class MeshProcess implements Supervised {
 
   /** Another one in its place: same lines, same port. */
   again(imports: string[]): MeshProcess {
-    const next = new MeshProcess({ ...this.#o, imports });
-    next.#starts = this.#starts;
-    return next;
+    return new MeshProcess({ ...this.#o, imports });
   }
 
   /** The end of everything. */

@@ -45,7 +45,8 @@ export async function prove(act: RowAct): Promise<Proof> {
   const lost = [...promised.keys()].filter((id) => !(ends.has(states.get(id)?.state ?? "") || buried.has(id)));
   lost.push(...conservation.broken.filter((id) => !lost.includes(id)));
   lost.push(...[...poison].filter((id) => !buried.has(id) && !lost.includes(id)).map((id) => `dead letter of ${id}`));
-  if (letters.foreign !== 1) lost.push(`foreign message (${letters.foreign} dead letters)`);
+  if (letters.foreign !== load.foreign)
+    lost.push(`${load.foreign - letters.foreign} of ${load.foreign} foreign messages`);
 
   const sent = mailsOf(act, mails);
   return {

@@ -31,16 +31,25 @@ function known(text: string): Map<string, string> {
   return new Map([...text.matchAll(/^\| `([^`]+)` \|.*$/gm)].map(([line, name]) => [name!, line]));
 }
 
-/** Brings the table in docs/reliability.md up to date with these results, in the order of `names`. */
-export function writeReport(results: readonly Result[], names: readonly string[], seed: number): void {
+/** Brings the table in docs/reliability.md up to date with these results, in the order of `names`; a run of all of them heads it. */
+export function writeReport(
+  results: readonly Result[],
+  names: readonly string[],
+  { seed, leads }: { seed: number; leads: number },
+): void {
   if (!existsSync(file)) return;
   const text = readFileSync(file, "utf8");
   const from = text.indexOf(opening);
   const to = text.indexOf(closing);
   if (from < 0 || to < from) throw new Error(`${opening} and ${closing} are missing in ${file}`);
   const [head, rule, ...lines] = table(results).split("\n");
-  const rows = new Map([...known(text.slice(from, to)), ...known(lines.join("\n"))]);
-  const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, Node ${process.version}, seed ${seed}.`;
-  const body = [machine, "", head, rule, ...names.flatMap((name) => rows.get(name) ?? [])].join("\n");
+  const before = text.slice(from + opening.length, to);
+  const rows = new Map([...known(before), ...known(lines.join("\n"))]);
+  const minutes = Math.ceil(results.reduce((sum, { details }) => sum + details.seconds, 0) / 60);
+  const whole = names.every((name) => results.some(({ fault }) => fault === name));
+  const about = whole
+    ? `${cpus().length} x ${cpus()[0]?.model ?? "?"}, Node ${process.version}: one run, seed ${seed}, ${leads} leads a row, ${minutes} minutes.`
+    : before.slice(0, before.indexOf("| fault |")).trim();
+  const body = [about, "", head, rule, ...names.flatMap((name) => rows.get(name) ?? [])].join("\n");
   writeFileSync(file, `${text.slice(0, from + opening.length)}\n${body}\n${text.slice(to)}`);
 }

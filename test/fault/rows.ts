@@ -4,6 +4,7 @@ import { gateway, importer } from "./faults/edge.ts";
 import { late, provider, tooMany } from "./faults/outside.ts";
 import { cut, freeze, kill, rolling, scale } from "./faults/process.ts";
 import { fullStore, leader, server } from "./faults/servers.ts";
+import { killAt } from "./faults/steps.ts";
 import { stages } from "./world.ts";
 
 /** Something that breaks: strikes while its target has work in hand, and heals what does not heal by itself. */
@@ -81,9 +82,19 @@ export const rows: readonly Row[] = [
   // It moves what comes at once: it is met while the import begins, or not at all.
   row("admission-kill", { ...kill("admission"), early: true }, all, { leads: 5 }),
   ...["site", "pagespeed", "budget", "smtp", "sender"].map((name) => row(`${name}-kill`, kill(name))),
+  row("pagespeed-freeze", freeze("pagespeed")),
+  row("pagespeed-cut", cut("pagespeed")),
   row("sender-freeze", freeze("sender")),
+  row("sender-cut", cut("sender")),
   // The one service that look-ups need, and the only instance of it.
   row("leads-kill", kill("leads"), withoutRecord),
+  row("step-read", killAt("enrich", "read")),
+  row("step-committed", killAt("dedupe", "committed")),
+  row("step-passed-on", killAt("score", "passedOn")),
+  row("step-buried", killAt("enrich", "buried")),
+  row("step-sent", killAt("sender", "sent")),
+  row("step-moved", killAt("admission", "moved")),
+  row("step-written", killAt("leads", "written"), withoutRecord),
   row("gateway-kill", gateway("kill")),
   row("gateway-freeze", gateway("freeze")),
   row("gateway-cut", gateway("cut")),
@@ -122,14 +133,25 @@ export const rows: readonly Row[] = [
 
 /** Each kind of fault once: the short form. */
 export const shortRows: readonly Row[] = [
-  row("short-processes", inTurn(kill("dedupe"), freeze("score"), cut("email"), kill("sender"))),
+  row("short-processes", inTurn(freeze("score"), cut("email"), kill("dedupe"))),
+  row("short-steps", inTurn(killAt("sender", "sent"), killAt("enrich", "buried"), killAt("enrich", "read"))),
   row("short-edge", inTurn(importer("kill"), gateway("kill"))),
   row("short-servers", inTurn(server("nats", "kill"), fullStore, server("redis", "kill")), withoutNats),
   row("short-database", inTurn(deadlocks, server("postgres", "kill"), terminate, lock, connections), withoutRecord, {
     leads: 2,
   }),
   row("short-outside", inTurn(provider("down", "500"), provider("garbage", "another shape"), tooMany, late)),
-  row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe", "email"])), all, { noRepeats: true }),
   row("short-pair", both(kill("enrich"), server("postgres", "kill")), withoutRecord),
+  row("short-drain", inTurn(scale("enrich"), rolling(["site", "dedupe"])), all, {
+    noRepeats: true,
+    cluster: true,
+  }),
   row("short-leader", leader(1), withoutNats, { cluster: true }),
 ];
+
+/** Where one of the planted bugs (test/fault/bugs) opens a window in which a process can be killed. */
+export const windows = {
+  acknowledgeFirst: row("bug-acknowledge-first", killAt("enrich", "read")),
+  claimLate: row("bug-claim-late", killAt("sender", "sent")),
+  noDeadLetter: row("bug-no-dead-letter", killAt("enrich", "buried")),
+} as const;

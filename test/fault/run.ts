@@ -4,8 +4,8 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { typedIn } from "../../config/settings.ts";
 import { stopServers } from "../support/servers.ts";
-import { clocks } from "./clock.ts";
-import { type Result, runRow } from "./driver.ts";
+import { clocks, shortClock } from "./clock.ts";
+import { type Result, runRow, unfinished } from "./driver.ts";
 import { table, writeReport } from "./report.ts";
 import { type Row, rows, shortRows } from "./rows.ts";
 import { World } from "./world.ts";
@@ -51,22 +51,27 @@ async function main(): Promise<number> {
   const results: Result[] = [];
   const file = values.json === undefined ? undefined : resolve(typedIn(), values.json);
   for (const cluster of [false, true]) {
-    const some = chosen.filter((row) => (row.cluster ?? false) === cluster);
     let world: World | undefined;
     try {
-      for (const row of some) {
-        world ??= await World.start({ clock: clocks[values.short ? "short" : "long"], cluster, build: true, log });
-        const result = await runRow(world, row, { seed, leads, log });
+      for (const row of chosen.filter((one) => (one.cluster ?? false) === cluster)) {
+        let result: Result;
+        try {
+          const clock = values.short ? shortClock(cluster) : clocks.long;
+          world ??= await World.start({ clock, cluster, build: true, log });
+          result = await runRow(world, row, { seed, leads, log });
+        } catch (error) {
+          result = unfinished(row, seed, `the mesh did not start: ${(error as Error).message}`);
+        }
         results.push(result);
         tell(result, leads);
         if (file) writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
-        // What a row left broken is not the next one's to mend.
         if (result.holds) continue;
-        await world[Symbol.asyncDispose]();
+        // What a row left broken is not the next one's to mend.
+        await end(world);
         world = undefined;
       }
     } finally {
-      await world?.[Symbol.asyncDispose]();
+      await end(world);
     }
   }
   log(`\n${table(results)}`);
@@ -74,9 +79,16 @@ async function main(): Promise<number> {
     writeReport(
       results,
       rows.map(({ name }) => name),
-      seed,
+      { seed, leads },
     );
   return results.every(({ holds }) => holds) ? 0 : 1;
+}
+
+/** Whatever a world ends with, the rows go on in another one: its processes are gone when this one is. */
+async function end(world: World | undefined): Promise<void> {
+  await world?.[Symbol.asyncDispose]().catch((error: Error) =>
+    log(`  (the mesh did not end in order: ${error.message})`),
+  );
 }
 
 function tell(result: Result, leads: number): void {

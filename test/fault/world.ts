@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
-import type { NatsConnection } from "nats";
+import type { JetStreamManager, NatsConnection } from "nats";
 import { type Backlog, isQuiet, readBacklog } from "../../bin/demo/backlog.ts";
 import { type Sites, startSites } from "../../bin/demo/sites.ts";
 import { serviceFiles } from "../../bin/stack/mesh.ts";
@@ -20,7 +20,7 @@ import { connectNats } from "../../mixins/resources.ts";
 import { migrate } from "../../services/leads/migrations/migrate.ts";
 import { Mailbox, mailSettings } from "../support/mail.ts";
 import type { HttpStub } from "../support/providers/http-stub.ts";
-import { pagespeedKey, pagespeedStub } from "../support/providers/pagespeed.ts";
+import { pagespeedStub } from "../support/providers/pagespeed.ts";
 import { homeDir, natsBinary, type OwnServer, own, ownPostgres, ownRedis, withSettings } from "../support/servers.ts";
 import type { Clock } from "./clock.ts";
 import { startCluster } from "./cluster.ts";
@@ -28,6 +28,7 @@ import { type Line, type Lines, openLines } from "./lines.ts";
 import { limitedNats } from "./nats.ts";
 import { MeshProcess } from "./node.ts";
 import { unsettled } from "./proof.sql.ts";
+import { fixedSettings } from "./settings.ts";
 
 /**
  * How long a new process is up before the one that it replaces is told to leave: the others may hear of it later than of
@@ -121,28 +122,11 @@ export class World implements AsyncDisposable {
       LEADS_NATS_URL: servers.map(({ url }) => url).join(","),
       LEADS_REPLICAS: this.cluster ? "3" : "1",
       LEADS_DATABASE_URL: await createDatabase(postgres.url, "fault"),
-      LEADS_DATABASE_POOL: "4",
       LEADS_REDIS_URL: redis?.url ?? "",
       LEADS_STATEMENT_TIMEOUT_MS: String(this.clock.statementTimeoutMs),
-      LEADS_RATE_LIMIT: "100000",
-      LEADS_INTAKE_BYTES: "33554432",
-      LEADS_DEAD_BYTES: "8388608",
-      LEADS_SCREENSHOT_BYTES: "1048576",
-      LEADS_WATCHDOG_MS: "2000",
-      LEADS_DRAIN_MS: "15000",
-      LEADS_UPLOAD_WAIT_MS: "60000",
-      LEADS_PROBE_MIN_MS: "50",
-      LEADS_PROBE_MAX_MS: "500",
-      LEADS_FETCH: "generator",
       LEADS_GENERATOR_URL: sites.url,
-      LEADS_FETCH_TIMEOUT_MS: "2000",
-      LEADS_PAGESPEED_KEY: pagespeedKey,
       LEADS_PAGESPEED_URL: pagespeed.url,
-      LEADS_PAGESPEED_PRICE: "10",
-      LEADS_PAGESPEED_DAILY: "10000000",
-      LEADS_PROVIDER_TIMEOUT_MS: "3000",
-      LEADS_EMAIL_THRESHOLD: "40",
-      LEADS_LOG_LEVEL: "info",
+      ...fixedSettings,
     });
     this.knex = openDatabase({ ...this.settings, databasePool: 4, statementTimeoutMs: 120_000 });
     stack.defer(() => this.knex.destroy());
@@ -274,6 +258,11 @@ export class World implements AsyncDisposable {
 
   async allInHand(): Promise<number> {
     return (await Promise.all(stages.map((stage) => this.inHand(stage)))).reduce((a, b) => a + b, 0);
+  }
+
+  /** JetStream as the driver asks it, with patience for a server that is busy. */
+  streams(): Promise<JetStreamManager> {
+    return this.nats.jetstreamManager({ timeout: 60_000, checkAPI: false });
   }
 
   backlog(): Promise<Backlog> {

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import type { Act } from "../act.ts";
+import { type Act, patienceMs, type RowAct } from "../act.ts";
 import type { Fault } from "../rows.ts";
 import { statements } from "./servers.ts";
 
-const busy = (act: Act): Promise<number> => act.until("statements run", () => statements(act), 60_000, 5);
+const busy = (act: Act): Promise<number> => act.until("statements run", () => statements(act), patienceMs, 5);
 
 const endBackends = `select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
   where datname = current_database() and application_name = 'leads' and pid <> pg_backend_pid()
@@ -31,10 +31,11 @@ export const terminate: Fault = {
 };
 
 /** Another holds every second lead that is on its way, waits until the mesh waits for it, and then wants the rest. */
-export const deadlocks: Fault = {
+export const deadlocks: Fault<RowAct> = {
   what: "postgres: deadlocks",
   async strike(act) {
-    const { knex, settings, clock } = act.world;
+    const { load } = act;
+    const { knex, settings } = act.world;
     const ask = async (sql: string): Promise<number> => Number((await knex.raw(sql)).rows[0].n);
     const count = () => ask("select deadlocks as n from pg_stat_database where datname = current_database()");
     const before = await count();
@@ -45,7 +46,9 @@ export const deadlocks: Fault = {
       await other.query("set deadlock_timeout = '30s'; set statement_timeout = '10s'");
       const pid = Number((await other.query("select pg_backend_pid() as pid")).rows[0].pid);
       const onTheirWay = `select from leads where tenant = '${act.load.tenant}' and state = 'in_progress'`;
-      for (const until = Date.now() + 10 * clock.outageMs; Date.now() < until && (await count()) === before; ) {
+      for (const until = Date.now() + patienceMs; Date.now() < until && (await count()) === before; ) {
+        // Only who writes several leads at once can have one and wait for another.
+        if (load.importDone) await load.import(act.leads);
         await other.query("begin");
         await other.query(`${onTheirWay} and get_byte(uuid_send(lead_id), 15) % 2 = 0 for update skip locked`);
         const someoneWaits = `select count(*) as n from pg_stat_activity where ${pid} = any(pg_blocking_pids(pid))`;

@@ -5,12 +5,12 @@ import type { Resources } from "../../../mixins/resources.ts";
 import { leadIdOf } from "../../../services/intake/ids.ts";
 import { normalise } from "../../../services/intake/normalise.ts";
 import type { Failure } from "../../support/providers/http-stub.ts";
-import type { Act, RowAct } from "../act.ts";
+import { type Act, patienceMs, type RowAct } from "../act.ts";
 import { brokenAlready } from "../proof.ts";
 import type { Fault } from "../rows.ts";
 
 const asked = (act: Act): Promise<number> =>
-  act.until("the provider is being asked", async () => act.world.pagespeed.open, 60_000, 5);
+  act.until("the provider is being asked", async () => act.world.pagespeed.open, patienceMs, 5);
 
 /** PageSpeed fails in one way for a while, and is well again. */
 export function provider(what: string, failure: Failure): Fault {

@@ -1,27 +1,63 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Act } from "../act.ts";
+import { consumerInfo } from "../../../mixins/jetstream.ts";
+import { type Act, patienceMs } from "../act.ts";
 import type { MeshProcess } from "../node.ts";
 import { openPayments } from "../proof.sql.ts";
 import type { Fault } from "../rows.ts";
 import { minHealthyMs, stages } from "../world.ts";
 
-/** What each process can have in hand, as others see it. */
-export const hands: Record<string, (act: Act) => Promise<number>> = {
-  ...Object.fromEntries(stages.map((stage) => [stage, ({ world }: Act) => world.inHand(stage)])),
-  admission: ({ world, load }) => pendingOf(world, world.names.intake.stream, world.names.intake.consumer(load.tenant)),
-  leads: ({ world }) => pendingOf(world, world.names.accepted.stream, world.names.accepted.consumer),
-  site: async ({ world }) => world.sites.open,
-  pagespeed: async ({ world }) => world.pagespeed.open,
-  budget: ({ world }) => openPayments(world.knex),
-  smtp: async ({ world }) => world.box.open,
-  sender: async ({ world }) => world.box.open,
+/** What a process can have in hand, as others see it. */
+interface Hands {
+  count(act: Act): Promise<number>;
+  /** Has those that it waits for take their time, until what this returns is called: else a call may be over before it is seen. */
+  linger?(act: Act): () => void;
+}
+
+const lingerMs = 1_000;
+const sites: Hands = {
+  count: async ({ world }) => world.sites.open,
+  linger: ({ world }) => slowed(world.sites),
+};
+const pagespeed: Hands = {
+  count: async ({ world }) => world.pagespeed.open,
+  linger: ({ world }) => slowed(world.pagespeed),
+};
+/** The SMTP server has taken an e-mail, and has not said so. */
+const mails: Hands = {
+  count: async ({ world }) => world.box.held,
+  linger({ world }) {
+    world.box.hold("answer");
+    return () => world.box.letGo();
+  },
+};
+const hands: Record<string, Hands> = {
+  ...Object.fromEntries(stages.map((stage) => [stage, { count: ({ world }: Act) => world.inHand(stage) }])),
+  admission: {
+    count: ({ world, load }) => pendingOf(world, world.names.intake.stream, world.names.intake.consumer(load.tenant)),
+  },
+  leads: { count: ({ world }) => pendingOf(world, world.names.accepted.stream, world.names.accepted.consumer) },
+  site: sites,
+  pagespeed,
+  budget: { ...pagespeed, count: ({ world }) => openPayments(world.knex) },
+  smtp: mails,
+  sender: mails,
 };
 
+function slowed(server: { delayMs: number }): () => void {
+  const usual = server.delayMs;
+  server.delayMs = lingerMs;
+  return () => {
+    server.delayMs = usual;
+  };
+}
+
 async function pendingOf({ nats }: Act["world"], stream: string, consumer: string): Promise<number> {
-  return (await (await nats.jetstreamManager()).consumers.info(stream, consumer)).num_ack_pending;
+  return (await consumerInfo(nats, stream, consumer)).num_ack_pending;
 }
 /** What is on its way to a frozen process, or from it, has arrived after this, ms. */
 const settleMs = 40;
+/** So long a process that was frozen a moment too late stands still: what it has asked for comes meanwhile. */
+const stillMs = 400;
 
 /**
  * Freezes a process at a moment when it certainly has work in hand: what is counted while it stands still cannot have
@@ -39,21 +75,31 @@ export async function catchWithWork(
       if ((await inHand()) === 0) return false;
       who.freeze();
       try {
-        await delay(settleMs);
-        found = await inHand();
+        for (const until = Date.now() + stillMs; found === 0 && Date.now() < until; ) {
+          await delay(settleMs);
+          found = await inHand();
+        }
       } finally {
         if (found === 0) who.thaw();
       }
       return found > 0;
     },
-    60_000,
+    patienceMs,
     3 + act.random.whole(0, 5),
   );
   return found;
 }
 
-function target(act: Act, name: string): { node: MeshProcess; inHand(): Promise<number> } {
-  return { node: act.world.nodes.get(name)!, inHand: () => hands[name]!(act) };
+/** A process (or `node`, another instance of it) with work in hand, frozen. */
+export async function caught(act: Act, name: string, node = act.world.nodes.get(name)!): Promise<MeshProcess> {
+  const { count, linger } = hands[name]!;
+  const hurry = linger?.(act);
+  try {
+    act.struck(name, await catchWithWork(act, node, () => count(act)));
+  } finally {
+    hurry?.();
+  }
+  return node;
 }
 
 /** kill -9 with work in hand; its supervisor starts it again. */
@@ -61,9 +107,7 @@ export function kill(name: string): Fault {
   return {
     what: `${name}: kill -9`,
     async strike(act) {
-      const { node, inHand } = target(act, name);
-      const found = await catchWithWork(act, node, inHand);
-      act.struck(name, found);
+      const node = await caught(act, name);
       await node.kill();
       act.healed();
     },
@@ -75,9 +119,7 @@ export function freeze(name: string): Fault {
   return {
     what: `${name}: SIGSTOP past every timeout, SIGCONT`,
     async strike(act) {
-      const { node, inHand } = target(act, name);
-      const found = await catchWithWork(act, node, inHand);
-      act.struck(name, found);
+      const node = await caught(act, name);
       await delay(act.world.clock.freezeMs);
       node.thaw();
       act.healed();
@@ -90,10 +132,8 @@ export function cut(name: string): Fault {
   return {
     what: `${name}: its connections cut`,
     async strike(act) {
-      const { node, inHand } = target(act, name);
-      const found = await catchWithWork(act, node, inHand);
+      const node = await caught(act, name);
       for (const line of node.lines) await line.silence();
-      act.struck(name, found);
       node.thaw();
       await delay(act.world.clock.outageMs);
       for (const line of node.lines) await line.restore();
@@ -107,7 +147,7 @@ export function scale(name: string): Fault {
   return {
     what: `${name}: a second instance comes under load, and goes`,
     async strike(act) {
-      act.struck(name, await hands[name]!(act));
+      act.struck(name, await busy(act, name));
       const second = await act.world.another(name, `${name}-${act.load.tenant}`);
       await delay(1_000 + act.random.whole(0, 1_000));
       act.struck(`${name}, at scale-in`, await busy(act, name));

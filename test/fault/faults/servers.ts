@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import type { NatsError } from "nats";
+import { jsApi } from "../../../mixins/jetstream.ts";
 import type { OwnServer } from "../../support/servers.ts";
-import type { Act } from "../act.ts";
+import { type Act, patienceMs } from "../act.ts";
 import { memberName } from "../cluster.ts";
 import { storeMb } from "../nats.ts";
 import type { Fault } from "../rows.ts";
@@ -19,7 +21,7 @@ const words: Record<Way, string> = {
 /** What a server holds of work: envelopes in hands for NATS and Redis, statements for PostgreSQL. */
 function inHand(act: Act, which: Which): Promise<number> {
   const found = () => (which === "postgres" ? statements(act) : act.world.allInHand());
-  return act.until(`${which} is in use`, found, 60_000, 5);
+  return act.until(`${which} is in use`, found, patienceMs, 5);
 }
 
 export async function statements({ world }: Act): Promise<number> {
@@ -45,6 +47,7 @@ export function server(which: Which, way: Way): Fault {
         // How much slower answers are without Redis is told by more than a few of them.
         await delay(which === "redis" ? world.clock.outageMs : act.random.whole(200, 2_000));
         await one.start();
+        if (which === "nats") await act.until("the driver hears NATS again", () => jsApi(world.nats, "INFO"));
       }
       act.healed();
     },
@@ -92,21 +95,22 @@ export const fullStore: Fault = {
   what: "nats: its store is full",
   async strike(act) {
     const { nats, clock } = act.world;
-    const jsm = await nats.jetstreamManager();
+    const jsm = await act.world.streams();
     await jsm.streams.add({ name: ballast, subjects: [ballast] });
     try {
       act.struck("nats", await inHand(act, "nats"));
-      let refused = "";
+      let isFull = false;
       const publish = () =>
         nats
           .jetstream()
-          .publish(ballast, block)
-          .catch((error: Error) => {
-            refused = error.message;
+          .publish(ballast, block, { timeout: 30_000 })
+          .catch((error: NatsError) => {
+            if (!error.isJetStreamError()) throw error;
+            isFull = true;
           });
-      for (let n = 0; n < 2 * storeMb && refused === ""; n += atOnce)
+      for (let n = 0; n < 2 * storeMb && !isFull; n += atOnce)
         await Promise.all(Array.from({ length: atOnce }, publish));
-      if (refused === "") throw new Error("the store was never full");
+      if (!isFull) throw new Error("the store was never full");
       await delay(clock.outageMs);
     } finally {
       await jsm.streams.delete(ballast);
@@ -123,7 +127,7 @@ export function leader(kills: number): Fault {
       const { world } = act;
       const stream = world.names.mailbox("enrich").stream;
       for (let n = 0; n < kills; n++) {
-        const jsm = await world.nats.jetstreamManager();
+        const jsm = await world.streams();
         let name: string | undefined;
         await act.until("every copy of the mailbox is current", async () => {
           const { cluster } = await jsm.streams.info(stream);
