@@ -579,6 +579,11 @@ const table = {
     ["https", "http"],
     "Where SendGrid's API is (https://api.eu.sendgrid.com for the EU).",
   ),
+  sendgridMicro: micro(
+    "LEADS_SENDGRID_PRICE",
+    400,
+    "What an e-mail by SendGrid costs, by the plan that was bought (Essentials: 19.95 USD for 50,000 a month, https://sendgrid.com/en-us/pricing). 0: it is not booked.",
+  ),
   mailFrom: pattern(
     "LEADS_MAIL_FROM",
     "",

@@ -17,13 +17,17 @@ export interface Message {
 }
 
 /**
- * What became of a message that was handed over.
+ * What became of a message that was handed over, or was to be.
  * - `sent`: the other side took it on itself.
  * - `refused`: it said no, for now or for good. `recipient`: it is the address that it does not take.
  * - `unreached`: it never had the whole of it; nothing was sent, and others would fare alike.
  * - `unknown`: the way broke after it may have had the whole of it.
+ * - `unpaid`: it may not be paid for, so nothing was sent, and nothing follows for others. `until` is when it may be tried
+ *   again, ms since 1970, or null where its tenant wants no more of it or no window will do. `over_budget`: its tenant's
+ *   money is spent; `held`: an earlier reservation of this very try is still open.
  */
-export type Fate =
+export type Fate = Handing | { kind: "unpaid"; until: number | null; reason: "over_budget" | "held" };
+export type Handing =
   | { kind: "sent" }
   | { kind: "refused"; permanent: boolean; recipient: boolean; reason: string }
   | { kind: "unreached"; reason: string }

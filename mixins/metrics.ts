@@ -131,7 +131,11 @@ export const metricTable = {
   ),
 
   // Mail.
-  leads_mail_total: counter(["result"], "e-mails", "E-mails handed over: sent, refused, unreached, unknown."),
+  leads_mail_total: counter(
+    ["result"],
+    "e-mails",
+    "E-mails handed over: sent, refused, unreached, unknown, unpaid (the tenant's money is spent).",
+  ),
   leads_mail_events_total: counter(
     ["kind"],
     "events",

@@ -171,6 +171,8 @@ async function write(
          when ${isGone("o")} then 'cancelled' else 'claimed' end,
        due_at = coalesce(to_timestamp(v.until / 1000), o.due_at),
        slot_at = to_timestamp(v.slot / 1000),
+       -- What it waited for is over; if it waits on, it is for something else.
+       reason = case when o.reason in ('over_budget', 'held') then null else o.reason end,
        holder = case when v.until is null then ?::uuid end,
        lease_until = case when v.until is null then now() + make_interval(secs => ?::float8 / 1000) end
      from jsonb_to_recordset(?::jsonb) as v(lead_id uuid, campaign text, until float8, slot float8)

@@ -8,7 +8,7 @@ import { defineService } from "../../mixins/schema.ts";
 import { readCursor, writeCursor } from "../../mixins/time-cursor.ts";
 import type { Lead } from "../leads/lead.ts";
 import { recordEnds } from "../leads/record.ts";
-import { readOutbox, type Written, writeMails } from "./email.sql.ts";
+import { type MailState, mailsOf, readOutbox, type Written, writeMails } from "./email.sql.ts";
 import { settleUnknown } from "./fates.sql.ts";
 import { mailOf } from "./mail-of.ts";
 import { addressHash, recipientOf } from "./recipient.ts";
@@ -97,6 +97,16 @@ export default defineService({
           items: shown.map(({ item }) => item),
           next: rows.length > limit ? writeCursor(shown.at(-1)!.key) : null,
         };
+      },
+    },
+
+    /** How a lead's e-mails stand, the newest first, without what they say. */
+    ofLead: {
+      cache: false,
+      params: { tenant: "string", id: "uuid", $$strict: true },
+      handler({ params: { tenant, id } }: Context<{ tenant: string; id: string }>): Promise<MailState[]> {
+        const knex = resourcesOf(this.broker).databases.of(tenant);
+        return statement(() => mailsOf(knex, { tenant, leadId: id }));
       },
     },
 

@@ -205,6 +205,27 @@ export async function readOutbox(
   return rows.map((row) => ({ item: itemOf(row), key: { at: row.exact, id: row.leadId } }));
 }
 
+/** How an e-mail stands, without what it says. */
+export type MailState = Pick<OutboxItem, "campaign" | "state" | "dueAt" | "reason">;
+
+/** How a lead's e-mails stand, the newest first. Served by the primary key. */
+export async function mailsOf(
+  knex: Knex,
+  { tenant, leadId }: { tenant: string; leadId: string },
+): Promise<MailState[]> {
+  const { rows } = await knex.raw<{ rows: Pick<OutboxRow, "campaign" | "state" | "due_at" | "reason">[] }>(
+    `select campaign, state, reason, case when state = 'written' then due_at end as due_at
+     from outbox where lead_id = ? and tenant = ? order by written_at desc`,
+    [leadId, tenant],
+  );
+  return rows.map(({ campaign, state, due_at, reason }) => ({
+    campaign,
+    state,
+    ...(due_at && { dueAt: due_at.getTime() }),
+    ...(reason !== null && { reason }),
+  }));
+}
+
 interface OutboxRow extends Omit<OutboxItem, "writtenAt" | "dueAt" | "sentAt" | "reason" | "messageId"> {
   written_at: Date;
   sent_at: Date | null;

@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { transaction } from "../../mixins/knex.ts";
+import { statement, transaction } from "../../mixins/knex.ts";
 import type { Fate } from "../../mixins/mail.ts";
 import type { Handed, MailKey } from "./claims.sql.ts";
 import { reasonToStop, stopAt } from "./plan.ts";
@@ -24,20 +24,31 @@ interface Told {
   state: "sent" | "written" | "failed" | "bounced" | "unknown";
   /** Until it is due again, ms. */
   wait: number | null;
+  /** When it is due again, ms since 1970; in place of `wait`. */
+  until: number | null;
   reason: string | null;
-  unreached: boolean;
+  /** It was not handed over: the try does not count. */
+  untried: boolean;
 }
 
 function told({ mail, fate }: Result): Told {
   const { tenant, leadId, campaign, attempt } = mail;
-  const row = { tenant, lead_id: leadId, campaign, attempt, wait: null, reason: null, unreached: false };
+  const row = { tenant, lead_id: leadId, campaign, attempt, wait: null, until: null, reason: null, untried: false };
   switch (fate.kind) {
     case "sent":
       return { ...row, state: "sent" };
     case "unknown":
       return { ...row, state: "unknown", reason: fate.reason };
     case "unreached":
-      return { ...row, state: "written", wait: 0, unreached: true };
+      return { ...row, state: "written", wait: 0, untried: true };
+    case "unpaid":
+      return {
+        ...row,
+        state: fate.until === null ? "failed" : "written",
+        until: fate.until,
+        reason: fate.reason,
+        untried: true,
+      };
     case "refused":
       if (fate.permanent) return { ...row, state: fate.recipient ? "bounced" : "failed", reason: fate.reason };
       if (attempt >= mostAttempts) return { ...row, state: "failed", reason: fate.reason };
@@ -59,25 +70,26 @@ export async function settleFates(knex: Knex, results: readonly Result[]): Promi
     const { rows } = await trx.raw<{ rows: { tenant: string }[] }>(
       `with told as (
          select * from jsonb_to_recordset(?::jsonb) as t(tenant text, lead_id uuid, campaign text, attempt smallint,
-           state text, wait float8, reason text, unreached boolean)
+           state text, wait float8, until float8, reason text, untried boolean)
        ), done as (
          update outbox o set lease_until = null, slot_at = null,
            state = case when ${isEmptied("o")} and t.state = 'written' then 'cancelled' else t.state end,
            reason = case when not ${isEmptied("o")} then t.reason end,
-           due_at = case when t.wait is null or ${isEmptied("o")} then o.due_at else now() + make_interval(secs => t.wait / 1000) end,
+           due_at = case when ${isEmptied("o")} then o.due_at
+             else coalesce(now() + make_interval(secs => t.wait / 1000), to_timestamp(t.until / 1000), o.due_at) end,
            sent_at = case when t.state = 'sent' then now() end,
-           attempts = o.attempts - case when t.unreached then 1 else 0 end
+           attempts = o.attempts - case when t.untried then 1 else 0 end
          from told t
          where o.tenant = t.tenant and o.lead_id = t.lead_id and o.campaign = t.campaign and o.attempts = t.attempt
            and (o.state in ('sending', 'unknown') or (t.state = 'sent' and o.state in ('written', 'claimed')))
-         returning o.tenant, o.address, t.state, t.unreached
+         returning o.tenant, o.address, t.state, t.untried
        ), listed as (
          insert into suppressions (tenant, address, reason)
          select distinct tenant, address, 'hard_bounce' from done where state = 'bounced' order by tenant, address
          on conflict do nothing
        ), given_back as (
          update mail_tenants t set taken = greatest(0, taken - n)
-         from (select tenant, count(*)::int as n from done where unreached group by tenant) d where d.tenant = t.tenant
+         from (select tenant, count(*)::int as n from done where untried group by tenant) d where d.tenant = t.tenant
        ), counted as (
          insert into mail_days (tenant, epoch, day, sent, bounced)
          select d.tenant, t.epoch, (now() at time zone 'UTC')::date, count(*), count(*) filter (where d.state = 'bounced')
@@ -92,6 +104,32 @@ export async function settleFates(knex: Knex, results: readonly Result[]): Promi
     // After what was sent, too: what bounced before there was enough to judge by is judged when there is.
     for (const { tenant } of rows) await stopWhereBad(trx, tenant);
   });
+}
+
+/** Due e-mails that one which may not be paid takes along. */
+const putOffAtOnce = 1_000;
+
+/**
+ * Puts off what else is due of tenants whose money is spent: an e-mail costs what the next one does, so each would only be
+ * claimed to be refused. A repeat finds others. Locks the rows that nobody has in hand, by outbox_due.
+ */
+export async function putOffUnpaid(knex: Knex, results: readonly Result[]): Promise<void> {
+  const untils = new Map<string, number>();
+  for (const { mail, fate } of results)
+    if (fate.kind === "unpaid" && fate.reason === "over_budget" && fate.until !== null)
+      untils.set(mail.tenant, fate.until);
+  for (const [tenant, until] of untils)
+    await statement(() =>
+      knex.raw(
+        `update outbox o set due_at = to_timestamp(cast(:until as float8) / 1000), slot_at = null, reason = 'over_budget'
+         from (
+           select lead_id, campaign from outbox where tenant = :tenant and state = 'written' and due_at <= now()
+           order by due_at limit :putOffAtOnce for update skip locked
+         ) due
+         where o.tenant = :tenant and o.lead_id = due.lead_id and o.campaign = due.campaign`,
+        { tenant, until, putOffAtOnce },
+      ),
+    );
 }
 
 /** Adds to a tenant's counts of today. */

@@ -46,7 +46,8 @@ export default defineService({
     const { leaseMs, pollMs } = this.settings;
     const { broker } = this;
     const meter = meterOf(broker);
-    for (const result of ["sent", "refused", "unreached", "unknown"]) meter.add("leads_mail_total", { result }, 0);
+    for (const result of ["sent", "refused", "unreached", "unknown", "unpaid"])
+      meter.add("leads_mail_total", { result }, 0);
     this.senders = databases.all().map(
       ({ knex }) =>
         new Sender({

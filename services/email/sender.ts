@@ -15,7 +15,7 @@ import {
   sweepLeases,
 } from "./claims.sql.ts";
 import { forgetOld } from "./events.sql.ts";
-import { type Result, settleFates } from "./fates.sql.ts";
+import { putOffUnpaid, type Result, settleFates } from "./fates.sql.ts";
 
 export interface SenderOptions extends Omit<ClaimOptions, "holder" | "hands"> {
   knex: Knex;
@@ -139,6 +139,9 @@ export class Sender {
       try {
         await settleFates(this.#options.knex, results);
         failures = 0;
+        await putOffUnpaid(this.#options.knex, results).catch((error) =>
+          this.#options.logger.debug(`e-mails were not put off, and are refused one by one: ${wordsOf(error)}`),
+        );
       } catch (error) {
         this.#results.unshift(...results);
         failures++;
@@ -151,6 +154,8 @@ export class Sender {
   }
 
   #note(fate: Fate): void {
+    // It says nothing of the other side.
+    if (fate.kind === "unpaid") return;
     if (fate.kind !== "unreached") {
       this.#failures = 0;
       return;

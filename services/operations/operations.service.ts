@@ -43,6 +43,8 @@ export default defineService({
       const letters = await ctx.call<any[], object>("dead-letters.ofLead", { tenant, leadId: id });
       const open = letters.findLast(({ state }) => state === "dead");
       const letter = open && (await ctx.call<any, object>("dead-letters.get", { tenant, id: open.id }));
+      const canTell = lead?.state === "completed" && this.broker.registry.actions.isAvailable("email.ofLead");
+      const [mail] = canTell ? await ctx.call<any[], object>("email.ofLead", { tenant, id }) : [];
       // An end is an end, but for a letter of a later telling; what died may be on its way again.
       const isOver = lead && ["completed", "rejected", "merged", "discarded", "erased"].includes(lead.state);
       const found = isOver
@@ -60,7 +62,14 @@ export default defineService({
         diedAt: open.diedAt,
         error: letter.error ?? { type: open.errorType, message: "" },
       };
-      return { id, tenant, ...(lead ? { lead } : {}), ...(died ? { letter: died } : {}), ...found };
+      return {
+        id,
+        tenant,
+        ...(lead ? { lead } : {}),
+        ...(died ? { letter: died } : {}),
+        ...(mail ? { mail } : {}),
+        ...found,
+      };
     },
   },
   actions: {

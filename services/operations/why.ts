@@ -30,6 +30,8 @@ export interface LeadFacts {
   };
   /** The newest open dead letter. */
   letter?: { id: string; stage: string; diedAt: number; error: { type: string; message: string } };
+  /** Of one that has ended: how its newest e-mail stands. */
+  mail?: { state: string; dueAt?: number; reason?: string };
   sightings: readonly Sighting[];
   /** The search ended before it had seen everything. */
   incomplete: boolean;
@@ -86,7 +88,7 @@ export function whyOf(facts: LeadFacts, stages: readonly StageFacts[]): Why {
         stages.find(({ name }) => name === sighting.stage),
       ),
     };
-  if (lead && ended.has(lead.state)) return { id, tenant, ...over(lead) };
+  if (lead && ended.has(lead.state)) return { id, tenant, ...over(lead, facts.mail) };
   if (letter) {
     const { stage, diedAt, error } = letter;
     const text = `dead since ${time(diedAt)} in ${stage}: ${error.type}: ${error.message}. It waits for an operator: redrive or discard letter ${letter.id}`;
@@ -101,14 +103,23 @@ export function whyOf(facts: LeadFacts, stages: readonly StageFacts[]): Why {
   return { id, tenant, where: "unknown", ...(lead?.stage ? { stage: lead.stage } : {}), text: `${known}; ${unseen}` };
 }
 
-function over({ state, stage, reason, mergedInto, updatedAt }: NonNullable<LeadFacts["lead"]>) {
+function over(
+  { state, stage, reason, mergedInto, updatedAt }: NonNullable<LeadFacts["lead"]>,
+  mail: LeadFacts["mail"],
+) {
   const how = mergedInto ? `merged into ${mergedInto}` : reason ? `${state} (${reason})` : state;
   return {
     where: "ended" as const,
     ...(stage ? { stage } : {}),
     ...(updatedAt ? { since: updatedAt } : {}),
-    text: `${how}${stage ? ` in ${stage}` : ""}${updatedAt ? ` since ${time(updatedAt)}` : ""}. It waits for nothing`,
+    ...(mail?.dueAt === undefined ? {} : { waitsFor: "its moment" as const, until: mail.dueAt }),
+    text: `${how}${stage ? ` in ${stage}` : ""}${updatedAt ? ` since ${time(updatedAt)}` : ""}. ${mail ? ofMail(mail) : "It waits for nothing"}`,
   };
+}
+
+function ofMail({ state, dueAt, reason }: NonNullable<LeadFacts["mail"]>): string {
+  const why = reason === undefined ? "" : ` (${reason})`;
+  return dueAt === undefined ? `Its e-mail: ${state}${why}` : `Its e-mail waits, due ${time(dueAt)}${why}`;
 }
 
 function onItsWay(sighting: Sighting, stage: StageFacts | undefined): Omit<Why, "id" | "tenant"> {

@@ -1,4 +1,43 @@
-import type { Fate, Message } from "../../mixins/mail.ts";
+import type { Fate, Handing, Message } from "../../mixins/mail.ts";
+
+/** What the ledger says of a reservation (`budget.reserve`). */
+export type Reserved =
+  | { kind: "granted"; reservation: string }
+  | { kind: "booked" }
+  | { kind: "held"; until: number }
+  | { kind: "over"; until: number | null; overBudget: "wait" | "complete" | "without" };
+
+/**
+ * Names a try of an e-mail for the ledger: a Message-ID of ours (its part before the @ names tenant, lead and campaign; the
+ * domain may be too long for a key) and which try it is. A try that reached nobody is the same one when it is made again.
+ */
+export function effectOf({ messageId, reference }: Pick<Message, "messageId" | "reference">): string {
+  return `sendgrid ${messageId.replace(/^<|@.*$/g, "")} ${reference.attempt}`;
+}
+
+/**
+ * What becomes of an e-mail that the ledger grants nothing. An e-mail cannot go on without being sent: under `without` it
+ * waits. One that fits into no window at all never goes.
+ */
+export function fateOfRefusal(reserved: Exclude<Reserved, { kind: "granted" }>): Fate {
+  switch (reserved.kind) {
+    case "over":
+      return {
+        kind: "unpaid",
+        until: reserved.overBudget === "complete" ? null : reserved.until,
+        reason: "over_budget",
+      };
+    case "held":
+      return { kind: "unpaid", until: reserved.until, reason: "held" };
+    case "booked":
+      return { kind: "unknown", reason: "the ledger says that this try was made before" };
+    default:
+      return reserved satisfies never;
+  }
+}
+
+/** Does a fate cost? What SendGrid has, or may have. */
+export const isSpent = ({ kind }: Fate): boolean => kind === "sent" || kind === "unknown";
 
 /**
  * The body of Mail Send: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
@@ -40,7 +79,7 @@ export function bodyOf(message: Message): object {
 }
 
 /** What an answer's status says. 202 is the only one that accepts. */
-export function fateOfAnswer(status: number): Fate {
+export function fateOfAnswer(status: number): Handing {
   const reason = `SendGrid answered ${status}`;
   if (status === 202) return { kind: "sent" };
   // The key, the quota, too many at once, not at home: nothing was taken, and others would fare alike.
@@ -63,7 +102,7 @@ const beforeConnecting = new Set([
 ]);
 
 /** What a fault of the way says. */
-export function fateOfFault({ code, name }: { code?: string; name: string }): Fate {
+export function fateOfFault({ code, name }: { code?: string; name: string }): Handing {
   const reason = code ?? name;
   return beforeConnecting.has(reason) ? { kind: "unreached", reason } : { kind: "unknown", reason };
 }

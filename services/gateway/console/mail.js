@@ -1,6 +1,6 @@
 import { useCallback, useState } from "preact/hooks";
 import { api, query, useAct, useLoad, usePages } from "./api.js";
-import { num, words } from "./format.js";
+import { full, num, words } from "./format.js";
 import { html } from "./html.js";
 import { address } from "./leads.js";
 import { may } from "./session.js";
@@ -60,6 +60,7 @@ function Letter({ mail, mayOperate, onClose, onChanged }) {
         ["Why", mail.reason],
         ["Campaign", mail.campaign],
         ["Written", html`<${Ago} at=${mail.writtenAt} />`],
+        ["Due", mail.dueAt && full(mail.dueAt)],
         ["Sent", mail.sentAt && html`<${Ago} at=${mail.sentAt} />`],
         ["Tries", num(mail.attempts)],
         ["Lead", html`<a href=${`#/leads/${mail.leadId}`}>${mail.leadId}</a>`],

@@ -15,7 +15,7 @@ describe("sending by SendGrid", function () {
     sendgrid = new SendGrid();
     const url = await sendgrid.open();
     mesh = await startMesh({
-      services: [quickSender, "services/sendgrid/sendgrid.service.ts"],
+      services: [quickSender, "services/sendgrid/sendgrid.service.ts", "services/budget/budget.service.ts"],
       env: mailSettings("", { LEADS_SENDGRID_KEY: withKey, LEADS_SENDGRID_URL: url }),
     });
     return mesh.resources.databases.of("acme");

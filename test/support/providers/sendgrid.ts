@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import { setTimeout as wait } from "node:timers/promises";
 import { errors } from "./documented/sendgrid.ts";
 
 export const sendgridKey = "SG.stub-key-of-sendgrid";
@@ -21,6 +22,8 @@ export class SendGrid implements AsyncDisposable {
   readonly taken: any[] = [];
   /** What the next requests meet, before anything is looked at. */
   readonly faults: ("cut" | "cut after" | number)[] = [];
+  /** Waits so long before it says that it has one, ms. */
+  delay: () => number = () => 0;
   readonly #server: Server;
   constructor() {
     this.#server = createServer((req, res) => void this.#answer(req, res));
@@ -46,6 +49,7 @@ export class SendGrid implements AsyncDisposable {
     if (!isRight(body)) return void refuse(400);
     this.taken.push(body);
     if (fault === "cut after") return void req.socket.destroy();
+    await wait(this.delay());
     res.writeHead(202, { "x-message-id": "14c5d75ce93" }).end();
   }
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { fateOfAnswer, fateOfFault } from "../../../services/sendgrid/send.ts";
+import { messageIdOf } from "../../../services/email/sending.ts";
+import { effectOf, fateOfAnswer, fateOfFault, fateOfRefusal, isSpent } from "../../../services/sendgrid/send.ts";
 import { fateOf, type SmtpError } from "../../../services/smtp/fate.ts";
 
 describe("what became of a message that SMTP failed to deliver", () => {
@@ -89,5 +90,34 @@ describe("what became of a message that was given to SendGrid", () => {
     for (const code of ["ECONNRESET", "UND_ERR_SOCKET", "UND_ERR_HEADERS_TIMEOUT"])
       assert.equal(fateOfFault({ code, name: "Error" }).kind, "unknown");
     assert.equal(fateOfFault({ name: "TimeoutError" }).kind, "unknown");
+  });
+  it("is spent where SendGrid has it, or may have", () => {
+    const spent = [202, 400, 503, 500].filter((status) => isSpent(fateOfAnswer(status)));
+    assert.deepEqual(spent, [202, 500]);
+  });
+});
+
+describe("an e-mail that the ledger grants nothing", () => {
+  const until = 1_770_000_000_000;
+  it("waits for the next window, or ends where its tenant says so or none will do", () => {
+    const ends = (overBudget: "wait" | "complete" | "without", at: number | null) =>
+      fateOfRefusal({ kind: "over", until: at, overBudget });
+    for (const choice of ["wait", "without"] as const) {
+      assert.deepEqual(ends(choice, until), { kind: "unpaid", until, reason: "over_budget" });
+      assert.deepEqual(ends(choice, null), { kind: "unpaid", until: null, reason: "over_budget" });
+    }
+    assert.deepEqual(ends("complete", until), { kind: "unpaid", until: null, reason: "over_budget" });
+  });
+  it("waits for a reservation that is open, and is not sent where it is paid", () => {
+    assert.deepEqual(fateOfRefusal({ kind: "held", until }), { kind: "unpaid", until, reason: "held" });
+    assert.equal(fateOfRefusal({ kind: "booked" }).kind, "unknown");
+  });
+  it("is known to the ledger by its Message-ID and its try, within the length of a key", () => {
+    const leadId = "00000000-0000-4000-8000-000000000001";
+    const messageId = messageIdOf({ tenant: "acme", leadId, campaign: "spring" }, `hello@${"long.".repeat(50)}example`);
+    const reference = { tenant: "acme", leadId, campaign: "spring", attempt: 2 };
+    const effect = effectOf({ messageId, reference });
+    assert.match(effect, new RegExp(`^sendgrid ${leadId}\\.[0-9a-f]{16} 2$`));
+    assert.ok(effect.length <= 200);
   });
 });

@@ -149,6 +149,18 @@ describe("why a lead is where it is", () => {
     );
   });
 
+  it("tells of one that has ended how its e-mail stands", () => {
+    const ended = { ...facts, lead: { state: "completed", reason: "outbox", stage: "email" } };
+    const dueAt = Date.UTC(2026, 10, 27);
+    const waits = whyOf({ ...ended, mail: { state: "written", dueAt, reason: "over_budget" } }, []);
+    assert.deepEqual([waits.where, waits.waitsFor, waits.until], ["ended", "its moment", dueAt]);
+    assert.match(waits.text, /Its e-mail waits, due 2026-11-27 00:00:00Z \(over_budget\)$/);
+    const failed = whyOf({ ...ended, mail: { state: "failed", reason: "over_budget" } }, []);
+    assert.equal(failed.waitsFor, undefined);
+    assert.match(failed.text, /Its e-mail: failed \(over_budget\)$/);
+    assert.match(whyOf(ended, []).text, /It waits for nothing$/);
+  });
+
   it("says so when it could not be found", () => {
     assert.match(whyOf({ ...facts, lead: { state: "in_progress" } }, []).text, /npm run audit/);
     assert.match(
