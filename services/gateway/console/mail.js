@@ -12,14 +12,12 @@ const states = [
   "claimed",
   "sending",
   "sent",
-  "delivered",
-  "deferred",
   "bounced",
   "complained",
   "suppressed",
   "unknown",
   "failed",
-  "skipped",
+  "cancelled",
 ];
 
 /** @param {{ onChanged: () => void, stopped: any }} props */
