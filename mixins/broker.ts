@@ -10,6 +10,7 @@ import { processMetrics } from "./metrics/process.ts";
 import { resources } from "./resources.ts";
 import { newSpanId, newTraceId } from "./trace/ids.ts";
 import { tracerOptions, tracing } from "./tracing.ts";
+import { turnAmongHeard, Unheard } from "./unheard.ts";
 
 /** A cached answer of an action that names no TTL of its own lives this long. */
 const cacheTtlSeconds = 60;
@@ -28,6 +29,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
   const names = namesFor(settings.prefix);
   const logStream = new LogStream(settings);
   const counting = processMetrics(settings);
+  const unheard = new Unheard();
   return {
     namespace: settings.prefix,
     transporter: {
@@ -48,7 +50,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
       settings.redisUrl === ""
         ? new CountingCacher({ max: memoryCacheEntries, ttl: cacheTtlSeconds })
         : new MissingCacher(settings.redisUrl, names.cache("call", ""), cacheTtlSeconds),
-    registry: { discoverer: "Local", strategy: "RoundRobin", preferLocal: true },
+    registry: { discoverer: "Local", strategy: turnAmongHeard(unheard), preferLocal: true },
     heartbeatInterval: 5,
     heartbeatTimeout: 15,
 
@@ -86,7 +88,7 @@ export function brokerOptions(settings: Settings, flow: readonly StageConfig[] =
     tracing: tracerOptions(settings),
     middlewares: [
       requestIds,
-      lostAnswers(names),
+      lostAnswers(names, unheard),
       ...counting.middlewares,
       resources(settings, flow),
       tracing(settings),

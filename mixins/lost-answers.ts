@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Errors, type Middleware, type ServiceBroker } from "moleculer";
-import type { NatsConnection } from "nats";
+import { type NatsConnection, nuid } from "nats";
 import type { Names } from "../config/names.ts";
+import { inboxPrefix } from "./actor/publisher.ts";
+import type { Unheard } from "./unheard.ts";
 
 /** What Moleculer's transit holds of a call whose answer has not come (0.15; it has no types for it). */
 interface Pending {
@@ -10,12 +12,21 @@ interface Pending {
   reject(error: Error): void;
 }
 type Transit = { tx: { client?: NatsConnection }; pendingRequests: Map<string, Pending> } | undefined;
-type Send = (topic: string, data: Buffer, meta: { packet: { type: string } }) => Promise<void>;
+type Send = (
+  topic: string,
+  data: Buffer,
+  meta: { packet: { type: string; payload: { id?: string } } },
+) => Promise<void>;
 
 /** A call that was under way when a connection went, and may yet be answered when it is back, has this long, ms. */
 const usualGraceMs = 3_000;
 /** When the server itself was away the others come back at other moments: nobody would hear what is said before, ms. */
 const othersMs = 1_000;
+
+/** Status of NATS's answer where a subject has no subscriber. */
+const nobodyListens = 503;
+
+const rejected = ({ action, nodeID }: Pending) => new Errors.RequestRejectedError({ action: action.name, nodeID });
 
 /**
  * Broker middleware for calls that a broken connection cuts in two. The NATS client throws away what is published while
@@ -24,12 +35,18 @@ const othersMs = 1_000;
  * connects again ends its own calls that were under way, with Moleculer's own `REQUEST_REJECTED`, and tells the others to
  * end those that they had made to it. One that is still worked on is ended too: it may have reached its service, as after
  * any kill, and its caller knows what to do.
+ *
+ * And a call to a node that was killed or cut off would wait until its heartbeats are missed, fifteen seconds: NATS says at
+ * once where nobody listens (https://docs.nats.io/nats-concepts/core-nats/reqreply#no-responders), if it is asked by a
+ * subject to answer to. Such a call has reached nobody, and is made again to another node.
  */
-export function lostAnswers(names: Names, graceMs = usualGraceMs): Middleware {
+export function lostAnswers(names: Names, unheard: Unheard, graceMs = usualGraceMs): Middleware {
   /** Resolves when there is a connection; undefined while there is one. */
   let away: PromiseWithResolvers<void> | undefined;
   let settling: NodeJS.Timeout | undefined;
   let stopped = false;
+  /** Where NATS answers that nobody listens, and who asks there; from when the node has started. */
+  let asking: { client: NatsConnection; inbox: string } | undefined;
   const back = () => {
     clearTimeout(settling);
     away?.resolve();
@@ -40,20 +57,33 @@ export function lostAnswers(names: Names, graceMs = usualGraceMs): Middleware {
     transporterSend: (next: Send): Send =>
       async function send(topic, data, meta) {
         // A heart-beat of the past says nothing.
-        if (away && meta.packet.type !== "HEARTBEAT") await away.promise;
-        return next(topic, data, meta);
+        const { type, payload } = meta.packet;
+        if (away && type !== "HEARTBEAT") await away.promise;
+        if (!asking || type !== "REQ") return next(topic, data, meta);
+        asking.client.publish(topic, data, { reply: `${asking.inbox}.${payload.id}` });
       },
     async started(broker: ServiceBroker) {
       const transit = broker.transit as unknown as Transit;
       const client = transit?.tx.client;
       if (!client) return;
+      const inbox = `${inboxPrefix(client)}.${nuid.next()}`;
+      client.subscribe(`${inbox}.*`, {
+        callback: (error, { subject, headers }) => {
+          if (error || headers?.code !== nobodyListens) return;
+          const id = subject.slice(inbox.length + 1);
+          const pending = transit.pendingRequests.get(id);
+          if (!pending) return;
+          transit.pendingRequests.delete(id);
+          unheard.add(pending.nodeID);
+          pending.reject(rejected(pending));
+        },
+      });
+      asking = { client, inbox };
       const end = async (of: (pending: Pending) => boolean): Promise<void> => {
         const before = [...transit.pendingRequests].filter(([, pending]) => of(pending));
         await delay(graceMs, undefined, { ref: false });
         for (const [id, pending] of before) {
-          if (stopped || !transit.pendingRequests.delete(id)) continue;
-          const { action, nodeID } = pending;
-          pending.reject(new Errors.RequestRejectedError({ action: action.name, nodeID }));
+          if (!stopped && transit.pendingRequests.delete(id)) pending.reject(rejected(pending));
         }
       };
       client.subscribe(names.reconnected, {

@@ -86,8 +86,7 @@ export const rows: readonly Row[] = [
   row("pagespeed-cut", cut("pagespeed")),
   row("sender-freeze", freeze("sender")),
   row("sender-cut", cut("sender")),
-  // The one service that look-ups need, and the only instance of it.
-  row("leads-kill", kill("leads"), withoutRecord),
+  row("leads-kill", kill("leads")),
   row("step-read", killAt("enrich", "read")),
   row("step-committed", killAt("dedupe", "committed")),
   row("step-passed-on", killAt("score", "passedOn")),

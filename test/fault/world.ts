@@ -44,6 +44,8 @@ const processes: Record<string, string[]> = {
   gateway2: ["gateway"],
   ...Object.fromEntries(stages.map((stage) => [stage, [stage]])),
   ...Object.fromEntries(["admission", "leads", "site", "pagespeed", "budget", "smtp"].map((name) => [name, [name]])),
+  // Look-ups need it: as of the gateway there are two.
+  leads2: ["leads"],
   sender: ["sender", "mail"],
 };
 

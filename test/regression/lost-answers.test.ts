@@ -3,6 +3,7 @@ import { ServiceBroker } from "moleculer";
 import { namesFor } from "../../config/names.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
 import { lostAnswers } from "../../mixins/lost-answers.ts";
+import { Unheard } from "../../mixins/unheard.ts";
 import { type Proxy as CutLine, startProxy } from "../support/proxy.ts";
 import { type OwnServer, ownNats, type TestPlace, testPlace, withSettings } from "../support/servers.ts";
 
@@ -40,7 +41,7 @@ describe("a call whose answer was lost with a connection", () => {
     const node = (name: "caller" | "answerer") =>
       new ServiceBroker({
         ...brokerOptions(withSettings(place.settings, { LEADS_NATS_URL: urlOf(name) })),
-        middlewares: [lostAnswers(namesFor(place.settings.prefix), graceMs)],
+        middlewares: [lostAnswers(namesFor(place.settings.prefix), new Unheard(), graceMs)],
         nodeID: `${name}-${place.settings.prefix}`,
         tracking: { enabled: false },
         skipProcessEventRegistration: true,

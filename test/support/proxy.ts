@@ -7,6 +7,8 @@ export interface Proxy extends AsyncDisposable {
   cut(): void;
   /** From now on no connection carries anything, new ones neither. */
   silence(): void;
+  /** From now on every connection is closed, new ones too. */
+  refuse(): void;
   /** Ends the connections that were silent; new ones work. */
   restore(): void;
 }
@@ -16,7 +18,12 @@ export async function startProxy(target: string): Promise<Proxy> {
   const pairs = new Set<[Socket, Socket]>();
   const silent = new Set<Socket>();
   let isSilent = false;
+  let isRefusing = false;
   const server = createServer((client) => {
+    if (isRefusing) {
+      client.destroy();
+      return;
+    }
     if (isSilent) {
       silent.add(client.resume());
       client.on("error", () => {});
@@ -54,8 +61,13 @@ export async function startProxy(target: string): Promise<Proxy> {
       isSilent = true;
       cut();
     },
+    refuse() {
+      isRefusing = true;
+      for (const pair of pairs) for (const socket of pair) socket.destroy();
+    },
     restore() {
       isSilent = false;
+      isRefusing = false;
       for (const socket of silent) socket.destroy();
       silent.clear();
     },
