@@ -6,9 +6,12 @@ import { checkOrigin, cookieOf, readSession, setCookie, writeSession } from "../
 import type { Edge } from "../../mixins/http.ts";
 import { type ConsoleFile, consoleFiles } from "./console-files.ts";
 import type { consoleOperations } from "./console-operations.ts";
-import type { Tells } from "./tellers.ts";
+import { type ImportSeen, importFlow } from "./import-flow.ts";
+import type { ImportTold, Tells } from "./tellers.ts";
 
 const files = consoleFiles();
+/** How long a list of imports waits for the record. */
+const recordMs = 3_000;
 
 /** What answers for the page: its files, and who is signed in. */
 export const consoleHandlers: Handlers<(typeof consoleOperations)[number]["id"], Service & Edge & Tells> = {
@@ -35,10 +38,19 @@ export const consoleHandlers: Handlers<(typeof consoleOperations)[number]["id"],
     ofThisOrigin(call);
     return { json: { signedOut: true }, headers: { "Set-Cookie": setCookie("", isSecure(call)) } };
   },
-  listImports({ tenant, key }) {
+  async listImports({ tenant, key, ctx }) {
     const everybodys = key!.scopes.includes("platform");
     const items = [...this.imports.values()].filter((told) => everybodys || told.tenant === tenant);
-    return { json: { items: items.sort((a, b) => b.startedAt - a.startedAt) } };
+    items.sort((a, b) => b.startedAt - a.startedAt);
+    // With the record away they are listed all the same, with what it said before.
+    await this.importsSeen.look(items, Date.now(), ({ tenant, importId }) =>
+      ctx.call<ImportSeen, object>("leads.import", { tenant, id: importId }, { timeout: recordMs, retries: 0 }),
+    );
+    const flow = (told: ImportTold) => {
+      const seen = this.importsSeen.of(told);
+      return seen && { flow: importFlow(told, seen) };
+    };
+    return { json: { items: items.map((told) => ({ ...told, ...flow(told) })) } };
   },
 };
 

@@ -78,7 +78,7 @@ export const consoleOperations = [
     scope: "read",
     summary: "Uploads that go on, and those of the last day",
     description:
-      "As the gateways told each other since this one started, newest first, 200 at the most. `npm run import` shows its own progress.",
+      "As the gateways told each other since this one started, newest first, 200 at the most, each with what became of its leads, as of a few seconds ago (a minute where all have ended). `npm run import` shows its own progress.",
     answers: {
       200: { description: "The uploads.", type: "application/json", schema: object({ items: list(ref("Import")) }) },
     },

@@ -2,6 +2,7 @@ import type { Context } from "moleculer";
 import { EventHub } from "../../mixins/http/events.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin } from "../../mixins/schema.ts";
+import { ImportsSeen } from "./import-flow.ts";
 
 /** What the mixin adds to `this`. */
 export interface Tells {
@@ -11,6 +12,8 @@ export interface Tells {
   stagesTold: Map<string, string>;
   /** Uploads by their ids, as the gateways tell each other; bounded. */
   imports: Map<string, ImportTold>;
+  /** What the record said of them. */
+  importsSeen: ImportsSeen;
   /** Tells how an upload goes on, until `end`. */
   tellImport(about: { tenant: string; importId: string }, counts: () => Counts): { end(): void };
 }
@@ -86,6 +89,7 @@ export const tellers = defineMixin<Tells>()({
     this.hub = new EventHub();
     this.stagesTold = new Map();
     this.imports = new Map();
+    this.importsSeen = new ImportsSeen();
     // An open stream would hold up the end of the server.
     resourcesOf(this.broker).onDrain(async () => this.hub.close());
   },

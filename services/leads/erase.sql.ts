@@ -142,11 +142,20 @@ const leads: Run = (knex, { tenant, leadIds }) =>
     [tenant, leadIds],
   );
 
-/** Keeps of an acceptance that there was one, and when. By primary key. */
+/** Keeps of an acceptance that there was one, and when; and of its import, that one more was erased. By primary keys. */
 const acceptances: Run = (knex, { tenant, leadIds }) =>
   count(
     knex,
-    "update acceptances set import_id = null where tenant = ? and lead_id = any(?::uuid[]) and import_id is not null",
+    `with freed as (
+       update acceptances set import_id = null
+       where tenant = ? and lead_id = any(?::uuid[]) and import_id is not null
+       returning tenant, old.import_id
+     ), counted as (
+       insert into import_erasures (tenant, import_id, leads)
+       select tenant, import_id, count(*) from freed group by import_id, tenant order by import_id, tenant
+       on conflict (import_id, tenant) do update set leads = import_erasures.leads + excluded.leads
+     )
+     select 1 from freed`,
     [tenant, leadIds],
   );
 

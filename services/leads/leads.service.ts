@@ -2,12 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
 import { LeadsError } from "../../mixins/errors.ts";
-import { ensureShared } from "../../mixins/jetstream.ts";
+import { ensureShared, jsApi } from "../../mixins/jetstream.ts";
 import { isDatabaseOutage, statement } from "../../mixins/knex.ts";
 import { knexAdapter, type PageParams } from "../../mixins/knex-adapter.ts";
 import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { importStates } from "./imports.sql.ts";
 import { isTier, leadStates, lowestTier, type Tier, tiers } from "./lead.ts";
 import { leadsTable, searchFilter, shownFields } from "./leads-table.ts";
 import { pendingMigrations } from "./migrations/migrate.ts";
@@ -74,6 +75,13 @@ export default defineService({
         if (pending.length > 0)
           throw new Error(`database ${name} is not migrated: it lacks ${pending.join(", ")}; run the migrations first`);
       }
+    },
+    /** Since when acceptances wait to be booked, ms since 1970: the stream lets go of those that are. Now where none waits. */
+    async bookedUntil(): Promise<number> {
+      const { nats, names } = resourcesOf(this.broker);
+      const now = Date.now();
+      const { state } = await jsApi(await nats(), `STREAM.INFO.${names.accepted.stream}`);
+      return state.messages > 0 ? Date.parse(state.first_ts) : now;
     },
     record(): void {
       if (this.stopping.signal.aborted) return;
@@ -151,6 +159,18 @@ export default defineService({
         const found = await statement(() => mockupOf(resourcesOf(this.broker).databases.of(tenant), tenant, leadId));
         if (!found) throw new LeadsError("NOT_FOUND", `there is no mock-up of lead ${leadId}`);
         return { leadId, ...found };
+      },
+    },
+    /** What became of an import's leads: `{ about, states, bookedUntil }`. What was accepted before `bookedUntil` is in it. */
+    import: {
+      cache: false,
+      params: { tenant, id, ...strict },
+      async handler(ctx: Context<LeadParams>) {
+        const { tenant, id } = ctx.params;
+        // First: what is booked by now is among the states that are read after it.
+        const bookedUntil = await this.bookedUntil();
+        const knex = resourcesOf(this.broker).databases.of(tenant);
+        return { ...(await statement(() => importStates(knex, tenant, id))), bookedUntil };
       },
     },
     /** What a tenant has chosen for its leads: `{ tier }`. */

@@ -337,7 +337,14 @@ describe("GET /openapi.json", () => {
       await read("/v1/stages/history?stage=score"),
       await read("/v1/stages/history?stage=none"),
     ],
-    listImports: async () => [await read("/v1/imports")],
+    listImports: async () => {
+      await postBulk(gateway, secret, `${JSON.stringify({ name: "Imported", city: "Peoria" })}\n`);
+      await eventually(
+        "the record has said what became of it",
+        async () => (await read("/v1/imports")).body.items[0]?.flow,
+      );
+      return [await read("/v1/imports")];
+    },
     getConsole: async () => [await read("/console")],
     getConsoleScript: async () => [await read("/console/js/app.js"), await read("/console/js/none.js")],
     getConsoleStyle: async () => [await read("/console/css/base.css"), await read("/console/css/none.css")],

@@ -1,6 +1,6 @@
 import { query, useLoad } from "./api.js";
 import { Chart } from "./chart.js";
-import { money, num, words } from "./format.js";
+import { money, num, share, words } from "./format.js";
 import { html } from "./html.js";
 import { address } from "./leads.js";
 import { may } from "./session.js";
@@ -13,8 +13,6 @@ const periods = /** @type {[string, string][]} */ ([
   ["90", "90 days"],
   ["365", "A year"],
 ]);
-const share = (/** @type {number} */ part, /** @type {number} */ of) =>
-  of > 0 ? `${((part / of) * 100).toFixed(part / of < 0.1 ? 1 : 0)} %` : "–";
 
 /** How far the leads of these days came. @param {{ totals: any }} props */
 function Funnel({ totals }) {

@@ -60,6 +60,9 @@ export function money(micro) {
   }).format(usd);
 }
 
+/** 42 %, 3.1 %. @param {number} part @param {number} of */
+export const share = (part, of) => (of > 0 ? `${((part / of) * 100).toFixed(part / of < 0.1 ? 1 : 0)} %` : "–");
+
 /** @param {number | null | undefined} n */
 export function bytes(n) {
   if (n == null) return "–";

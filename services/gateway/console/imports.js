@@ -1,6 +1,6 @@
 import { useRef } from "preact/hooks";
 import { useLoad } from "./api.js";
-import { num, rate, span } from "./format.js";
+import { num, rate, share, span } from "./format.js";
 import { html } from "./html.js";
 import { useEvents } from "./live.js";
 import { may } from "./session.js";
@@ -8,6 +8,31 @@ import { Ago, Badge, Empty, Head, Loaded } from "./ui.js";
 
 /** One that said nothing for so long was cut off with its gateway, ms. */
 const silentMs = 15_000;
+
+/** What became of its leads: the answer's word, and ours. */
+const ends = [
+  ["completed", "completed"],
+  ["merged", "merged"],
+  ["rejected", "rejected"],
+  ["discarded", "discarded"],
+  ["erased", "erased"],
+  ["dead", "dead"],
+  ["inProgress", "in progress"],
+];
+
+/** @param {{ flow: any }} props */
+function Flow({ flow }) {
+  const parts = ends
+    .map(([key, word]) => ({ key, word, n: flow[/** @type {string} */ (key)] }))
+    .filter(({ n }) => n > 0);
+  const all = parts.reduce((sum, { n }) => sum + n, 0);
+  return html`${all > 0 && html`<div class="import-bar import-leads" aria-hidden="true">${parts.map(({ key, n }) => html`<i key=${key} class=${key} style=${{ width: `${(n / all) * 100}%` }} />`)}</div>`}
+    <ul class="import-flow" aria-label="What became of its leads">
+      ${flow.about && html`<li class="muted">about</li>`}
+      ${parts.map(({ key, word, n }) => html`<li key=${key}><i class=${key} aria-hidden="true" /><b>${num(n)}</b> ${word} <span class="muted">${share(n, all)}</span></li>`)}
+      ${flow.repeated > 0 && html`<li class="muted">${num(flow.repeated)} told before</li>`}
+    </ul>`;
+}
 
 /** @param {{ told: any, before: any, showTenant: boolean }} props */
 function Import({ told, before, showTenant }) {
@@ -26,6 +51,7 @@ function Import({ told, before, showTenant }) {
     </div>
     <div class=${`import-bar ${state}`} aria-hidden="true"><i class="taken" style=${wide(told.accepted)} /><i class="refused" style=${wide(told.refused)} /></div>
     <p><b>${num(told.rows)}</b> rows read, <b>${num(told.accepted)}</b> accepted, <b class=${told.refused > 0 ? "warn-text" : ""}>${num(told.refused)}</b> refused</p>
+    ${told.flow && html`<${Flow} flow=${told.flow} />`}
   </li>`;
 }
 
@@ -35,7 +61,7 @@ export function ImportsPage({ session }) {
   useEvents(["import"], () => load.reload());
   const before = useRef(/** @type {Map<string, any>} */ (new Map()));
   const last = useRef(/** @type {Map<string, any>} */ (new Map()));
-  return html`<${Head} title="Imports" sub="Uploads that go on, and those of the last day." />
+  return html`<${Head} title="Imports" sub="Uploads that go on, and those of the last day, and what became of their leads." />
     <${Loaded} load=${load}>
       ${(/** @type {any} */ { items }) => {
         for (const told of items) {

@@ -13,6 +13,7 @@ import * as analytics from "./080-analytics.ts";
 import * as mergedLetters from "./090-merged-letters.ts";
 import * as erasedListings from "./091-erased-listings.ts";
 import * as oldLetters from "./092-old-letters.ts";
+import * as imports from "./103-imports.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -29,6 +30,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "090-merged-letters": mergedLetters,
   "091-erased-listings": erasedListings,
   "092-old-letters": oldLetters,
+  "103-imports": imports,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

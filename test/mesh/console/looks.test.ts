@@ -8,6 +8,7 @@ import { eventually } from "../../support/eventually.ts";
 import {
   generous,
   operators,
+  postBulk,
   stages,
   startGateway,
   type TestGateway,
@@ -59,6 +60,7 @@ describe("the console's looks", function () {
       city: "Chicago",
       foundedYear: "soon",
     });
+    await postBulk(gateway, secret, `${JSON.stringify({ name: "Mill", city: "Peoria" })}\n`);
     await bury(gateway, [passed(aLead(), "enrich", "dedupe")]);
     await askedAbout(gateway, secret);
     const [{ id }] = ((await (await gateway.call(secret, "/v1/dead-letters")).json()) as any).items;
@@ -70,7 +72,7 @@ describe("the console's looks", function () {
       ["logs", ".empty, .vt"],
       ["leads", ".vt-row a"],
       [`leads/${lead.id}`, ".timeline"],
-      ["imports", ".empty, .import"],
+      ["imports", ".import-flow .completed"],
       ["dead", ".vt-row a"],
       [`dead/${id}`, ".mend"],
       ["figures", ".funnel"],

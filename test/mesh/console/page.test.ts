@@ -307,6 +307,13 @@ describe("the console, in a browser", function () {
     const { body } = await sent;
     await shown.filter({ hasText: body.importId }).getByText("ended").waitFor();
     assert.match((await shown.textContent())!, /20 accepted, 1 refused/);
+    // And what becomes of its leads, in words; the bar says the same.
+    const words = page.locator(".import").filter({ hasText: body.importId }).getByRole("list", { name: "What became" });
+    await words.getByText(/^20 completed 100 %$/).waitFor();
+    const bar = page.locator(".import").filter({ hasText: body.importId }).locator(".import-leads");
+    const [whole, part] = [await bar.boundingBox(), await bar.locator(".completed").boundingBox()];
+    assert.ok(whole!.width > 100 && whole!.height > 4);
+    assert.deepEqual(part, whole);
   });
 
   it("shows the figures that the API tells, and gives them as a file", async () => {
