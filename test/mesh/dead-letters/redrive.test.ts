@@ -64,6 +64,7 @@ describe("dead letters", function () {
     assert.equal(await count({ until: between }), 7);
     assert.deepEqual(await call("counts", { tenant }), {
       total: 9,
+      oldest: pages.at(-1),
       items: [
         { stage: "score", error: "TypeError", count: 4 },
         { stage: "score", error: "OUTAGE", count: 3 },
