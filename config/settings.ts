@@ -584,6 +584,12 @@ const table = {
     400,
     "What an e-mail by SendGrid costs, by the plan that was bought (Essentials: 19.95 USD for 50,000 a month, https://sendgrid.com/en-us/pricing). 0: it is not booked.",
   ),
+  openTracking: choice(
+    "LEADS_OPEN_TRACKING",
+    "off",
+    ["off", "on"],
+    "Whether SendGrid is to tell which e-mails are opened, by a picture of one pixel, so that the figures count them. Personal data (docs/privacy.md). Leave it off with LEADS_SMTP_URL: there opens cannot be seen.",
+  ),
   mailFrom: pattern(
     "LEADS_MAIL_FROM",
     "",

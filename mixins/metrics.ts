@@ -139,7 +139,7 @@ export const metricTable = {
   leads_mail_events_total: counter(
     ["kind"],
     "events",
-    "What came back of e-mails: accepted, delivered, soft_bounce, hard_bounce, complaint, unsubscribed, dropped.",
+    "What came back of e-mails: accepted, delivered, opened (the first time), soft_bounce, hard_bounce, complaint, unsubscribed, dropped.",
   ),
 
   // What a process stands on.

@@ -16,7 +16,7 @@ import {
   figuresOf,
   inOrder,
   mostDays,
-  notMeasured,
+  notMeasuredOf,
 } from "./figures.ts";
 import { type Asked, countedAt, daysOf, rulesOf, totalsOf, valuesOf } from "./read.sql.ts";
 
@@ -73,12 +73,15 @@ export default defineService({
           throw refused("zip", "is not counted together with source and vertical");
         const days = periodOf(ctx.params);
         const asked: Asked = { ...reach(tenant, days), ...given({ source, vertical, zip }) };
-        const knex = resourcesOf(this.broker).databases.of(tenant);
+        const { databases, settings } = resourcesOf(this.broker);
+        const knex = databases.of(tenant);
         const daily = by !== "day" && ctx.params.daily;
         const limit = daily ? Math.min(ctx.params.limit, mostCurves) : ctx.params.limit;
         // First: what is told is at least as new.
         const counted = await countedAt(knex);
         const totals = await totalsOf(knex, asked, by);
+        const openTracking = settings.openTracking === "on" && settings.smtpUrl === "";
+        const notMeasured = notMeasuredOf(totals, { openTracking });
         const { rows, values } =
           by === "day"
             ? { rows: inOrder(await daysOf(knex, asked), days), values: days.length }
@@ -91,8 +94,12 @@ export default defineService({
           daily,
           countedAt: counted,
           notMeasured,
-          totals: figuresOf(totals),
-          items: items.map((row) => ({ key: row["key"], ...(daily && { day: row["day"] }), ...figuresOf(row) })),
+          totals: figuresOf(totals, notMeasured),
+          items: items.map((row) => ({
+            key: row["key"],
+            ...(daily && { day: row["day"] }),
+            ...figuresOf(row, notMeasured),
+          })),
           left: values - new Set(rows.map((row) => row["key"])).size,
         };
       },

@@ -21,8 +21,8 @@ const fromNames = `taken as (
     from unnest(cast(:leadIds as uuid[])) lead_id
   )`;
 
-const own = `day, source, vertical, zip, state, score, rules, mocked_up, mailed, bounced, complained, unsubscribed, unknown,
-    cost_micro`;
+const own = `day, source, vertical, zip, state, score, rules, mocked_up, mailed, opened, bounced, complained, unsubscribed,
+    unknown, cost_micro`;
 const ownColumns = own.split(/,\s+/);
 
 /** Leads die misshapen: what is indexed is cut, and what is no rule is none. */
@@ -75,14 +75,15 @@ const countOf = (taken: string) => `with ${taken}, changed as materialized (
       from leads l where l.lead_id = c.lead_id and l.tenant = c.tenant offset 0
     ) l on true
     cross join lateral (
-      select coalesce(bool_or(was_sent), false) as mailed, coalesce(bool_or(state = 'bounced'), false) as bounced,
+      select coalesce(bool_or(was_sent), false) as mailed, coalesce(bool_or(was_sent and opened), false) as opened,
+        coalesce(bool_or(state = 'bounced'), false) as bounced,
         coalesce(bool_or(state = 'complained'), false) as complained,
         coalesce(bool_or(was_sent and exists (
           select from suppressions s
           where s.address = o.address and s.tenant = o.tenant and s.reason = 'unsubscribed' offset 0)), false) as unsubscribed,
         coalesce(bool_or(state = 'unknown'), false) as unknown
       from (
-        select tenant, address, state, state in ('sent', 'bounced', 'complained') as was_sent
+        select tenant, address, state, opened, state in ('sent', 'bounced', 'complained') as was_sent
         from outbox o where o.lead_id = c.lead_id and o.tenant = c.tenant offset 0
       ) o
     ) m

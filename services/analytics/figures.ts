@@ -28,8 +28,8 @@ export interface Figures {
   scores: number[];
   mockedUp: number;
   mailed: number;
-  /** Not measured: no event tells of it. */
-  opened: null;
+  /** null: nobody looked. */
+  opened: number | null;
   bounced: number;
   complained: number;
   unsubscribed: number;
@@ -41,10 +41,11 @@ export interface Figures {
   costPerMailMicro: number | null;
 }
 
-/** Measures that the answer names because no part of the mesh observes them. */
-export const notMeasured = ["opened"] as const;
+/** Measures that nothing tells of: opens, where they are not tracked and none was told all the same. */
+export const notMeasuredOf = (totals: Sums, { openTracking }: { openTracking: boolean }): "opened"[] =>
+  openTracking || Number(totals["opened"] ?? 0) > 0 ? [] : ["opened"];
 
-export function figuresOf(sums: Sums): Figures {
+export function figuresOf(sums: Sums, notMeasured: readonly "opened"[] = []): Figures {
   const of = (column: string) => Number(sums[column] ?? 0);
   const scores = Array.from({ length: scoreBins }, (_, bin) => of(`scored_${bin}`));
   const [takenIn, mailed, costMicro] = [of("taken_in"), of("mailed"), of("cost_micro")];
@@ -62,7 +63,7 @@ export function figuresOf(sums: Sums): Figures {
     scores,
     mockedUp: of("mocked_up"),
     mailed,
-    opened: null,
+    opened: notMeasured.includes("opened") ? null : of("opened"),
     bounced: of("bounced"),
     complained: of("complained"),
     unsubscribed: of("unsubscribed"),

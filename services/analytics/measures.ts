@@ -22,6 +22,7 @@ export const conditions: Record<string, string> = {
   ...Object.fromEntries(Array.from({ length: scoreBins }, (_, bin) => [`scored_${bin}`, binOf(bin)])),
   mocked_up: `mocked_up and ${counts}`,
   mailed: "mailed",
+  opened: "opened",
   bounced: "bounced",
   complained: "complained",
   unsubscribed: "unsubscribed",

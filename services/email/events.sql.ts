@@ -20,6 +20,7 @@ interface Row {
   address: Buffer;
   attempts: number;
   sent_at: Date | null;
+  opened: boolean;
   /** By an erasure: it cannot be sent again. */
   emptied: boolean;
 }
@@ -27,13 +28,15 @@ interface Row {
 /** How a state follows from an event; undefined: it does not. */
 interface Step {
   state?: "sent" | "written" | "failed" | "bounced" | "complained";
+  opened?: true;
   suppressed?: SuppressionReason;
   counted?: { sent?: number; bounced?: number; complained?: number };
 }
 
 /**
  * Applies one event to the e-mail that it names, in one transaction: the row is locked, the event's id is noted, so that
- * a repeat does nothing. Events come in any order: an old one never undoes what a later one said.
+ * a repeat does nothing; an open is one when the e-mail was opened before. Events come in any order: an old one never
+ * undoes what a later one said.
  */
 export async function applyEvent(knex: Knex, event: MailEvent): Promise<Applied> {
   return transaction(knex, async (trx) => {
@@ -45,13 +48,10 @@ export async function applyEvent(knex: Knex, event: MailEvent): Promise<Applied>
       "select 1 from mail_events where tenant = ? and lead_id = ? and campaign = ? and kind = 'soft_bounce' limit 1",
       key,
     );
-    const { rowCount } = await trx.raw(
-      `insert into mail_events (tenant, lead_id, campaign, event_id, kind, at)
-       values (?, ?, ?, ?, ?, to_timestamp(?::float8 / 1000)) on conflict do nothing`,
-      [...key, event.id, event.kind, event.at],
-    );
-    if (rowCount === 0) return "repeat";
     const step = stepOf(event, row, soft.length > 0);
+    // The row itself says that it was opened. When, and how often, is its reader's own business: no open is noted.
+    const isNew = event.kind === "opened" ? Object.keys(step).length > 0 : await note(trx, key, event);
+    if (!isNew) return "repeat";
     // What a server says may name the address.
     const reason = row.emptied ? null : (event.reason ?? null);
     if (step.state !== undefined)
@@ -62,6 +62,8 @@ export async function applyEvent(knex: Knex, event: MailEvent): Promise<Applied>
          where tenant = ? and lead_id = ? and campaign = ?`,
         [step.state, reason, step.state, step.state, softWaitMs * row.attempts, ...key],
       );
+    if (step.opened)
+      await trx.raw("update outbox set opened = true where tenant = ? and lead_id = ? and campaign = ?", key);
     if (step.suppressed) await suppress(trx, [{ tenant: row.tenant, address: row.address, reason: step.suppressed }]);
     if (step.counted) {
       await count(trx, row.tenant, step.counted);
@@ -71,9 +73,19 @@ export async function applyEvent(knex: Knex, event: MailEvent): Promise<Applied>
   });
 }
 
+/** Notes an event's id; false: it was noted before. */
+async function note(trx: Knex.Transaction, key: readonly string[], { id, kind, at }: MailEvent): Promise<boolean> {
+  const { rowCount } = await trx.raw(
+    `insert into mail_events (tenant, lead_id, campaign, event_id, kind, at)
+     values (?, ?, ?, ?, ?, to_timestamp(?::float8 / 1000)) on conflict do nothing`,
+    [...key, id, kind, at],
+  );
+  return rowCount > 0;
+}
+
 async function rowOf(trx: Knex.Transaction, { reference, leadId, messageId }: MailEvent): Promise<Row | undefined> {
   const { rows } = await trx.raw(
-    `select tenant, lead_id, campaign, state, address, attempts, sent_at,
+    `select tenant, lead_id, campaign, state, address, attempts, sent_at, opened,
        ${isEmptied("outbox")} as emptied
      from outbox
      where lead_id = ? and attempts > 0 and ${reference ? "tenant = ? and campaign = ?" : "message_id = ?"} for update`,
@@ -93,10 +105,15 @@ function stepOf({ kind, at, attempt }: MailEvent, row: Row, bouncedBefore: boole
   const sentToo = isOpen(state) ? { sent: 1 } : {};
   switch (kind) {
     case "accepted":
-    case "delivered": {
+    case "delivered":
+    case "opened": {
       // Somebody said that it was not sent, and was wrong: it is not sent again.
       const wronglyWritten = (state === "written" || state === "claimed") && !bouncedBefore;
-      return isOfThisTry && (isOpen(state) || wronglyWritten) ? { state: "sent", counted: { sent: 1 } } : {};
+      return {
+        ...(isOfThisTry && (isOpen(state) || wronglyWritten) && { state: "sent", counted: { sent: 1 } }),
+        // Of an erased one nothing new is kept.
+        ...(kind === "opened" && !row.opened && !row.emptied && { opened: true }),
+      };
     }
     case "soft_bounce":
       if (!isOfThisTry || !(isOpen(state) || state === "sent")) return {};

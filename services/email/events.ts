@@ -20,6 +20,7 @@ export interface MailEvent {
 export const kinds = [
   "accepted",
   "delivered",
+  "opened",
   "soft_bounce",
   "hard_bounce",
   "dropped",
@@ -90,8 +91,8 @@ export function readPlain(body: Buffer): MailEvent[] {
 }
 
 /**
- * Reads SendGrid's events; those that say nothing of an e-mail's fate (opens, clicks, deferrals, which SendGrid tries
- * again itself) and those of other programs' e-mails are left out.
+ * Reads SendGrid's events. Left out are clicks, which are not tracked, deferrals, which SendGrid tries again itself, opens
+ * by a machine (Apple's Mail Privacy Protection loads every e-mail, read or not), and other programs' e-mails.
  * https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event
  */
 export function readSendgrid(body: Buffer): MailEvent[] {
@@ -120,12 +121,19 @@ export function readSendgrid(body: Buffer): MailEvent[] {
   });
 }
 
-function kindOf({ event, type, reason }: Record<string, unknown>): MailEvent["kind"] | undefined {
+function kindOf({
+  event,
+  type,
+  reason,
+  sg_machine_open: byMachine,
+}: Record<string, unknown>): MailEvent["kind"] | undefined {
   switch (event) {
     case "processed":
       return "accepted";
     case "delivered":
       return "delivered";
+    case "open":
+      return byMachine === true ? undefined : "opened";
     case "bounce":
       // "blocked": the server did not take it this time; the address may well be good.
       return type === "blocked" ? "soft_bounce" : "hard_bounce";

@@ -20,7 +20,11 @@ const figures = {
   scores: { ...list(count), minItems: 10, maxItems: 10, description: "By tens: 0 to 9, 10 to 19 … 90 to 100." },
   mockedUp: count,
   mailed: { ...count, description: "Leads that an e-mail went out to." },
-  opened: { type: "null", description: "Not measured: no event tells of it." },
+  opened: {
+    type: ["integer", "null"],
+    minimum: 0,
+    description: "Leads whose e-mail went out and was opened; null: opens are not tracked, and none was told of.",
+  },
   bounced: count,
   complained: count,
   unsubscribed: count,
@@ -39,7 +43,7 @@ export const analyticsSchemas = {
     by: { enum: ["day", "source", "vertical", "zip", "tenant"] },
     daily: { type: "boolean" },
     countedAt,
-    notMeasured: { ...list(text), description: "Measures that are null, because nothing tells of them." },
+    notMeasured: { ...list(text), description: "Measures that are null, because nobody looks." },
     totals: { $ref: "#/components/schemas/Figures" },
     items: list(
       object({ key: { ...text, description: 'The day, or the value; "": none was told.' }, "day?": day, ...figures }),

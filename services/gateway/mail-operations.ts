@@ -60,7 +60,7 @@ export const mailOperations = [
     scope: null,
     summary: "Takes in what became of e-mails",
     description:
-      'SendGrid\'s signed events, or `{"events": […]}` signed by `Leads-Signature: t=<seconds>,v1=<hex HMAC-SHA256 of the seconds, a dot and the body>`. Repeats and disorder do no harm. docs/mail.md',
+      'SendGrid\'s signed events, or `{"events": […]}` signed by `Leads-Signature: t=<seconds>,v1=<hex HMAC-SHA256 of the seconds, a dot and the body>`. Repeats and disorder do no harm; that an e-mail is opened is news once, and then a repeat. docs/mail.md',
     headers: {
       "Leads-Signature": { description: "Of the plain format.", schema: { type: "string" } },
       "X-Twilio-Email-Event-Webhook-Signature": { description: "SendGrid's.", schema: { type: "string" } },

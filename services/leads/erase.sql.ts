@@ -183,14 +183,14 @@ const resumes: Run = (knex, { tenant, leadIds }) =>
   count(knex, "delete from resumes where tenant = ? and lead_id = any(?::uuid[])", [tenant, leadIds]);
 
 /**
- * The text and address of e-mails. One that waits is cancelled; one that was sent, or may have been, stays as counted.
- * The hash of the address stays, by which its events and its suppression are known. By primary key.
+ * The text and address of e-mails, and whether they were opened. One that waits is cancelled; one that was sent, or may have
+ * been, stays as counted. The hash of the address stays, by which its events and its suppression are known. By primary key.
  */
 const mails: Run = (knex, { tenant, leadIds }) =>
   count(
     knex,
     `update outbox set recipient = '', subject = '', html = '', body = '', unsubscribe_url = null, domain = null,
-       time_zone = null, reason = null, message_id = null, due_at = null, slot_at = null,
+       time_zone = null, reason = null, message_id = null, due_at = null, slot_at = null, opened = false,
        state = case when state in ('written', 'claimed') then 'cancelled' else state end
      where tenant = ? and lead_id = any(?::uuid[]) and (recipient <> '' or state in ('written', 'claimed'))`,
     [tenant, leadIds],

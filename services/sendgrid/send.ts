@@ -42,10 +42,10 @@ export const isSpent = ({ kind }: Fate): boolean => kind === "sent" || kind === 
 /**
  * The body of Mail Send: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
  * Unsubscribing is ours, so SendGrid's own is off, and no link is rewritten: tracking would open what a preview opens.
+ * Whether opens are tracked is said either way, so that what is set in SendGrid's account does not decide it.
  */
-export function bodyOf(message: Message): object {
+export function bodyOf(message: Message, { openTracking }: { openTracking: boolean }): object {
   const { from, to, subject, text, html, messageId, unsubscribeUrl, reference } = message;
-  const off = { enable: false };
   return {
     personalizations: [
       {
@@ -72,8 +72,8 @@ export function bodyOf(message: Message): object {
     },
     tracking_settings: {
       click_tracking: { enable: false, enable_text: false },
-      open_tracking: off,
-      subscription_tracking: off,
+      open_tracking: { enable: openTracking },
+      subscription_tracking: { enable: false },
     },
   };
 }

@@ -26,7 +26,7 @@ export default defineService({
   methods: {
     /** Makes the request, once. Throws nothing. */
     async hand(message: Message): Promise<Handing> {
-      const { sendgridKey, sendgridUrl, providerTimeoutMs } = resourcesOf(this.broker).settings;
+      const { sendgridKey, sendgridUrl, openTracking, providerTimeoutMs } = resourcesOf(this.broker).settings;
       const told = this.meter.call();
       const answered = (fate: Handing) => {
         told(results[fate.kind]);
@@ -36,7 +36,7 @@ export default defineService({
         const { statusCode, body } = await request(new URL("/v3/mail/send", sendgridUrl), {
           method: "POST",
           headers: { authorization: `Bearer ${sendgridKey}`, "content-type": "application/json" },
-          body: JSON.stringify(bodyOf(message)),
+          body: JSON.stringify(bodyOf(message, { openTracking: openTracking === "on" })),
           signal: AbortSignal.timeout(providerTimeoutMs),
           headersTimeout: providerTimeoutMs,
         });

@@ -5,6 +5,7 @@ import { capsOf } from "../../services/budget/caps.ts";
 import { Ledger } from "../../services/budget/ledger.ts";
 import { endLosers, insertMerges, lockLeads } from "../../services/dedupe/dedupe.sql.ts";
 import { unmerge } from "../../services/dedupe/unmerge.sql.ts";
+import { applyEvent } from "../../services/email/events.sql.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import { suppress } from "../../services/email/suppressions.sql.ts";
 import { begin } from "../../services/leads/erase.sql.ts";
@@ -110,10 +111,16 @@ export class Business implements AsyncDisposable {
     const mail = { tenant, lead_id: leadId, campaign: "c" };
     await this.knex("mail_claims").insert({ tenant, campaign: "c", address, lead_id: leadId }).onConflict().ignore();
     await this.knex("outbox")
-      .insert({ ...mail, address, recipient: fields.email, subject: "s", html: "h", body: "b" })
+      .insert({ ...mail, address, recipient: fields.email, subject: "s", html: "h", body: "b", attempts: 1 })
       .onConflict()
       .ignore();
     await this.knex("outbox").where(mail).update({ state });
+  }
+
+  /** Its reader opens the lead's e-mail; answers what became of the word of it. */
+  open({ tenant, leadId }: Lead) {
+    const reference = { tenant, campaign: "c" };
+    return applyEvent(this.knex, { id: randomUUID(), kind: "opened", at: Date.now(), leadId, reference });
   }
 
   unsubscribe({ tenant, fields }: Lead) {

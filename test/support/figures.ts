@@ -55,6 +55,7 @@ export async function recount(knex: Knex): Promise<Kept> {
       ...(isOne && score !== null && { [`scored_${Math.min(9, Math.floor(score / 10))}`]: 1 }),
       mocked_up: any(isOne && lead.mockup !== null),
       mailed: any(went.length > 0),
+      opened: any(went.some((mail) => mail.opened)),
       bounced: any(mine.some((mail) => mail.state === "bounced")),
       complained: any(mine.some((mail) => mail.state === "complained")),
       unsubscribed: any(went.some((mail) => unsubscribed.has(`${tenant} ${mail.address?.toString("hex")}`))),

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { daysBetween, everyDay, figuresOf, inOrder } from "../../services/analytics/figures.ts";
+import { daysBetween, everyDay, figuresOf, inOrder, notMeasuredOf } from "../../services/analytics/figures.ts";
 import { columns } from "../../services/analytics/measures.ts";
 
 describe("figures", () => {
@@ -11,7 +11,17 @@ describe("figures", () => {
     );
     const none = figuresOf({ cost_micro: 100, taken_in: null });
     assert.deepEqual([none.takenIn, none.costPerLeadMicro, none.costPerMailMicro], [0, null, null]);
-    assert.equal(some.opened, null, "what is not measured is not nought");
+  });
+
+  it("say null of opens where nobody looks and none was told, and else how many there are", () => {
+    const opened = (sums: Record<string, number>, openTracking: boolean) => {
+      const notMeasured = notMeasuredOf(sums, { openTracking });
+      return [notMeasured, figuresOf(sums, notMeasured).opened];
+    };
+    assert.deepEqual(opened({}, false), [["opened"], null]);
+    assert.deepEqual(opened({ opened: 0 }, false), [["opened"], null]);
+    assert.deepEqual(opened({ opened: 2 }, false), [[], 2]);
+    assert.deepEqual(opened({}, true), [[], 0]);
   });
 
   it("show every column that is kept", () => {

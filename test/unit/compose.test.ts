@@ -94,6 +94,12 @@ describe("compose/compose.yaml", () => {
     }
   });
 
+  it("tells the figures whether SendGrid tracks opens", () => {
+    const [asks, counts] = ["sendgrid", "analytics"].map((name) => compose.services[name]?.environment);
+    assert.match(asks!["LEADS_OPEN_TRACKING"]!, /^\$\{LEADS_OPEN_TRACKING:-off\}$/);
+    assert.equal(counts!["LEADS_OPEN_TRACKING"], asks!["LEADS_OPEN_TRACKING"]);
+  });
+
   it("holds no password, and does not start without one", () => {
     for (const [, name, rest] of text.matchAll(/\$\{(\w*PASSWORD\w*)([^}]*)\}/g))
       assert.match(rest!, /^:\?/, `${name} is required`);

@@ -21,6 +21,7 @@ function Funnel({ totals }) {
     ["Scored", totals.scored],
     ["Mocked up", totals.mockedUp],
     ["Mailed", totals.mailed],
+    ...(totals.opened === null ? [] : [["Opened", totals.opened]]),
   ]);
   return html`<ol class="funnel">
     ${steps.map(
@@ -53,14 +54,15 @@ function Rows({ by, items, left }) {
       <table class="table">
         <thead><tr>
           <th>${by}</th><th class="n">Taken in</th><th class="n">Merged</th><th class="n">Mocked up</th><th class="n">Mailed</th>
-          <th class="n">Bounced</th><th class="n">Unsubscribed</th><th class="n">Cost</th><th class="n">A lead</th><th class="n">A mail</th>
+          <th class="n">Opened</th><th class="n">Bounced</th><th class="n">Unsubscribed</th>
+          <th class="n">Cost</th><th class="n">A lead</th><th class="n">A mail</th>
         </tr></thead>
         <tbody>
           ${items.map(
             (item) => html`<tr key=${item.key}>
               <th scope="row">${item.key || "none told"}</th><td class="n">${num(item.takenIn)}</td><td class="n">${num(item.merged)}</td>
-              <td class="n">${num(item.mockedUp)}</td><td class="n">${num(item.mailed)}</td><td class="n">${num(item.bounced)}</td>
-              <td class="n">${num(item.unsubscribed)}</td><td class="n">${money(item.costMicro)}</td>
+              <td class="n">${num(item.mockedUp)}</td><td class="n">${num(item.mailed)}</td><td class="n">${num(item.opened)}</td>
+              <td class="n">${num(item.bounced)}</td><td class="n">${num(item.unsubscribed)}</td><td class="n">${money(item.costMicro)}</td>
               <td class="n">${money(item.costPerLeadMicro)}</td><td class="n">${money(item.costPerMailMicro)}</td>
             </tr>`,
           )}

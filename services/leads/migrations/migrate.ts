@@ -14,6 +14,7 @@ import * as mergedLetters from "./090-merged-letters.ts";
 import * as erasedListings from "./091-erased-listings.ts";
 import * as oldLetters from "./092-old-letters.ts";
 import * as imports from "./103-imports.ts";
+import * as opens from "./104-opens.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -31,6 +32,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "091-erased-listings": erasedListings,
   "092-old-letters": oldLetters,
   "103-imports": imports,
+  "104-opens": opens,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

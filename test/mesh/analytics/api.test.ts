@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Business, nthLead } from "../../support/business.ts";
 import { eventually } from "../../support/eventually.ts";
 import { kept, recount } from "../../support/figures.ts";
 import { generous, postBulk, stages, startGateway, type TestGateway } from "../../support/gateway.ts";
@@ -163,5 +164,52 @@ describe("GET /v1/analytics", () => {
       [["", 1, 1]],
     );
     await counted(({ totals }) => totals.erased === 1);
+  });
+});
+
+describe("opens in GET /v1/analytics", function () {
+  this.timeout(60_000);
+  const start = async (env: Record<string, string>) => {
+    const gateway = await startGateway({ services: ["services/analytics/analytics.service.ts"], env });
+    const business = new Business(gateway);
+    const { secret } = await gateway.key("acme", "read");
+    const lead = nthLead(0);
+    await business.arrive(lead);
+    await business.mail(lead, "sent");
+    const read = async (more: string) =>
+      await gateway.call(secret, `/v1/analytics?from=2026-03-01&to=2026-03-02${more}`);
+    /** What is told once the lead counts as mailed, and as opened so often. */
+    const told = (opened: number | null) =>
+      eventually(`the figures say ${opened} of opens`, async () => {
+        const figures = (await (await read("")).json()) as any;
+        return figures.totals.mailed === 1 && figures.totals.opened === opened && figures;
+      });
+    return {
+      open: () => business.open(lead),
+      read,
+      told,
+      async [Symbol.asyncDispose]() {
+        await business[Symbol.asyncDispose]();
+        await gateway[Symbol.asyncDispose]();
+      },
+    };
+  };
+
+  it("are null where they are not tracked, and a number as soon as one is told all the same", async () => {
+    await using mesh = await start({});
+    const before = await mesh.told(null);
+    assert.deepEqual([before.notMeasured, before.items[0].opened], [["opened"], null]);
+    await mesh.open();
+    const { notMeasured, items } = await mesh.told(1);
+    assert.deepEqual([notMeasured, items[0].opened, items[1].opened], [[], 1, 0]);
+    const [head, first] = (await (await mesh.read("&format=csv")).text()).split("\r\n").map((line) => line.split(","));
+    assert.equal(first![head!.indexOf("opened")], "1");
+  });
+
+  it("are a number where they are tracked, and null where SMTP carries e-mails", async () => {
+    await using mesh = await start({ LEADS_OPEN_TRACKING: "on" });
+    assert.deepEqual((await mesh.told(0)).notMeasured, []);
+    await using bySmtp = await start({ LEADS_OPEN_TRACKING: "on", LEADS_SMTP_URL: "smtp://127.0.0.1:25" });
+    assert.deepEqual((await bySmtp.told(null)).notMeasured, ["opened"]);
   });
 });

@@ -98,6 +98,21 @@ describe("business figures", () => {
     });
   });
 
+  it("count a lead as opened once, and while its e-mail is one that went out", async () => {
+    const [a, b, double] = leads("opens", 3);
+    await business.arrive(a!, b!, double!);
+    for (const lead of [a!, b!, double!]) await business.mail(lead, "sent");
+    const all = { taken_in: 3, in_progress: 3, mailed: 3 };
+    assert.deepEqual(await counted("opens"), all);
+    for (const expected of ["applied", "repeat"]) assert.equal(await business.open(a!), expected);
+    await business.open(double!);
+    assert.deepEqual(await counted("opens"), { ...all, opened: 2 });
+    await business.merge(b!, double!);
+    assert.deepEqual(await counted("opens"), { ...all, opened: 2, in_progress: 2, merged: 1 });
+    await business.mail(a!, "failed");
+    assert.deepEqual(await counted("opens"), { taken_in: 3, in_progress: 2, merged: 1, mailed: 2, opened: 1 });
+  });
+
   it("put a cost where its lead is, before and after the lead is on record, and one that is no lead's on its day", async () => {
     const [lead] = leads("costs", 1);
     const today = new Date().toISOString().slice(0, 10);
@@ -117,8 +132,9 @@ describe("business figures", () => {
     await business.arrive(lead!);
     await business.end(lead!, 80);
     await business.mail(lead!, "sent");
+    await business.open(lead!);
     await business.spend(lead!, 10);
-    await counted("gone");
+    assert.equal((await counted("gone"))["opened"], 1);
     const before = (await kept(business.knex)).days["acme|2026-03-01||"] ?? {};
     await business.erase(lead!);
     assert.deepEqual(await counted("gone"), {});

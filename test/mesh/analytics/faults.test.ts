@@ -66,6 +66,7 @@ describe(`business figures (FIGURES_SEED=${seed})`, () => {
       },
       mail: (lead) =>
         business.mail(lead, any(["written", "sending", "sent", "sent", "bounced", "complained", "unknown"])),
+      open: async (lead) => (await business.open(lead)) === "applied",
       unsubscribe: (lead) => business.unsubscribe(lead),
       spend: (lead) => business.spend(any([lead, { tenant: lead.tenant }]), 1 + Math.floor(random() * 1_000)),
       // Much rarer: nothing undoes it.
@@ -115,7 +116,7 @@ describe(`business figures (FIGURES_SEED=${seed})`, () => {
     const figures = await kept(knex);
     assert.deepEqual(figures, await recount(knex));
     const sum = (name: string) => Object.values(figures.days).reduce((all, row) => all + (row[name] ?? 0), 0);
-    for (const name of ["taken_in", "erased", "mailed", "unsubscribed", "cost_micro"])
+    for (const name of ["taken_in", "erased", "mailed", "opened", "unsubscribed", "cost_micro"])
       assert.ok(sum(name) > 0, `${name} was counted`);
 
     // A counter that is mended counts the same: all of it noted again moves nothing.

@@ -3,6 +3,7 @@ import { text } from "node:stream/consumers";
 import { revokeKey } from "../../../mixins/keys.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
 import { type Person, signIn, startBrowser, type TestBrowser } from "../../support/browser.ts";
+import { Business } from "../../support/business.ts";
 import { bury } from "../../support/dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";
 import {
@@ -328,6 +329,21 @@ describe("the console, in a browser", function () {
       .filter({ hasText: "Taken in" })
       .getByText(String(totals.takenIn), { exact: true })
       .waitFor();
+    // Nobody tracks opens here: it says so, and shows no step of nought.
+    await page.getByText("not measured: opened").waitFor();
+    assert.equal(await page.locator(".funnel li").filter({ hasText: "Opened" }).count(), 0);
+    await using business = new Business(gateway);
+    const { lead_id: leadId } = await business.knex("leads").where({ tenant: "acme", state: "completed" }).first();
+    const lead = aLead({ tenant: "acme", leadId, fields: { name: "Business", email: "owner@business.example" } });
+    await business.mail(lead, "sent");
+    await business.open(lead);
+    await eventually("the open is counted", async () => {
+      const told = (await (await gateway.call(acme, "/v1/analytics")).json()) as any;
+      return told.totals.opened === 1;
+    });
+    await page.reload();
+    await page.locator(".funnel li").filter({ hasText: "Opened" }).getByText("1", { exact: true }).waitFor();
+    await page.getByRole("columnheader", { name: "Opened" }).waitFor();
     await page.getByLabel("A row a").selectOption("vertical");
     await page.getByRole("region", { name: "Table by vertical" }).getByText("none told").waitFor();
     const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);

@@ -152,6 +152,47 @@ describe("POST /v1/webhooks/email", function () {
     assert.deepEqual(await statesIn(knex), { sent: 2, written: 1 });
   });
 
+  it("notes the first open of an e-mail, once, and keeps nothing of when", async () => {
+    const [mail, other] = await sentMails(2);
+    const open = told(mail!.messageId, "opened");
+    const answers = await Promise.all([plain([open]), plain([open, told(mail!.messageId, "opened")])]);
+    const sum = (kind: string) => answers.reduce((total, { body }) => total + body[kind], 0);
+    assert.deepEqual([sum("applied"), sum("repeat")], [1, 2]);
+    assert.deepEqual([(await rowOf(mail!.leadId)).opened, (await rowOf(other!.leadId)).opened], [true, false]);
+    assert.deepEqual(await knex("mail_events"), []);
+    assert.deepEqual(await counts(), { sent: 2, bounced: 0, complained: 0 });
+  });
+
+  it("takes an open for a word that its try was sent, in whichever order it comes", async () => {
+    for (const order of permutations(["opened", "delivered", "opened"])) {
+      const [mail, wrong] = await sentMails(2);
+      await knex("outbox").where({ lead_id: mail!.leadId }).update({ state: "unknown", sent_at: null });
+      await knex("outbox").where({ lead_id: wrong!.leadId }).update({ state: "written", sent_at: null });
+      for (const kind of order) await plain([told(mail!.messageId, kind), told(wrong!.messageId, kind)]);
+      for (const { leadId } of [mail!, wrong!]) {
+        const { state, opened } = await rowOf(leadId);
+        assert.deepEqual([state, opened], ["sent", true], order.join(" "));
+      }
+      // The day began with two.
+      assert.deepEqual(await counts(), { sent: 4, bounced: 0, complained: 0 });
+      await knex.raw("truncate outbox, mail_claims, mail_events, mail_days, suppressions");
+    }
+    const [mail] = await sentMails(1);
+    await knex("outbox").update({ state: "unknown", attempts: 2 });
+    await plain([told(mail!.messageId, "opened", { attempt: 1 })]);
+    const { state, opened } = await rowOf(mail!.leadId);
+    assert.deepEqual([state, opened], ["unknown", true], "of the try before");
+  });
+
+  it("keeps no open of an erased e-mail, and takes it for a word that it was sent all the same", async () => {
+    const [mail] = await sentMails(1);
+    await knex("outbox").update({ state: "unknown", recipient: "" });
+    for (const answer of ["applied", "repeat"])
+      assert.equal((await plain([told(mail!.messageId, "opened")])).body[answer], 1);
+    const { state, opened } = await rowOf(mail!.leadId);
+    assert.deepEqual([state, opened], ["sent", false]);
+  });
+
   it("tries a soft bounce again, hours later, three times in all, and once for each try", async () => {
     const [mail] = await sentMails(1);
     const soft = (attempt: number) =>
@@ -175,7 +216,7 @@ describe("POST /v1/webhooks/email", function () {
   });
 
   it("understands SendGrid's events, by what we gave along", async () => {
-    const mails = await sentMails(8);
+    const mails = await sentMails(9);
     const event = (n: number, name: string, more: object = {}) => ({
       email: mails[n]!.to,
       timestamp: Math.floor(Date.now() / 1_000),
@@ -198,15 +239,17 @@ describe("POST /v1/webhooks/email", function () {
       event(4, "unsubscribe"),
       event(5, "dropped", { reason: "Bounced Address" }),
       event(6, "dropped", { reason: "Spam Content" }),
-      event(7, "open"),
+      event(7, "open", { sg_machine_open: true }),
+      event(8, "open", { sg_machine_open: false }),
       event(7, "deferred"),
       event(7, "delivered", { lead_id: randomUUID() }),
       { ...event(7, "bounce"), lead_tenant: undefined },
     ]);
     assert.equal(status, 200, JSON.stringify(body));
-    assert.deepEqual(body, { applied: 8, repeat: 0, stranger: 1 });
+    assert.deepEqual(body, { applied: 9, repeat: 0, stranger: 1 });
     const states = await Promise.all(mails.map(async ({ leadId }) => (await rowOf(leadId)).state));
-    assert.deepEqual(states, ["sent", "bounced", "written", "complained", "sent", "bounced", "failed", "sent"]);
+    assert.deepEqual(states, ["sent", "bounced", "written", "complained", "sent", "bounced", "failed", "sent", "sent"]);
+    assert.deepEqual(await knex("outbox").where({ opened: true }).pluck("lead_id"), [mails[8]!.leadId]);
     const reasons = await knex("suppressions").orderBy("reason").pluck("reason");
     assert.deepEqual(reasons, ["complaint", "hard_bounce", "hard_bounce", "unsubscribed"]);
   });
@@ -237,6 +280,8 @@ describe("POST /v1/webhooks/email", function () {
       ["spamreport", "complained"],
       ["unsubscribe", "sent"],
     ]);
+    const opens = mails.filter((_, n) => documented[n]!.event === "open").map(({ leadId }) => leadId);
+    assert.deepEqual(await knex("outbox").where({ opened: true }).pluck("lead_id"), opens);
   });
 
   it("refuses what is signed and no list of events, and believes nothing of another tenant's e-mail", async () => {

@@ -11,12 +11,12 @@ describe("sending by SendGrid", function () {
   this.timeout(60_000);
   let sendgrid: SendGrid;
   let mesh: TestMesh;
-  const start = async (withKey = sendgridKey) => {
+  const start = async (withKey = sendgridKey, more: Record<string, string> = {}) => {
     sendgrid = new SendGrid();
     const url = await sendgrid.open();
     mesh = await startMesh({
       services: [quickSender, "services/sendgrid/sendgrid.service.ts", "services/budget/budget.service.ts"],
-      env: mailSettings("", { LEADS_SENDGRID_KEY: withKey, LEADS_SENDGRID_URL: url }),
+      env: mailSettings("", { LEADS_SENDGRID_KEY: withKey, LEADS_SENDGRID_URL: url, ...more }),
     });
     return mesh.resources.databases.of("acme");
   };
@@ -44,10 +44,18 @@ describe("sending by SendGrid", function () {
     assert.equal(body.headers["Message-ID"], mail!.messageId);
     assert.equal(body.headers["List-Unsubscribe-Post"], "List-Unsubscribe=One-Click");
     assert.equal(body.tracking_settings.click_tracking.enable, false);
+    assert.deepEqual(body.tracking_settings.open_tracking, { enable: false });
     assert.deepEqual(
       body.content.map(({ type }: { type: string }) => type),
       ["text/plain", "text/html"],
     );
+  });
+
+  it("asks for opens where they are to be tracked", async () => {
+    const knex = await start(sendgridKey, { LEADS_OPEN_TRACKING: "on" });
+    await writeSome(knex, 1);
+    await states(knex, { sent: 1 });
+    assert.deepEqual(sendgrid.taken[0].tracking_settings.open_tracking, { enable: true });
   });
 
   it("waits when it is told to, and does not send again what SendGrid may have", async () => {

@@ -184,14 +184,17 @@ describe("erasing a person", function () {
     await conserved();
   });
 
-  it("keeps that an e-mail was sent, not to whom or what it said", async () => {
+  it("keeps that an e-mail was sent, not to whom, what it said, or that it was read", async () => {
     const mark = newMark();
     const { id } = await throughAllStages(gateway, secret, told(mark));
-    await knex()("outbox").where({ lead_id: id }).update({ state: "sent", sent_at: new Date(), due_at: null });
+    await knex()("outbox")
+      .where({ lead_id: id })
+      .update({ state: "sent", sent_at: new Date(), due_at: null, opened: true });
     await erase(id);
     const mail = await knex()("outbox").where({ lead_id: id }).first();
     assert.equal(mail.state, "sent");
     assert.ok(mail.sent_at);
+    assert.equal(mail.opened, false);
     await done(id);
     assert.deepEqual(await tracesOf(gateway, mark), []);
   });

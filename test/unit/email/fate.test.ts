@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { messageIdOf } from "../../../services/email/sending.ts";
-import { effectOf, fateOfAnswer, fateOfFault, fateOfRefusal, isSpent } from "../../../services/sendgrid/send.ts";
+import {
+  bodyOf,
+  effectOf,
+  fateOfAnswer,
+  fateOfFault,
+  fateOfRefusal,
+  isSpent,
+} from "../../../services/sendgrid/send.ts";
 import { fateOf, type SmtpError } from "../../../services/smtp/fate.ts";
 
 describe("what became of a message that SMTP failed to deliver", () => {
@@ -94,6 +101,27 @@ describe("what became of a message that was given to SendGrid", () => {
   it("is spent where SendGrid has it, or may have", () => {
     const spent = [202, 400, 503, 500].filter((status) => isSpent(fateOfAnswer(status)));
     assert.deepEqual(spent, [202, 500]);
+  });
+});
+
+describe("what SendGrid is asked to do", () => {
+  const message = {
+    from: { name: "Agency", address: "hello@agency.example" },
+    to: "owner@joes.example",
+    subject: "A draft",
+    text: "Hello",
+    html: "<p>Hello</p>",
+    messageId: "<a@agency.example>",
+    unsubscribeUrl: "https://agency.example/u/a",
+    reference: { tenant: "acme", leadId: "a", campaign: "spring", attempt: 1 },
+  };
+  it("is to track opens, or not to, whatever its account's default is, and never to rewrite a link", () => {
+    for (const openTracking of [true, false])
+      assert.deepEqual((bodyOf(message, { openTracking }) as { tracking_settings: object }).tracking_settings, {
+        click_tracking: { enable: false, enable_text: false },
+        open_tracking: { enable: openTracking },
+        subscription_tracking: { enable: false },
+      });
   });
 });
 
