@@ -38,7 +38,8 @@ const rejected = ({ action, nodeID }: Pending) => new Errors.RequestRejectedErro
  *
  * And a call to a node that was killed or cut off would wait until its heartbeats are missed, fifteen seconds: NATS says at
  * once where nobody listens (https://docs.nats.io/nats-concepts/core-nats/reqreply#no-responders), if it is asked by a
- * subject to answer to. Such a call has reached nobody, and is made again to another node.
+ * subject to answer to. Such a call has reached nobody, and is made again to another node. Its error is not the one above
+ * but `SERVICE_NOT_AVAILABLE`: who may not repeat a call (an e-mail is handed over once) knows that nothing came of it.
  */
 export function lostAnswers(names: Names, unheard: Unheard, graceMs = usualGraceMs): Middleware {
   /** Resolves when there is a connection; undefined while there is one. */
@@ -74,8 +75,9 @@ export function lostAnswers(names: Names, unheard: Unheard, graceMs = usualGrace
           const pending = transit.pendingRequests.get(id);
           if (!pending) return;
           transit.pendingRequests.delete(id);
-          unheard.add(pending.nodeID);
-          pending.reject(rejected(pending));
+          const { action, nodeID } = pending;
+          unheard.add(nodeID);
+          pending.reject(new Errors.ServiceNotAvailableError({ action: action.name, nodeID }));
         },
       });
       asking = { client, inbox };

@@ -82,6 +82,11 @@ const settleMs = 5_000;
 const longestWaitMs = 15 * 60_000;
 /** Times that one effect is paid at the most for an answer that cannot be read: the next would hardly be another. */
 const mostRuns = 3;
+/**
+ * Kept in the place of the last of them: a lead that comes again, for another provider's sake say, pays no further. Not
+ * where no answer is kept: the work of a dead letter that is redriven goes on, when the provider can be read again.
+ */
+const givenUp = { $unreadable: true };
 /** So many such answers in a row close the provider for all instances: it has changed, and each further look costs. */
 const mostUnreadable = 3;
 /** What is kept in the ledger of an answer at the most, characters of JSON. */
@@ -128,7 +133,10 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           repeatable: true,
           ...(order.leadId === undefined ? {} : { leadId: order.leadId }),
         });
-        if (taken.kind === "booked") return taken.answer as R;
+        if (taken.kind === "booked") {
+          if (isGivenUp(taken.answer)) throw unreadable(name, true);
+          return taken.answer as R;
+        }
         if (taken.kind === "held")
           throw new LeadsError("PROVIDER_LATER", `${name} is being asked this`, { provider: name, until: taken.until });
         if (taken.kind === "over") {
@@ -149,7 +157,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           await close("release");
           throw error;
         }
-        const { answer, body, sorted } = await this.$send(order.request(this.settings.apiKey), close);
+        const { body, sorted } = await this.$send(order.request(this.settings.apiKey), close);
         if (sorted.kind !== "good") {
           await close("release");
           return this.$refuse(sorted);
@@ -157,14 +165,10 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         const faults = body === undefined ? ["unreadable"] : this.$check(body);
         if (faults !== true) {
           this.$meter.broken();
-          await close("settle");
-          if (++this.$unreadable >= mostUnreadable) await this.$gate.closeFor(null);
           const isLast = taken.run >= mostRuns;
-          throw new LeadsError(
-            isLast ? "PROVIDER_REFUSED" : "OUTAGE",
-            `${name} answers ${answer.status} in a form that is not known`,
-            { ...(isLast ? { provider: name } : { dependency: name }), reason: "unreadable" },
-          );
+          await close("settle", isLast && order.keep ? { answer: givenUp } : {});
+          if (++this.$unreadable >= mostUnreadable) await this.$gate.closeFor(null);
+          throw unreadable(name, isLast);
         }
         this.$unreadable = 0;
         const costMicro = order.costOf ? order.costOf(body) : order.maxMicro;
@@ -191,7 +195,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
       async $send(
         request: Request,
         close: (action: string) => Promise<unknown>,
-      ): Promise<{ answer: Answer; body: unknown; sorted: Sorted }> {
+      ): Promise<{ body: unknown; sorted: Sorted }> {
         const { settings } = resourcesOf(this.broker);
         const limits = { timeoutMs: settings.providerTimeoutMs, maxBytes: options.maxBytes };
         let answer: Answer;
@@ -214,7 +218,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         }
         const sorted = sortAnswer(answer, options.sort?.(answer, body) ?? null, Date.now());
         told(sorted.kind);
-        return { answer, body, sorted };
+        return { body, sorted };
       },
 
       /** Throws what an answer that is no good means; tells all instances where it is for them. */
@@ -255,6 +259,15 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         );
     },
   }) as Mixin<Pick<Vars, "$ask">>;
+}
+
+const isGivenUp = (answer: unknown): boolean => (answer as typeof givenUp | null)?.$unreadable === true;
+
+function unreadable(name: string, isLast: boolean): LeadsError {
+  return new LeadsError(isLast ? "PROVIDER_REFUSED" : "OUTAGE", `${name} answers in a form that is not known`, {
+    ...(isLast ? { provider: name } : { dependency: name }),
+    reason: "unreadable",
+  });
 }
 
 /** Why a lead goes on without the answer that it wanted, as its tenant chose; null: it does not. Looks at fields only. */

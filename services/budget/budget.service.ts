@@ -1,5 +1,6 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
+import { outage } from "../../mixins/errors.ts";
 import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
@@ -13,6 +14,8 @@ import { dayOf } from "./windows.ts";
 
 /** Longest that a reservation is held for a caller that says nothing: with one look of the sweep it is found within a minute. */
 export const maxHoldMs = 50_000;
+/** The part of a caller's timeout after which it is taken to have given up: its clock began before, and the answer travels. */
+const patience = 0.9;
 /** A provider that is asked for the fate of an effect has this long; then it cannot tell. */
 const fateMs = 5_000;
 
@@ -63,8 +66,15 @@ export default defineService({
         repeatable: { type: "boolean", default: false },
         ...strict,
       },
-      handler(ctx: Context<ReserveOrder>) {
-        return this.ledger.reserve(ctx.params);
+      async handler(ctx: Context<ReserveOrder>) {
+        const { tenant, effectKey } = ctx.params;
+        const timeoutMs = ctx.options.timeout || Number.POSITIVE_INFINITY;
+        const began = performance.now();
+        const taken = await this.ledger.reserve(ctx.params);
+        if (taken.kind !== "granted" || performance.now() - began < timeoutMs * patience) return taken;
+        // Nobody hears of it any more: the sweep would book as spent what nobody has bought.
+        await this.ledger.release({ tenant, effectKey, reservation: taken.reservation });
+        throw outage("postgres", new Error("a reservation came too late"));
       },
     },
     /** Books what the call did cost (what was reserved, where that is not said). Again: nothing changes. */

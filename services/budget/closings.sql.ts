@@ -11,6 +11,7 @@ export interface Closing {
   /** What it cost; null: what was reserved. */
   costMicro: number | null;
   by: "caller" | "provider" | "presumption";
+  /** Nothing is kept of one that is undefined or null. */
   answer: unknown;
 }
 export interface Closed {
@@ -93,7 +94,7 @@ export async function close(knex: Knex, tenant: string, closings: readonly Closi
         states: closings.map((c) => c.state),
         costs: closings.map((c) => c.costMicro),
         bys: closings.map((c) => (c.state === "released" ? null : c.by)),
-        answers: closings.map((c) => (c.answer === undefined ? null : JSON.stringify(c.answer))),
+        answers: closings.map((c) => (c.answer === undefined || c.answer === null ? null : JSON.stringify(c.answer))),
       } as never,
     );
     return closings.length <= few ? planned("budget_close", raw) : raw;

@@ -234,6 +234,15 @@ describe("the ledger", () => {
     assert.deepEqual((await windows())["day"], [0, 2 * usd]);
   });
 
+  it("keeps an answer that is null nowhere: the effect can be bought again", async () => {
+    const { granted, windows } = tenantOf();
+    await ledger.settle({ ...(await granted("one", usd)), answer: null });
+    const again = await granted("one", usd, { repeatable: true });
+    assert.equal(again.run, 2);
+    await ledger.settle({ ...again, answer: {} });
+    assert.deepEqual((await windows())["day"], [0, 2 * usd]);
+  });
+
   it("decides what is asked all at once as if one came after another", async () => {
     const { tenant, ask, windows } = tenantOf();
     const capMicro = 20 * usd;

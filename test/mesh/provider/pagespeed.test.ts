@@ -188,6 +188,14 @@ describe("the enrich stage with PageSpeed", () => {
     const [lead] = arrived.values();
     assert.deepEqual(lead!.facts.pagespeed, { status: "failed", reason: "unreadable" });
     assert.equal(lead!.timeline.find(({ stage }) => stage === "enrich")!.attempt ?? 1, 1);
+    // The lead may come again, for another of its batch or another provider.
+    const { tenant, leadId, revision, fields } = lead!;
+    const order = { tenant, leadId, url: fields.website, effect: `${leadId} ${revision}` };
+    const told = await eventually("PageSpeed, closed for so many of them, opens again", async () => {
+      const error = await mesh.broker.call<any, object>("pagespeed.facts", order).catch((fault) => fault);
+      return error.type !== "PROVIDER_LATER" && error;
+    });
+    assert.deepEqual([told.type, told.data.reason], ["PROVIDER_REFUSED", "unreadable"]);
     assert.equal(stub.requests.length, 3);
     assert.equal((await today(mesh)).spent, 3_000);
   });
