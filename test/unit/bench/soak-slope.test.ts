@@ -50,6 +50,10 @@ describe("the verdict of a soak", () => {
     assert.deepEqual(fails(soak((n) => 150 + (n % 4) * 5)), []);
   });
 
+  it("finds one that comes late, and so steeply that the line through it begins below nothing", () => {
+    assert.deepEqual(fails(soak((n) => (n < 55 ? 150 : 2_000))), ["memory of score"]);
+  });
+
   it("does not take the warming up for a leak", () => {
     assert.deepEqual(fails(soak((n) => (n < 10 ? 100 + n * 10 : 200))), []);
   });
