@@ -70,6 +70,16 @@ describe("the verdict of a soak", () => {
     );
   });
 
+  it("fails where nothing can be judged: it was too short, or a process was started anew at its end, as one that leaks is", () => {
+    const short = soak((n) => 150 * 2 ** n).slice(0, 19);
+    assert.deepEqual(fails(short), ["processes whose growth can be judged"]);
+    const dying = soak(
+      (n) => 150 + (n % 9) * 500,
+      (n) => Math.floor(n / 9),
+    );
+    assert.deepEqual(fails(dying), ["processes whose growth can be judged"]);
+  });
+
   it("fails with a lost lead, an e-mail sent twice, a dead letter, and where conservation does not hold", () => {
     const minutes = soak(() => 150);
     assert.deepEqual(fails(minutes, { ...well, lost: ["a"] }), ["leads lost"]);
