@@ -21,6 +21,9 @@ export interface Ending {
 /** Every slope against its limit, and what became of the leads. */
 export function judge(minutes: readonly Minute[], breaking: number, ending: Ending): Row[] {
   const warm = minutes.slice(warmUpMinutes);
+  const lived = lives(warm);
+  const wanted = Object.keys(warm[0]?.processes ?? {}).filter((name) => !servers.test(name));
+  const judged = wanted.filter((name) => slopeOf(memoryOf(lived.get(name)!)) !== null);
   const sum = (of: (minute: Minute) => number) => minutes.reduce((total, minute) => total + of(minute), 0);
   return [
     figure(bench, "breaking point", "leads/min", breaking),
@@ -42,19 +45,16 @@ export function judge(minutes: readonly Minute[], breaking: number, ending: Endi
     atMost(bench, "leads lost", "leads", ending.conserved ? ending.lost.length : Math.max(1, ending.lost.length), 0),
     atMost(bench, "e-mails sent twice", "mails", ending.doubledMails, 0),
     atMost(bench, "dead letters", "leads", ending.deadLetters, 0),
+    // One that has begun anew too lately has no slope; of a soak that is too short nothing has.
+    atLeast(bench, "processes whose growth can be judged", "share", judged.length / Math.max(1, wanted.length), 1),
     ...growth(
       "p95 of the API",
       "slower an hour",
       seriesOf(warm, (m) => m.api?.p95),
       false,
     ),
-    ...[...lives(warm)].flatMap(([name, life]) => [
-      ...growth(
-        `memory of ${name}`,
-        "growth an hour",
-        life.map(([at, held]) => [at, held.memoryBytes] as const),
-        !servers.test(name),
-      ),
+    ...[...lived].flatMap(([name, life]) => [
+      ...growth(`memory of ${name}`, "growth an hour", memoryOf(life), !servers.test(name)),
       ...growth(
         `descriptors of ${name}`,
         "growth an hour",
@@ -71,6 +71,9 @@ function seriesOf(minutes: readonly Minute[], of: (minute: Minute) => number | u
     return value === undefined ? [] : [[minute.minute, value] as const];
   });
 }
+
+const memoryOf = (life: readonly [minute: number, held: Held][]) =>
+  life.map(([at, { memoryBytes }]) => [at, memoryBytes] as const);
 
 /** What each process held while it was one and the same to the end; of one that was started anew, since then. */
 function lives(minutes: readonly Minute[]): Map<string, [minute: number, held: Held][]> {

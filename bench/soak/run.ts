@@ -20,7 +20,7 @@ import { picture } from "./picture.ts";
 import { type Minute, Watch } from "./watch.ts";
 
 const usage = `npm run soak -- [--minutes N] [--seed N] [--rate N] [--json FILE] [--picture FILE]
-  --minutes  how long, after the breaking point was found; default: 45
+  --minutes  how long, after the breaking point was found; default: 45. The first ten warm it up, and a slope takes ten
   --seed     the leads and the moments of the faults come from it; default: by chance, and printed
   --rate     leads a minute; default: three quarters of the breaking point
   --json     writes each minute and the verdicts to a file, again every minute

@@ -1,6 +1,6 @@
 /** A line through values over time, and how sure it is. */
 export interface Slope {
-  /** Growth an hour, as a share of the line's value at its first moment. */
+  /** Growth an hour, as a share of the line's value at its first moment: of the least value where the line begins below all. */
   perHour: number;
   /** Half the width of its 95 % interval. */
   give: number;
@@ -21,7 +21,8 @@ export function slopeOf(points: readonly (readonly [minute: number, value: numbe
   const sxx = points.reduce((sum, [minute]) => sum + (minute - x) ** 2, 0);
   const slope = points.reduce((sum, [minute, value]) => sum + (minute - x) * (value - y), 0) / sxx;
   const residual = points.reduce((sum, [minute, value]) => sum + (value - y - slope * (minute - x)) ** 2, 0);
-  const first = y + slope * (points[0]![0] - x);
-  const share = (perMinute: number) => (first > 0 ? (perMinute * 60) / first : 0);
+  // A line through what rose late and steeply begins below nothing.
+  const base = Math.max(y + slope * (points[0]![0] - x), Math.min(...points.map(([, value]) => value)));
+  const share = (perMinute: number) => (base > 0 ? (perMinute * 60) / base : 0);
   return { perHour: share(slope), give: share(t95(n - 2) * Math.sqrt(residual / (n - 2) / sxx)) };
 }

@@ -131,7 +131,7 @@ export default defineService({
         return { items: rows.map(shownLetter), next: next && writeCursor(next) };
       },
     },
-    /** `{ total, oldest, items: [{ stage, error, count }] }` of the open ones; `oldest` is a letter, where there is one. */
+    /** `{ total, oldest, items: [{ stage, error, count }] }` of the open ones; `oldest` is a letter, where any is counted. */
     counts: {
       cache: false,
       params: { tenant, ...strict },
@@ -143,7 +143,8 @@ export default defineService({
           statement(() => oldestLetter(knex, one(tenant))),
         ]);
         const total = items.reduce((sum, { count }) => sum + count, 0);
-        return { total, ...(oldest ? { oldest: shownLetter(oldest) } : {}), items };
+        // The last one may have been closed, or the first one filed, between the two looks.
+        return { total, ...(oldest && total > 0 ? { oldest: shownLetter(oldest) } : {}), items };
       },
     },
     /** A letter with its lead, its error and the other deaths of the lead. */

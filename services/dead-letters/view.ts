@@ -5,9 +5,9 @@ import { parseLetter } from "./plan.ts";
 
 /** What is told of letters and jobs: what is not known is absent. */
 
-/** A letter in a list. */
+/** A letter in a list. A message that is nobody's has no tenant. */
 export function shownLetter({ seq, diedAt, claim: _claim, ...rest }: LetterRow): object {
-  const known = Object.entries(rest).filter(([, value]) => value !== null);
+  const known = Object.entries(rest).filter(([name, value]) => value !== null && !(name === "tenant" && value === ""));
   return { id: letterId({ seq, diedAt }), diedAt, ...Object.fromEntries(known) };
 }
 

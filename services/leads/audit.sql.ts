@@ -135,9 +135,10 @@ export class AuditTables {
 const foundByLead = `select tenant, lead_id, bool_or(place = 'flight') as flight, bool_or(place = 'dead') as dead,
   max(revision) filter (where place = 'dead') as dead_revision from audit_found`;
 
+/** Only a letter of a later telling unsays an end: one of which nobody can read which telling it holds does not. */
 const term = `case
   when l.state in ('discarded', 'erased', 'merged') then l.state
-  when l.state in ('completed', 'rejected') and not (coalesce(f.dead, false) and not f.flight and f.dead_revision > l.revision) then l.state
+  when l.state in ('completed', 'rejected') and (f.dead and not f.flight and f.dead_revision > l.revision) is not true then l.state
   when f.flight or exists (select from resumes r where r.lead_id = l.lead_id and r.tenant = l.tenant) then 'inFlight'
   when f.dead then 'dead'
   else 'broken' end`;

@@ -8,7 +8,7 @@ import { fingerprint, type Stored, scan, streamNames } from "../../mixins/scan.t
 import { AuditTables, type Found, type PlaceFound, type Term, type terms } from "./audit.sql.ts";
 import { deadLead, holdsLeads } from "./dead-letter.ts";
 import { readAccepted } from "./recorder.ts";
-import { isUuid } from "./row.ts";
+import { isUuid, leadsNamedIn } from "./row.ts";
 
 export type Tally = Record<(typeof terms)[number] | "accepted", number> & {
   /** No lead is broken, so the terms add up to what was accepted. */
@@ -176,8 +176,6 @@ function envelope(data: Uint8Array, place: PlaceFound): Found[] {
   });
 }
 
-const leadIds = /"leadId"\s*:\s*"([^"]*)"/g;
-
 /** The leads that the beginning of an unreadable message names, of whichever tenant they are: they died with it. */
 function namedIn(letter: Uint8Array): Found[] {
   let raw: unknown;
@@ -186,8 +184,7 @@ function namedIn(letter: Uint8Array): Found[] {
   } catch {
     return [];
   }
-  const ids = Array.from(String(raw).matchAll(leadIds), ([, id]) => id!);
-  return ids.filter(isUuid).map((leadId) => ({ tenant: "", leadId: leadId.toLowerCase(), place: "dead" }));
+  return leadsNamedIn(String(raw)).map((leadId) => ({ tenant: "", leadId, place: "dead" }));
 }
 
 const emptyTally = (): Tally => ({

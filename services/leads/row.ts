@@ -105,6 +105,14 @@ export function rowOf(lead: Lead, { stage, state, reason, into }: RowState): Lea
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 export const isUuid = (value: unknown): value is string => typeof value === "string" && uuid.test(value);
 
+const leadIds = /"leadId"\s*:\s*"([^"]*)"/g;
+
+/** The leads that a text names which is to hold some and cannot be read; of whichever tenant they are. */
+export const leadsNamedIn = (text: string): string[] =>
+  Array.from(text.matchAll(leadIds), ([, id]) => id!)
+    .filter(isUuid)
+    .map((id) => id.toLowerCase());
+
 const object = (value: unknown): Record<string, unknown> =>
   value !== null && typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);

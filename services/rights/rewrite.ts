@@ -1,5 +1,6 @@
 import type { EnvelopeItem } from "../../mixins/actor/envelope.ts";
 import type { Lead } from "../leads/lead.ts";
+import { leadsNamedIn } from "../leads/row.ts";
 
 /**
  * What is to be done with a message that names an erased lead. Pure: from bytes to a decision.
@@ -45,14 +46,19 @@ export function ofEnvelope(data: Uint8Array, erased: Erased, told?: string): Dec
   return rest.length === 0 ? { kind: "drop", tellings } : { kind: "rest", tellings, items: rest };
 }
 
-/** A dead letter holds one lead, or the beginning of a message that could not be read: that beginning goes. `told`: by its subject. */
+/**
+ * A dead letter holds one lead, or the beginning of a message that could not be read: that beginning goes, but for the ids
+ * of the others that it names, whose only trace it may be. `told`: by its subject.
+ */
 export function ofDeadLetter(data: Uint8Array, erased: Erased, told?: string): Decision {
   const letter = parse(data) as { lead?: Lead | null; raw?: unknown } | undefined;
   if (letter === undefined)
     return isAnothers(erased, told, decoder.decode(data)) ? keep : { kind: "drop", tellings: [] };
   if (letter.lead) return isOf(erased, letter.lead) ? { kind: "drop", tellings: [letter.lead] } : keep;
   if (letter.raw === undefined || isAnothers(erased, told, String(letter.raw))) return keep;
-  return { kind: "strip", letter: { ...letter, raw: "(erased)" } };
+  const others = leadsNamedIn(String(letter.raw)).filter((id) => !erased.leadIds.includes(id));
+  const raw = ["(erased)", ...others.map((id) => `"leadId":"${id}"`)].join(" ");
+  return { kind: "strip", letter: { ...letter, raw } };
 }
 
 const isOf = ({ tenant, leadIds }: Erased, lead: Lead): boolean =>

@@ -232,23 +232,27 @@ export class Load {
   }
 
   /**
-   * Sends a file to a gateway, a little at a time, again under the same key until it was read whole. When half is sent
-   * it calls `atHalf`, and sends no more until that has resolved.
+   * Sends a file to a gateway, a little at a time, again (to the other one) under the same key until it was read whole.
+   * When half is sent it calls `atHalf` with whom it was sent to and how many rows, and sends no more until that has resolved.
    */
-  async upload(leads: number, gateway: number, atHalf: () => Promise<void>): Promise<void> {
+  async upload(
+    leads: number,
+    gateway: number,
+    atHalf: (gateway: number, rows: number) => Promise<void>,
+  ): Promise<void> {
     const { text, ids } = this.rows(leads, "upload");
     const lines = text.split(/(?<=\n)/);
     const { client } = this;
-    const send = async (to: string): Promise<boolean> => {
+    const send = async (to: number): Promise<boolean> => {
       async function* body() {
         for (let at = 0; at < lines.length; at += 20) {
           yield Buffer.from(lines.slice(at, at + 20).join(""));
-          if (at >= lines.length / 2) await atHalf();
+          if (at >= lines.length / 2) await atHalf(to, at);
           await delay(10);
         }
       }
       try {
-        const answer = await fetch(`${to}/v1/leads/bulk?source=upload`, {
+        const answer = await fetch(`${this.#world.gateways[to]}/v1/leads/bulk?source=upload`, {
           method: "POST",
           headers: {
             authorization: client.authorization,
@@ -266,7 +270,7 @@ export class Load {
       }
     };
     for (let n = 0; ; n++) {
-      if (await send(this.#world.gateways[(gateway + n) % 2]!)) break;
+      if (await send((gateway + n) % 2)) break;
       if (n === importRuns) throw new Error("the upload never ended well");
       await delay(300);
     }

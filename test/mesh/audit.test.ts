@@ -94,16 +94,19 @@ describe("the audit", function () {
     it("counts the leads of a message that nobody could read as dead, and no id that nobody accepted", async () => {
       const { nats, names } = at.mesh;
       const [queued, onRecord, stranger, elsewhere] = [aLead(), aLead(), aLead(), aLead({ tenant: "other" })];
-      await at.accept(queued, onRecord, elsewhere);
-      await at.arrive(onRecord);
+      // The message was one that had been passed on all the same.
+      const ended = aLead();
+      await at.accept(queued, onRecord, ended, elsewhere);
+      await at.arrive(onRecord, ended);
+      await end(at.knex, ended);
       await at.post(elsewhere, "score");
-      const items = [queued, onRecord, stranger, elsewhere].map((lead) => ({ lead }));
+      const items = [queued, onRecord, ended, stranger, elsewhere].map((lead) => ({ lead }));
       const [envelope] = pack({ ...origin("acme"), lane: "bulk" }, items);
       const from = { stream: "s", seq: 1 };
       const letter = foreignLetter("score", from, new Error("cut off"), envelope!.data.subarray(0, -3), Date.now());
       const subject = names.dead.subject("score", names.dead.nobody);
       const message = await nats.jetstream().publish(subject, JSON.stringify(letter));
-      const acme = { accepted: 2, ...none, dead: 2, ok: true, broken: [] };
+      const acme = { accepted: 3, ...none, completed: 1, dead: 2, ok: true, broken: [] };
       const { tenants, ok } = await at.look();
       assert.deepEqual([ok, tenants["acme"]], [true, acme]);
       assert.deepEqual(tenants["other"], { accepted: 1, ...none, inFlight: 1, ok: true, broken: [] });

@@ -18,17 +18,17 @@ export function gateway(way: Way): Fault<RowAct> {
     what: `gateway during a bulk upload: ${words[way]}`,
     async strike(act) {
       const { load, world } = act;
-      const at = load.client.gateway;
-      const half = Promise.withResolvers<void>();
+      const half = Promise.withResolvers<{ to: number; rows: number }>();
       const struck = Promise.withResolvers<void>();
-      const upload = load.upload(Math.ceil(act.leads / 2), at, () => {
-        half.resolve();
+      const upload = load.upload(Math.ceil(act.leads / 2), load.client.gateway, (to, rows) => {
+        half.resolve({ to, rows });
         return struck.promise;
       });
       upload.catch(half.reject);
-      await half.promise;
-      const node = world.nodes.get(at === 0 ? "gateway" : "gateway2")!;
-      act.struck("upload", 1);
+      // One that the first gateway has refused is in the hands of the other one.
+      const { to, rows } = await half.promise;
+      const node = world.nodes.get(to === 0 ? "gateway" : "gateway2")!;
+      act.struck("rows of an unfinished upload", rows);
       if (way === "kill") await node.kill();
       else if (way === "freeze") node.freeze();
       else for (const line of node.lines) await line.silence();

@@ -35,7 +35,6 @@ const hands: Record<string, Hands> = {
   admission: {
     count: ({ world, load }) => pendingOf(world, world.names.intake.stream, world.names.intake.consumer(load.tenant)),
   },
-  leads: { count: ({ world }) => pendingOf(world, world.names.accepted.stream, world.names.accepted.consumer) },
   site: sites,
   pagespeed,
   budget: { ...pagespeed, count: ({ world }) => openPayments(world.knex) },
@@ -90,8 +89,9 @@ export async function catchWithWork(
   return found;
 }
 
-/** A process (or `node`, another instance of it) with work in hand, frozen. */
-export async function caught(act: Act, name: string, node = act.world.nodes.get(name)!): Promise<MeshProcess> {
+/** A process with work in hand, frozen. It is the only one of its kind: what others see in hand is that of all. */
+async function caught(act: Act, name: string): Promise<MeshProcess> {
+  const node = act.world.nodes.get(name)!;
   const { count, linger } = hands[name]!;
   const hurry = linger?.(act);
   try {

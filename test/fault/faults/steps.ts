@@ -24,9 +24,17 @@ export const places = {
       when: "dead.size > 0",
     },
   },
+  told: {
+    what: "has been given notes, and written nothing",
+    ...{ file: "services/leads/reader.ts", line: "await write(messages);", inHand: "messages.length" },
+  },
   written: {
     what: "has written its notes, and not acknowledged them",
     ...{ file: "services/leads/reader.ts", line: "message.ack()", inHand: "messages.length" },
+  },
+  fetched: {
+    what: "has fetched a site, and not said what stands there",
+    ...{ file: "services/site/visitor.ts", line: "return readPage(page,", inHand: "1" },
   },
   moved: {
     what: "has moved an envelope, and not acknowledged it",

@@ -50,6 +50,10 @@ describe("the verdict of a soak", () => {
     assert.deepEqual(fails(soak((n) => 150 + (n % 4) * 5)), []);
   });
 
+  it("finds one that comes late, and so steeply that the line through it begins below nothing", () => {
+    assert.deepEqual(fails(soak((n) => (n < 55 ? 150 : 2_000))), ["memory of score"]);
+  });
+
   it("does not take the warming up for a leak", () => {
     assert.deepEqual(fails(soak((n) => (n < 10 ? 100 + n * 10 : 200))), []);
   });
@@ -64,6 +68,16 @@ describe("the verdict of a soak", () => {
       ),
       [],
     );
+  });
+
+  it("fails where nothing can be judged: it was too short, or a process was started anew at its end, as one that leaks is", () => {
+    const short = soak((n) => 150 * 2 ** n).slice(0, 19);
+    assert.deepEqual(fails(short), ["processes whose growth can be judged"]);
+    const dying = soak(
+      (n) => 150 + (n % 9) * 500,
+      (n) => Math.floor(n / 9),
+    );
+    assert.deepEqual(fails(dying), ["processes whose growth can be judged"]);
   });
 
   it("fails with a lost lead, an e-mail sent twice, a dead letter, and where conservation does not hold", () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { ofDeadLetter, ofEnvelope } from "../../../services/rights/rewrite.ts";
+import { leadsNamedIn } from "../../../services/leads/row.ts";
+import { names, ofDeadLetter, ofEnvelope } from "../../../services/rights/rewrite.ts";
 import { aLead } from "../../support/leads.ts";
 
 const lead = aLead();
@@ -36,5 +37,16 @@ describe("what an erasure does with a message that names an erased id", () => {
     const stripped = ofDeadLetter(bytes({ lead: null, stage: "score", raw: text(lead) }), erased);
     assert.deepEqual(stripped, { kind: "strip", letter: { lead: null, stage: "score", raw: "(erased)" } });
     assert.equal(ofDeadLetter(bytes({ lead: null, raw: lead.leadId }), erased).kind, "strip", "nobody's may be theirs");
+  });
+
+  it("keeps of an unreadable message the ids of the other leads that died with it, and nothing else", () => {
+    const [one, two] = [aLead(), aLead()];
+    const raw = JSON.stringify({ v: 1, items: [{ lead: one }, { lead }, { lead: two }] }).slice(0, -3);
+    const decision = ofDeadLetter(bytes({ lead: null, stage: "score", raw }), erased);
+    assert.ok(decision.kind === "strip");
+    const { raw: left } = decision.letter as { raw: string };
+    assert.equal(left, `(erased) "leadId":"${one.leadId}" "leadId":"${two.leadId}"`);
+    assert.deepEqual(leadsNamedIn(left), [one.leadId, two.leadId]);
+    assert.ok(!names(bytes(decision.letter), erased.leadIds), "a repeat finds nothing to erase");
   });
 });
