@@ -197,6 +197,12 @@ export function planned<T>(name: string, raw: Knex.Raw<T>): Knex.Raw<T> {
   return raw.options({ name });
 }
 
+/**
+ * A {@link planned} statement with its arrays (`cast(:name as type[])`) out of the planner's sight. With one lead in them it
+ * takes a plan for just that one to be the cheaper one, and makes it anew each time: 2 to 3 ms, as long as the statement.
+ */
+export const unseen = (sql: string): string => sql.replaceAll(/cast\(:\w+ as \w+\[\]\)/g, "(select $&)");
+
 /** Runs one statement that commits by itself; errors and repeats as with {@link transaction}. */
 export async function statement<T>(run: () => PromiseLike<T>): Promise<T> {
   for (let count = 1; ; count++) {

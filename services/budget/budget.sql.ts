@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { planned, statement } from "../../mixins/knex.ts";
+import { planned, statement, unseen } from "../../mixins/knex.ts";
 
 /**
  * The ledger's statements. An entry is one effect (a call that costs), by its key:
@@ -199,7 +199,9 @@ const answered = (windows: string) => `select ${windows} as windows, (
 const reserveSql = `with ${asked}, ${inTurn}, ${entered}, ${moved}
   ${answered(`coalesce((select json_agg(json_build_object('period', period, 'provider', provider, 'usedMicro', used,
     'capMicro', cap, 'told', told, 'level', level) order by period, provider) from reached), '[]')`)}`;
+const reserveFewSql = unseen(reserveSql);
 const reserveFreeSql = `with ${asked}, turn as materialized (select * from free), ${entered} ${answered("cast('[]' as json)")}`;
+const reserveFewFreeSql = unseen(reserveFreeSql);
 
 /**
  * Reserves, where every window has room, in one statement: locks the windows, judges their newest figures, writes the
@@ -219,8 +221,8 @@ export async function reserve(
     ...{ dayRoom: rooms.day, monthRoom: rooms.month, providerRoom: rooms.provider },
   };
   const { rows } = await statement(() => {
-    const raw = knex.raw<{ rows: [Reserved] }>(reserveSql, bindings as never);
-    return effects.length <= few ? planned("budget_reserve", raw) : raw;
+    if (effects.length > few) return knex.raw<{ rows: [Reserved] }>(reserveSql, bindings as never);
+    return planned("budget_reserve", knex.raw<{ rows: [Reserved] }>(reserveFewSql, bindings as never));
   });
   return rows[0];
 }
@@ -229,8 +231,8 @@ export async function reserve(
 export async function reserveFree(knex: Knex, budget: Budget, effects: readonly Asked[]): Promise<Reserved> {
   const bindings = bindingsOf(budget, effects);
   const { rows } = await statement(() => {
-    const raw = knex.raw<{ rows: [Reserved] }>(reserveFreeSql, bindings as never);
-    return effects.length <= few ? planned("budget_reserve_free", raw) : raw;
+    if (effects.length > few) return knex.raw<{ rows: [Reserved] }>(reserveFreeSql, bindings as never);
+    return planned("budget_reserve_free", knex.raw<{ rows: [Reserved] }>(reserveFewFreeSql, bindings as never));
   });
   return rows[0];
 }

@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { planned, statement } from "../../mixins/knex.ts";
+import { planned, statement, unseen } from "../../mixins/knex.ts";
 import { type Entry, few } from "./budget.sql.ts";
 
 /** The statements that close reservations. The states, and the order of locks, stand at the head of budget.sql.ts. */
@@ -27,6 +27,59 @@ export interface Closed {
 const windowsOf = (e: string) => `lateral (values ('day', ${e}.day, ''), ('day', ${e}.day, ${e}.provider),
       ('month', cast(date_trunc('month', ${e}.day) as date), '')) as k(period, starts_on, provider)`;
 
+const closeSql = `with asked as materialized (
+     select * from unnest(cast(:effectKeys as text[]), cast(:reservations as uuid[]), cast(:states as text[]),
+       cast(:costs as bigint[]), cast(:bys as text[]), cast(:answers as text[]))
+       with ordinality as a(effect_key, reservation, becomes, cost, by, answer, n)
+   ),
+   known as materialized (
+     select a.*, e.run, e.day, e.provider, e.state, e.cost_micro, e.reserved_micro,
+       case when becomes = 'released' then 0 else coalesce(cost, e.reserved_micro) end as costs
+     from asked a cross join lateral (
+       select * from budget_entries e
+       where e.effect_key = a.effect_key and e.tenant = :tenant and e.reservation = a.reservation offset 0
+     ) e
+   ),
+   locked as materialized (
+     select 1 from budget_windows w
+     where w.tenant = :tenant and (w.period, w.starts_on, w.provider) in (
+       select k.* from known e cross join ${windowsOf("e")} where greatest(e.reserved_micro, e.cost_micro, e.costs) > 0)
+     order by w.period, w.starts_on, w.provider
+     for no key update
+   ),
+   -- By lateral look-ups and an upsert, not by joins: those are planned as scans of all entries.
+   held as materialized (
+     select k.*, e.cost_micro as was_spent, case when e.state = 'reserved' then e.reserved_micro else 0 end as freed
+     from (select * from known where (select count(*) from locked) >= 0 order by effect_key) k cross join lateral (
+       select * from budget_entries e
+       where e.effect_key = k.effect_key and e.tenant = :tenant and e.run = k.run and e.reservation = k.reservation
+         and (e.state = 'reserved' or (e.state = 'presumed' and k.becomes <> 'presumed'))
+       for no key update
+     ) e
+   ),
+   closed as (
+     insert into budget_entries as e (tenant, effect_key, run, provider, state, settled_by, reservation, day, cost_micro,
+       reserved_micro, answer, expires_at, closed_at)
+     select :tenant, effect_key, run, provider, becomes, by, reservation, day, costs, reserved_micro,
+       cast(answer as jsonb), now(), now() from held
+     on conflict (effect_key, tenant, run) do update set state = excluded.state, settled_by = excluded.settled_by,
+       closed_at = excluded.closed_at, answer = excluded.answer, cost_micro = excluded.cost_micro
+   ),
+   moved as (
+     insert into budget_windows as w (tenant, period, starts_on, provider, reserved_micro, spent_micro)
+     select :tenant, k.*, -sum(c.freed), sum(c.costs - c.was_spent)
+     from held c cross join ${windowsOf("c")}
+     group by k.period, k.starts_on, k.provider having sum(c.freed) <> 0 or sum(c.costs - c.was_spent) <> 0
+     order by k.period, k.starts_on, k.provider
+     on conflict (tenant, starts_on, period, provider) do update set
+       reserved_micro = w.reserved_micro + excluded.reserved_micro, spent_micro = w.spent_micro + excluded.spent_micro
+   )
+   select h.n is not null as changed, coalesce(h.becomes, k.state) as state,
+     cast(coalesce(h.costs, k.cost_micro, 0) as float8) as "costMicro",
+     cast(coalesce(k.reserved_micro, 0) as float8) as "reservedMicro"
+   from asked a left join known k using (n) left join held h using (n) order by a.n`;
+const closeFewSql = unseen(closeSql);
+
 /**
  * Closes reservations of a tenant and moves their sums, in the windows of the days they were made in, from reserved to
  * spent (or out). What was presumed to be spent can still be settled or released by the one who held it; everything else
@@ -35,68 +88,15 @@ const windowsOf = (e: string) => `lateral (values ('day', ${e}.day, ''), ('day',
  */
 export async function close(knex: Knex, tenant: string, closings: readonly Closing[]): Promise<Closed[]> {
   const { rows } = await statement(() => {
-    const raw = knex.raw<{ rows: Closed[] }>(
-      `with asked as materialized (
-         select * from unnest(cast(:effectKeys as text[]), cast(:reservations as uuid[]), cast(:states as text[]),
-           cast(:costs as bigint[]), cast(:bys as text[]), cast(:answers as text[]))
-           with ordinality as a(effect_key, reservation, becomes, cost, by, answer, n)
-       ),
-       known as materialized (
-         select a.*, e.run, e.day, e.provider, e.state, e.cost_micro, e.reserved_micro,
-           case when becomes = 'released' then 0 else coalesce(cost, e.reserved_micro) end as costs
-         from asked a cross join lateral (
-           select * from budget_entries e
-           where e.effect_key = a.effect_key and e.tenant = :tenant and e.reservation = a.reservation offset 0
-         ) e
-       ),
-       locked as materialized (
-         select 1 from budget_windows w
-         where w.tenant = :tenant and (w.period, w.starts_on, w.provider) in (
-           select k.* from known e cross join ${windowsOf("e")} where greatest(e.reserved_micro, e.cost_micro, e.costs) > 0)
-         order by w.period, w.starts_on, w.provider
-         for no key update
-       ),
-       -- By lateral look-ups and an upsert, not by joins: those are planned as scans of all entries.
-       held as materialized (
-         select k.*, e.cost_micro as was_spent, case when e.state = 'reserved' then e.reserved_micro else 0 end as freed
-         from (select * from known where (select count(*) from locked) >= 0 order by effect_key) k cross join lateral (
-           select * from budget_entries e
-           where e.effect_key = k.effect_key and e.tenant = :tenant and e.run = k.run and e.reservation = k.reservation
-             and (e.state = 'reserved' or (e.state = 'presumed' and k.becomes <> 'presumed'))
-           for no key update
-         ) e
-       ),
-       closed as (
-         insert into budget_entries as e (tenant, effect_key, run, provider, state, settled_by, reservation, day, cost_micro,
-           reserved_micro, answer, expires_at, closed_at)
-         select :tenant, effect_key, run, provider, becomes, by, reservation, day, costs, reserved_micro,
-           cast(answer as jsonb), now(), now() from held
-         on conflict (effect_key, tenant, run) do update set state = excluded.state, settled_by = excluded.settled_by,
-           closed_at = excluded.closed_at, answer = excluded.answer, cost_micro = excluded.cost_micro
-       ),
-       moved as (
-         insert into budget_windows as w (tenant, period, starts_on, provider, reserved_micro, spent_micro)
-         select :tenant, k.*, -sum(c.freed), sum(c.costs - c.was_spent)
-         from held c cross join ${windowsOf("c")}
-         group by k.period, k.starts_on, k.provider having sum(c.freed) <> 0 or sum(c.costs - c.was_spent) <> 0
-         order by k.period, k.starts_on, k.provider
-         on conflict (tenant, starts_on, period, provider) do update set
-           reserved_micro = w.reserved_micro + excluded.reserved_micro, spent_micro = w.spent_micro + excluded.spent_micro
-       )
-       select h.n is not null as changed, coalesce(h.becomes, k.state) as state,
-         cast(coalesce(h.costs, k.cost_micro, 0) as float8) as "costMicro",
-         cast(coalesce(k.reserved_micro, 0) as float8) as "reservedMicro"
-       from asked a left join known k using (n) left join held h using (n) order by a.n`,
-      {
-        tenant,
-        effectKeys: closings.map((c) => c.effectKey),
-        reservations: closings.map((c) => c.reservation),
-        states: closings.map((c) => c.state),
-        costs: closings.map((c) => c.costMicro),
-        bys: closings.map((c) => (c.state === "released" ? null : c.by)),
-        answers: closings.map((c) => (c.answer === undefined || c.answer === null ? null : JSON.stringify(c.answer))),
-      } as never,
-    );
+    const raw = knex.raw<{ rows: Closed[] }>(closings.length <= few ? closeFewSql : closeSql, {
+      tenant,
+      effectKeys: closings.map((c) => c.effectKey),
+      reservations: closings.map((c) => c.reservation),
+      states: closings.map((c) => c.state),
+      costs: closings.map((c) => c.costMicro),
+      bys: closings.map((c) => (c.state === "released" ? null : c.by)),
+      answers: closings.map((c) => (c.answer === undefined || c.answer === null ? null : JSON.stringify(c.answer))),
+    } as never);
     return closings.length <= few ? planned("budget_close", raw) : raw;
   });
   return rows;

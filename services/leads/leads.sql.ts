@@ -125,15 +125,18 @@ const endRecordset = `tenant text, lead_id uuid, revision bigint, step smallint,
  * are not there (a stage before dedupe ended them), newer or erased, go the longer way.
  */
 export async function upsertEnds(trx: Knex, rows: LeadRow[]): Promise<number> {
-  const { rows: written } = await trx.raw<{ rows: { tenant: string; lead_id: string }[] }>(
-    `insert into leads (${namesIn(endRecordset)}, source, trust, tier, name, fields, accepted_at)
+  const { rows: written } = await planned(
+    "leads_end",
+    trx.raw<{ rows: { tenant: string; lead_id: string }[] }>(
+      `insert into leads (${namesIn(endRecordset)}, source, trust, tier, name, fields, accepted_at)
      select given.*, '', 0, 1, '', '{}', 'epoch' from jsonb_to_recordset(?::jsonb) as given(${endRecordset})
      where exists (select from leads l where l.lead_id = given.lead_id and l.tenant = given.tenant offset 0)
      order by lead_id, tenant
      on conflict (lead_id, tenant) do update set ${setEnd}
      where leads.state not in ('discarded', 'erased') and ${later}
      returning tenant, lead_id`,
-    [toJsonb(rows.map(endOf))],
+      [toJsonb(rows.map(endOf))],
+    ),
   );
   if (written.length === rows.length) return written.length;
   const done = new Set(written.map(keyOf));

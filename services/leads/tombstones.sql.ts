@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { planned } from "../../mixins/knex.ts";
 import { toJsonb } from "./row.ts";
 
 /**
@@ -20,12 +21,15 @@ export async function unwelcome(
   knex: Knex,
   leads: readonly { tenant: string; leadId: string; fields: object }[],
 ): Promise<Set<string>> {
-  const { rows } = await knex.raw<{ rows: { lead_id: string }[] }>(
-    `select lead_id from (
+  const { rows } = await planned(
+    "leads_unwelcome",
+    knex.raw<{ rows: { lead_id: string }[] }>(
+      `select lead_id from (
        select * from jsonb_to_recordset(?::jsonb) as told(tenant text, lead_id uuid, fields jsonb) offset 0
      ) told
      where not ${isWelcome("told")}`,
-    [toJsonb(leads.map(({ tenant, leadId, fields }) => ({ tenant, lead_id: leadId, fields })))],
+      [toJsonb(leads.map(({ tenant, leadId, fields }) => ({ tenant, lead_id: leadId, fields })))],
+    ),
   );
   return new Set(rows.map(({ lead_id }) => lead_id));
 }
