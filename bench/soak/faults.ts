@@ -32,7 +32,7 @@ function killSecond(name: string, at: keyof typeof places): Fault {
   return {
     what: `${name}: kill -9 of a second instance when it ${place.what}`,
     async strike(act) {
-      const second = await act.world.another(name, `${name}-second`);
+      const second = await act.world.another(name);
       let breakpoint: Breakpoint | undefined;
       try {
         breakpoint = await Breakpoint.set(second, place);

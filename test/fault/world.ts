@@ -80,6 +80,7 @@ export class World implements AsyncDisposable {
   lines!: Lines;
   gateways: string[] = [];
   readonly #stack = new AsyncDisposableStack();
+  #others = 0;
 
   private constructor({ clock, cluster, log }: WorldOptions) {
     this.clock = clock;
@@ -174,9 +175,9 @@ export class World implements AsyncDisposable {
     return node;
   }
 
-  /** One more instance of `name`, up. */
-  async another(name: string, as: string): Promise<MeshProcess> {
-    const node = await this.startNode(as, processes[name]!);
+  /** One more instance of `name`, up, under a name that there never was: its lines stay. */
+  async another(name: string): Promise<MeshProcess> {
+    const node = await this.startNode(`${name}-${++this.#others}`, processes[name]!);
     await node.up();
     return node;
   }

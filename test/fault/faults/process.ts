@@ -148,7 +148,7 @@ export function scale(name: string): Fault {
     what: `${name}: a second instance comes under load, and goes`,
     async strike(act) {
       act.struck(name, await busy(act, name));
-      const second = await act.world.another(name, `${name}-${act.load.tenant}`);
+      const second = await act.world.another(name);
       await delay(1_000 + act.random.whole(0, 1_000));
       act.struck(`${name}, at scale-in`, await busy(act, name));
       await second.retire();
@@ -171,7 +171,7 @@ export function rolling(names?: readonly string[]): Fault {
       for (const name of names ?? [...world.nodes.keys()]) {
         if (name.startsWith("gateway")) continue;
         const old = world.nodes.get(name)!;
-        const next = await world.another(name, `${name}-${act.load.tenant}`);
+        const next = await world.another(name);
         await delay(minHealthyMs);
         await old.retire();
         world.nodes.delete(next.name);
