@@ -1,4 +1,4 @@
-import { aptInstall, type Log, onPath } from "./tools.ts";
+import { findOrInstall, type Log, onPath } from "./tools.ts";
 
 const names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 
@@ -6,13 +6,4 @@ const names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 export const chromiumPath = (): string | undefined => names.map(onPath).find((path) => path !== undefined);
 
 /** The same; as root on Debian it is installed where it is missing. */
-export async function findChromium(log: Log): Promise<string | undefined> {
-  const found = chromiumPath();
-  if (found) return found;
-  try {
-    await aptInstall(["chromium"], log);
-  } catch (error) {
-    log(`Chromium could not be installed: ${(error as Error).message}`);
-  }
-  return chromiumPath();
-}
+export const findChromium = (log: Log): Promise<string | undefined> => findOrInstall(chromiumPath, "chromium", log);

@@ -1,24 +1,19 @@
 import { connect } from "node:net";
 import { join } from "node:path";
 import type { ServerKind } from "./server.ts";
-import { aptInstall, type Log, onPath } from "./tools.ts";
+import { findOrInstall, type Log, onPath } from "./tools.ts";
 
 /**
  * redis-server, or undefined where there is none: then each process caches for itself. As root on Debian it is
  * installed: the package `redis-tools` holds the very binary (it acts as the server when called so), and unlike
  * `redis-server` it starts no system service.
  */
-export async function findRedisServer(log: Log): Promise<string | undefined> {
-  const find = () => onPath("redis-server") ?? onPath("valkey-server") ?? onPath("redis-check-rdb");
-  const found = find();
-  if (found) return found;
-  try {
-    await aptInstall(["redis-tools"], log);
-  } catch (error) {
-    log(`Redis could not be installed: ${(error as Error).message}`);
-  }
-  return find();
-}
+export const findRedisServer = (log: Log): Promise<string | undefined> =>
+  findOrInstall(
+    () => onPath("redis-server") ?? onPath("valkey-server") ?? onPath("redis-check-rdb"),
+    "redis-tools",
+    log,
+  );
 
 /** A private Redis that keeps nothing on disk: all it holds is a cache. */
 export function redisServer(binary: string): ServerKind {

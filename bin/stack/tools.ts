@@ -84,3 +84,19 @@ export async function aptInstall(packages: string[], log: Log): Promise<boolean>
   }
   return true;
 }
+
+/** What `find` finds; where it finds nothing, once more after this package of Debian's was installed. */
+export async function findOrInstall(
+  find: () => string | undefined,
+  packageName: string,
+  log: Log,
+): Promise<string | undefined> {
+  const found = find();
+  if (found) return found;
+  try {
+    await aptInstall([packageName], log);
+  } catch (error) {
+    log(`Debian's ${packageName} could not be installed: ${(error as Error).message}`);
+  }
+  return find();
+}
