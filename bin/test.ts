@@ -16,6 +16,7 @@ const root = join(import.meta.dirname, "..");
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
 /** Of one process that ran tests (test/support/reporter.ts). */
 const summary = /^(\d+) passed, (\d+) failed, (\d+) skipped$/gm;
+const failure = /^ {2}failed: (.*)$/gm;
 
 interface Part {
   code: number;
@@ -59,14 +60,20 @@ async function runAll(flags: readonly string[], processes: number): Promise<numb
   const runs = parts.map((part, n) => run([...part, ...flags], n === 0 ? "shown" : "kept"));
   runs.push(Promise.race(runs).then(() => run([...last, ...flags], "kept")));
   const sums = [0, 0, 0];
+  const failed: string[] = [];
   let code = 0;
-  for (const [n, each] of runs.entries()) {
-    const { code: own, output } = await each;
-    if (n > 0) process.stdout.write(output);
+  const add = ({ code: own, output }: Part) => {
     const counts = [...output.matchAll(summary)].at(-1)?.slice(1).map(Number) ?? [0, 1, 0];
     for (const [at, count] of counts.entries()) sums[at]! += count;
+    failed.push(...[...output.matchAll(failure)].map(([, text]) => text!));
     code ||= own;
+  };
+  for (const [n, each] of runs.entries()) {
+    const part = await each;
+    if (n > 0) process.stdout.write(part.output);
+    add(part);
   }
+  for (const text of failed) console.log(`failed: ${text}`);
   console.log(`${sums[0]} passed, ${sums[1]} failed, ${sums[2]} skipped`);
   return code;
 }

@@ -23,7 +23,8 @@ export function picture(minutes: readonly Minute[]): string {
   const panels = panelsOf(minutes);
   const height = panels.length * (panelHeight + gap) + 20;
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="12" role="img" aria-labelledby="title">`,
+    `<title id="title">A soak, minute by minute: rate, times, memory, open descriptors, what is kept</title>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     ...panels.map((panel, n) => drawn(panel, minutes, gap / 2 + n * (panelHeight + gap) + 10)),
     "</svg>",
