@@ -2,6 +2,8 @@
  * `npm test [-- FILES or mocha's flags]`: mocha over every test, on servers of its own (test/support/servers.ts). All tests
  * are dealt out to two processes, as most of them wait rather than compute; the second one's output follows the first's.
  * A mesh in which everything breaks (test/fault) comes last, when one of them has ended: it is many processes itself.
+ * Some two thousand tests on real servers share the processors: a file in which one fails is run once more, alone. What
+ * passes then has passed, and is told as `failed beside others`; what fails twice has failed.
  */
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
@@ -59,23 +61,66 @@ async function runAll(flags: readonly string[], processes: number): Promise<numb
   const parts = Array.from({ length: processes }, (_, n) => files.filter((_, at) => at % processes === n));
   const runs = parts.map((part, n) => run([...part, ...flags], n === 0 ? "shown" : "kept"));
   runs.push(Promise.race(runs).then(() => run([...last, ...flags], "kept")));
-  const sums = [0, 0, 0];
-  const failed: string[] = [];
+  const all = countsOf("");
   let code = 0;
-  const add = ({ code: own, output }: Part) => {
-    const counts = [...output.matchAll(summary)].at(-1)?.slice(1).map(Number) ?? [0, 1, 0];
-    for (const [at, count] of counts.entries()) sums[at]! += count;
-    failed.push(...[...output.matchAll(failure)].map(([, text]) => text!));
-    code ||= own;
-  };
+  let isBroken = false;
   for (const [n, each] of runs.entries()) {
     const part = await each;
     if (n > 0) process.stdout.write(part.output);
-    add(part);
+    const counts = countsOf(part.output);
+    add(all, counts);
+    code ||= part.code;
+    isBroken ||= counts.failures.length !== counts.failed || (part.code !== 0 && counts.failed === 0);
   }
-  for (const text of failed) console.log(`failed: ${text}`);
-  console.log(`${sums[0]} passed, ${sums[1]} failed, ${sums[2]} skipped`);
+  const again = filesOf(all.failures);
+  if (again.length > 0) {
+    console.log(`\nonce more, alone: ${again.join(", ")}\n`);
+    const alone = await run([...again, ...flags], "shown");
+    const counts = countsOf(alone.output);
+    for (const text of all.failures) console.log(`failed beside others: ${text}`);
+    // What failed twice has failed; so has a run that broke off, whatever it had counted.
+    if (alone.code === 0 && !isBroken) {
+      all.passed += all.failed;
+      all.failed = 0;
+      code = 0;
+    }
+    for (const text of counts.failures) console.log(`failed: ${text}`);
+  }
+  console.log(`${all.passed} passed, ${all.failed} failed, ${all.skipped} skipped`);
   return code;
+}
+
+interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+  /** `FILE: TITLE: MESSAGE` of each that failed. */
+  failures: string[];
+}
+
+/** What one process counted. One that ended without its last line has failed. */
+function countsOf(output: string): Counts {
+  if (output === "") return { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const [passed, failed, skipped] = [...output.matchAll(summary)].at(-1)?.slice(1).map(Number) ?? [0, 1, 0];
+  return {
+    passed: passed!,
+    failed: failed!,
+    skipped: skipped!,
+    failures: Array.from(output.matchAll(failure), ([, text]) => text!),
+  };
+}
+
+function add(to: Counts, counts: Counts): void {
+  to.passed += counts.passed;
+  to.failed += counts.failed;
+  to.skipped += counts.skipped;
+  to.failures.push(...counts.failures);
+}
+
+/** The files of tests that failed; none where one of them is of no file. */
+function filesOf(failures: readonly string[]): string[] {
+  const files = failures.map((text) => text.slice(0, text.indexOf(": ")));
+  return files.every((file) => file.endsWith(".test.ts")) ? [...new Set(files)] : [];
 }
 
 const given = process.argv.slice(2);
