@@ -2,8 +2,8 @@ import { caller, exercise, type Known, listQueries, secrets } from "./growth/exe
 import { fill } from "./growth/fill.sql.ts";
 import { plannedStatements, watchStatements } from "./growth/plans.sql.ts";
 import { liveTimes } from "./lanes/live-times.ts";
+import { freshLeads } from "./pipeline/fresh-leads.ts";
 import { percentile } from "./pipeline/percentile.ts";
-import { freshLeads } from "./pipeline/real-mesh.ts";
 import { type ProcessMesh, startProcessMesh } from "./processes/mesh.ts";
 import { atMost, type Bench, figure, type Row } from "./row.ts";
 

@@ -1,7 +1,8 @@
 import { liveTimes } from "./lanes/live-times.ts";
 import { countEnded } from "./pipeline/ended.sql.ts";
+import { freshLeads } from "./pipeline/fresh-leads.ts";
 import { percentile } from "./pipeline/percentile.ts";
-import { freshLeads, type RealMesh, startRealMesh } from "./pipeline/real-mesh.ts";
+import { type ProcessMesh, startProcessMesh } from "./processes/mesh.ts";
 import { atLeast, atMost, type Bench, figure } from "./row.ts";
 
 /**
@@ -9,7 +10,7 @@ import { atLeast, atMost, type Bench, figure } from "./row.ts";
  * lead's time is from its acceptance to the last stage's verdict.
  */
 export const run: Bench = async ({ short, rows: backlog = short ? 60_000 : 1_000_000, log }) => {
-  await using mesh = await startRealMesh();
+  await using mesh = await startProcessMesh();
   const live = short ? 100 : 400;
   const small = short ? 5_000 : 20_000;
   await mesh.importLeads(freshLeads("warm", 2_000, "warm"));
@@ -36,7 +37,7 @@ export const run: Bench = async ({ short, rows: backlog = short ? 60_000 : 1_000
   ];
 };
 
-async function importRate(mesh: RealMesh, seed: string, count: number): Promise<number> {
+async function importRate(mesh: ProcessMesh, seed: string, count: number): Promise<number> {
   const leads = [...freshLeads(seed, count, seed)];
   const since = performance.now();
   await mesh.importLeads(leads);

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { nodesOf } from "../bin/stack/mesh.ts";
 import { countEnded } from "./pipeline/ended.sql.ts";
-import { freshLeads } from "./pipeline/real-mesh.ts";
+import { freshLeads } from "./pipeline/fresh-leads.ts";
 import { startProcessMesh } from "./processes/mesh.ts";
 import { type Sample, Sampler } from "./processes/usage.ts";
 import { atMost, type Bench, figure, type Row } from "./row.ts";

@@ -1,8 +1,9 @@
 import { chain } from "./chain/chain.ts";
 import { meshRate } from "./chain/mesh-rate.ts";
 import { endToEndMs } from "./pipeline/ended.sql.ts";
+import { freshLeads } from "./pipeline/fresh-leads.ts";
 import { percentile } from "./pipeline/percentile.ts";
-import { freshLeads, type RealMesh, startRealMesh } from "./pipeline/real-mesh.ts";
+import { type ProcessMesh, startProcessMesh } from "./processes/mesh.ts";
 import { atLeast, type Bench, figure, type Row } from "./row.ts";
 import { startWorld } from "./world/world.ts";
 
@@ -10,7 +11,7 @@ const tenant = "bench";
 const warmUp = 2_000;
 
 /**
- * All real stages in one process, an import on the bulk lane: from the first lead accepted to the last one ended in the
+ * All real stages, in processes as `npm start` has them, an import on the bulk lane: from the first lead accepted to the last one ended in the
  * record. Load generator, servers, web sites, PageSpeed and mesh share the machine. With fetching off, and with the web
  * site of each lead (20 kB, a host each) fetched, read and fingerprinted, and measured by PageSpeed.
  */
@@ -36,7 +37,7 @@ async function measured(
   count: number,
   log: (line: string) => void,
 ): Promise<{ rate: number; rows: Row[] }> {
-  await using mesh = await startRealMesh(env);
+  await using mesh = await startProcessMesh({ env });
   await mesh.importLeads(withSites("first", warmUp));
   await mesh.ended(tenant, warmUp);
   const leads = [...withSites("then", count)];
@@ -49,7 +50,7 @@ async function measured(
 }
 
 /** How long the import's leads took, from acceptance: an import's leads wait for those before them. */
-async function endToEnd(mesh: RealMesh, what: string): Promise<Row[]> {
+async function endToEnd(mesh: ProcessMesh, what: string): Promise<Row[]> {
   const times = await endToEndMs(mesh.knex, tenant, "then");
   const mean = times.reduce((sum, ms) => sum + ms, 0) / times.length;
   const row = (name: string, ms: number) => figure("pipeline", `end to end, ${what}, ${name}`, "ms", ms);

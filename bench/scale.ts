@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { nodesOf } from "../bin/stack/mesh.ts";
+import { type MeshProcess, nodesOf } from "../bin/stack/mesh.ts";
 import { until } from "../bin/stack/process.ts";
 import { lanes } from "../config/names.ts";
 import { consumerInfo, jsApi } from "../mixins/jetstream.ts";
 import { countEnded } from "./pipeline/ended.sql.ts";
-import { freshLeads } from "./pipeline/real-mesh.ts";
-import { type MeshProcess, type ProcessMesh, startProcessMesh } from "./processes/mesh.ts";
+import { freshLeads } from "./pipeline/fresh-leads.ts";
+import { type ProcessMesh, startProcessMesh } from "./processes/mesh.ts";
 import { atLeast, atMost, type Bench, type BenchOptions, figure } from "./row.ts";
 import { startWorld } from "./world/world.ts";
 

@@ -44,6 +44,10 @@ async function main(args: string[]): Promise<number> {
   loadSettings(env);
   for (const name of ["LEADS_NATS_URL", "LEADS_REDIS_URL", "LEADS_DATABASE_URL"])
     if (env[name] !== undefined) log(`${name} is set aside: npm start uses servers of its own (docs/start.md)`);
+  if (env["LEADS_LANES"] !== undefined) {
+    log("LEADS_LANES is set aside: npm start sees to both lanes (docs/start.md)");
+    delete env["LEADS_LANES"];
+  }
   // The sample is made up: nobody is written to, now or when these e-mails are found in the outbox later.
   for (const name of ["LEADS_SMTP_URL", "LEADS_SENDGRID_KEY", "LEADS_POSTAL_ADDRESS"]) {
     if (!flags.sample || env[name] === undefined) continue;

@@ -289,6 +289,12 @@ const table = {
     "ms",
     "Longest wait between two looks at a dependency that is down.",
   ),
+  lanes: choice(
+    "LEADS_LANES",
+    "both",
+    ["both", "live", "bulk"],
+    "Whose mailboxes the stages of this process read. A process for each lane keeps the work of an import off the event loop that live leads wait for.",
+  ),
   mailboxEnvelopes: whole(
     "LEADS_MAILBOX_ENVELOPES",
     0,

@@ -1,6 +1,7 @@
 import type { Service } from "moleculer";
 import type { Status } from "nats";
 import { nextStage } from "../config/pipeline.ts";
+import type { Settings } from "../config/settings.ts";
 import { ActorMeter } from "./actor/meter.ts";
 import type { OutageState } from "./actor/outage.ts";
 import type { Item, Outcome, Verdict, Work } from "./actor/outcome.ts";
@@ -43,6 +44,8 @@ export interface StageState {
   state: "working" | "paused" | "outage" | "draining";
   pause: Pause | null;
   outage: OutageState | null;
+  /** Whose mailboxes it reads. */
+  lanes: Settings["lanes"];
   /** Leads in hand. */
   inHand: number;
   stats: StageStats;
@@ -78,6 +81,7 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
           state: this.$draining ? "draining" : this.$pause ? "paused" : outage ? "outage" : "working",
           pause: this.$pause,
           outage,
+          lanes: resourcesOf(this.broker).settings.lanes,
           inHand: this.$worker?.inHand ?? 0,
           stats: { ...this.$worker?.stats },
           at: Date.now(),

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Knex } from "knex";
 import type { Acceptor } from "../../mixins/accept.ts";
 import { endToEndMs } from "../pipeline/ended.sql.ts";
-import { freshLeads } from "../pipeline/real-mesh.ts";
+import { freshLeads } from "../pipeline/fresh-leads.ts";
 
 /** Sends live leads at 20 a second; answers how long each took, ascending. */
 export async function liveTimes(

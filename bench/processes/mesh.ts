@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { NatsConnection } from "nats";
 import { openMesh } from "../../bin/import/open.ts";
-import { apiUrl, nodesOf, waitForServices } from "../../bin/stack/mesh.ts";
+import { apiUrl, type MeshProcess, nodesOf, waitForServices } from "../../bin/stack/mesh.ts";
 import { freePort, until } from "../../bin/stack/process.ts";
 import type { Names } from "../../config/names.ts";
 import { loadSettings, type Settings } from "../../config/settings.ts";
@@ -13,9 +13,6 @@ import { type NodeProcess, startNode } from "../../test/support/node-process.ts"
 import { endWithRun, type OwnServer } from "../../test/support/servers.ts";
 import { importLeads, untilEnded } from "../pipeline/take.ts";
 import { startServers } from "./servers.ts";
-
-/** What one process of the mesh runs, as {@link nodesOf} says it. */
-export type MeshProcess = ReturnType<typeof nodesOf>[number];
 
 /** All real services in processes of their own, run as `npm start` runs them, on durable servers of its own. */
 export interface ProcessMesh extends AsyncDisposable {
@@ -40,7 +37,7 @@ export interface ProcessMesh extends AsyncDisposable {
 interface ProcessMeshOptions {
   /** Settings by their `LEADS_` names. */
   env?: Record<string, string>;
-  /** Absent: one process with all of them, as `npm start` has it. */
+  /** Absent: as `npm start` has them. */
   nodes?: MeshProcess[];
 }
 
@@ -61,8 +58,8 @@ export async function startProcessMesh({
     ...env,
   });
   const running = new Map<string, NodeProcess>();
-  const start = ({ name, files }: MeshProcess) => {
-    const node = startNode(settings, files);
+  const start = ({ name, files, env }: MeshProcess) => {
+    const node = startNode(settings, files, env);
     endWithRun(node.process.pid!);
     running.set(name, node);
     node.process.once("exit", () => running.delete(name));

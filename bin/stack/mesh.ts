@@ -2,6 +2,7 @@ import { globSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ServiceBroker, type ServiceSchema } from "moleculer";
+import { pipeline } from "../../config/pipeline.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
 import { type Launched, launch, type ProcessRecord, stackMark, tail } from "./process.ts";
@@ -22,11 +23,38 @@ export function apiUrl({ httpHost, httpPort }: Settings): string {
   return `http://${/^(0\.0\.0\.0|::)$/.test(httpHost) ? "127.0.0.1" : httpHost}:${httpPort}`;
 }
 
-/** What one process of the mesh runs: all services, or one of them. */
-export function nodesOf(separate: boolean): { name: string; files: string[] }[] {
+/** One process of the mesh. */
+export interface MeshProcess {
+  name: string;
+  /** Files of its services, from the root. */
+  files: string[];
+  /** Settings of its own, by their `LEADS_` names. */
+  env?: Record<string, string>;
+}
+
+/** What works for imports alone, or can be late. */
+const besideLive = new Set(["admission", "analytics", "source", "places", "yelp"]);
+/** What the stages call, so that it is near, and the record's bookings. */
+const calledByStages = new Set(["site", "pagespeed", "semrush", "screenshot", "llm", "budget", "leads"]);
+
+/**
+ * The processes of a mesh on one machine: a service each; or two that run nearly all, one for the live lane and the API, one
+ * for the bulk lane, so that an import has a processor of its own and no live lead waits for its event loop.
+ */
+export function nodesOf(separate: boolean): MeshProcess[] {
   const services = serviceFiles();
-  if (!separate) return [{ name: "mesh", files: services.map(({ file }) => file) }];
-  return services.map(({ name, file }) => ({ name, files: [file] }));
+  if (separate) return services.map(({ name, file }) => ({ name, files: [file] }));
+  const stages = new Set(pipeline.map(({ name }) => name));
+  const files = (wanted: (name: string) => boolean) =>
+    services.filter(({ name }) => wanted(name)).map(({ file }) => file);
+  return [
+    { name: "mesh", files: files((name) => !besideLive.has(name)), env: { LEADS_LANES: "live" } },
+    {
+      name: "bulk",
+      files: files((name) => stages.has(name) || besideLive.has(name) || calledByStages.has(name)),
+      env: { LEADS_LANES: "bulk" },
+    },
+  ];
 }
 
 interface NodeOptions {
@@ -38,26 +66,29 @@ interface NodeOptions {
 
 /** One process of the mesh, run as anyone would run it: by Moleculer's runner with our configuration. */
 export class MeshNode implements Supervised {
-  readonly name: string;
-  readonly #files: string[];
+  readonly #node: MeshProcess;
   readonly #options: NodeOptions;
   #process: Launched | undefined;
 
-  constructor(node: { name: string; files: string[] }, options: NodeOptions) {
-    this.name = node.name;
-    this.#files = node.files;
+  constructor(node: MeshProcess, options: NodeOptions) {
+    this.#node = node;
     this.#options = options;
+  }
+
+  get name(): string {
+    return this.#node.name;
   }
 
   async start(): Promise<void> {
     const { settings, dir, onSpawn } = this.#options;
     const log = this.log;
-    const hasApi = this.#files.some((file) => file.endsWith("gateway.service.ts"));
+    const { files, env } = this.#node;
+    const hasApi = files.some((file) => file.endsWith("gateway.service.ts"));
     const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
-    this.#process = await launch(process.execPath, [runner, "--config", "moleculer.config.ts", ...this.#files], {
+    this.#process = await launch(process.execPath, [runner, "--config", "moleculer.config.ts", ...files], {
       log,
       cwd: root,
-      env: { ...childEnvironment(), ...environmentOf(settings), [stackMark]: dir },
+      env: { ...childEnvironment(), ...environmentOf(settings), ...env, [stackMark]: dir },
       onSpawn: (pid, birth) =>
         onSpawn({ name: this.name, pid, birth, log, ...(hasApi ? { url: apiUrl(settings) } : {}) }),
     });

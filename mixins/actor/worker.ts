@@ -28,7 +28,8 @@ export class Worker<T extends Item> {
   readonly #gate: OutageGate;
   readonly #steps: Steps<T>;
   readonly #lanes: Lanes;
-  readonly #pullers: Record<Lane, Puller>;
+  /** One for each lane that is read. */
+  readonly #pullers: ReadonlyMap<Lane, Puller>;
   readonly #movers: readonly Mover[];
   /** Everything delivered and not yet let go. */
   readonly #hand = new Set<Delivery>();
@@ -69,7 +70,8 @@ export class Worker<T extends Item> {
         onDelivery: (delivery) => this.#receive(lane, delivery),
         log,
       });
-    this.#pullers = { live: puller("live"), bulk: puller("bulk") };
+    const read = settings.lanes === "both" ? laneNames : [settings.lanes];
+    this.#pullers = new Map(read.map((lane) => [lane, puller(lane)]));
     const mover = (lane: Lane) =>
       new Mover({
         nc,
@@ -83,7 +85,7 @@ export class Worker<T extends Item> {
         ensure: () => ensureDue(nc, names, stage, lane),
         log,
       });
-    this.#movers = laneNames.map(mover);
+    this.#movers = read.map(mover);
     this.#beat = setInterval(() => this.#keepAlive(), stage.ackWaitMs / 4);
     for (const each of this.#movers) each.start();
   }
@@ -104,28 +106,24 @@ export class Worker<T extends Item> {
     return this.#running.live + this.#running.bulk;
   }
 
-  get pulling(): boolean {
-    return this.#pullers.live.running;
-  }
-
   resume(): void {
-    if (!this.#draining) for (const lane of laneNames) this.#pullers[lane].start();
+    if (!this.#draining) for (const puller of this.#pullers.values()) puller.start();
   }
 
   /** Takes no more, from now on; what is in hand is finished. */
   async pause(): Promise<void> {
-    await Promise.all(laneNames.map((lane) => this.#pullers[lane].cancel()));
+    await Promise.all(Array.from(this.#pullers.values(), (puller) => puller.cancel()));
   }
 
   reconnected(): void {
-    for (const lane of laneNames) this.#pullers[lane].reconnected();
+    for (const puller of this.#pullers.values()) puller.reconnected();
     for (const mover of this.#movers) mover.reconnected();
   }
 
   /** Stops pulling, finishes what is in hand, hands back what the deadline (or an outage) leaves. Never rejects. */
   async drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
-    const stopPulling = () => Promise.all(laneNames.map((lane) => this.#pullers[lane].stop()));
+    const stopPulling = () => Promise.all(Array.from(this.#pullers.values(), (puller) => puller.stop()));
     const deadline = sleep(Math.max(0, deadlineMs - drainReserveMs), this.#abort.signal).catch(() => {});
     const finished = (async () => {
       await Promise.all([stopPulling(), ...this.#movers.map((mover) => mover.stop())]);
@@ -277,7 +275,7 @@ export class Worker<T extends Item> {
   #letGo(delivery: Delivery, body: Uint8Array): void {
     if (!this.#hand.delete(delivery)) return;
     if (!this.#o.nc.isClosed()) delivery.msg.respond(body);
-    this.#pullers[this.#laneOf(delivery)].done(delivery);
+    this.#pullers.get(this.#laneOf(delivery))!.done(delivery);
   }
 
   #laneOf({ msg }: Delivery): Lane {

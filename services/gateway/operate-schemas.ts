@@ -131,7 +131,7 @@ export const operateSchemas = {
           type: ["integer", "null"],
           description: "Until the backlog is worked off; null: never, at this rate.",
         },
-        instances: list(object({ node: text, state: text, since: time, inHand: count })),
+        instances: list(object({ node: text, state: text, lanes: text, since: time, inHand: count })),
         lanes: list(lane),
       }),
     ),

@@ -24,6 +24,8 @@ export interface News {
   nodeID: string;
   state: "working" | "paused" | "outage" | "draining";
   outage: { dependency: string; since: number; message: string } | null;
+  /** Whose mailboxes it reads: `both`, or one of them. */
+  lanes: string;
   inHand: number;
   stats: { forward: number; complete: number; merge: number; reject: number };
   /** ms since 1970, by its own clock */
@@ -61,7 +63,7 @@ export interface Stage {
   rate: number;
   /** Seconds until the backlog is worked off at this rate; null: never. */
   drainSeconds: number | null;
-  instances: { node: string; state: string; since: number; inHand: number }[];
+  instances: { node: string; state: string; lanes: string; since: number; inHand: number }[];
   lanes: Omit<Lane, "stage" | "paused" | "delivered">[];
 }
 
@@ -152,7 +154,9 @@ export function stagesOf(
       oldestMs: ages.length > 0 ? Math.max(...ages) : null,
       rate: Math.round(rate * 100) / 100,
       drainSeconds: backlog === 0 ? 0 : rate > 0 ? Math.ceil(backlog / rate) : null,
-      instances: known.map(({ news, since }) => ({ node: news.nodeID, state: news.state, since, inHand: news.inHand })),
+      instances: known.map(({ news: { nodeID: node, state, lanes, inHand }, since }) => {
+        return { node, state, lanes, since, inHand };
+      }),
       lanes: own.map(({ stage: _stage, paused: _paused, delivered: _delivered, ...lane }) => lane),
     };
   });

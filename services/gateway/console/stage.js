@@ -127,12 +127,12 @@ export function StagePage({ id }) {
             ? html`<${Empty} title="No instance tells of itself" icon="mesh">Start one, or look at <a href="#/mesh">the nodes</a>.<//>`
             : html`<div class="scroll-x" tabindex="0" role="region" aria-label="Table of the instances">
             <table class="table">
-              <thead><tr><th>Node</th><th>State</th><th class="n">In hand</th><th class="n">Since</th></tr></thead>
+              <thead><tr><th>Node</th><th>State</th><th>Lanes</th><th class="n">In hand</th><th class="n">Since</th></tr></thead>
               <tbody>
                 ${stage.instances.map(
                   (/** @type {any} */ one) => html`<tr key=${one.node}>
                     <th scope="row" class="mono">${one.node}</th><td><${Badge} state=${one.state} /></td>
-                    <td class="n">${num(one.inHand)}</td><td class="n"><${Ago} at=${one.since} /></td>
+                    <td>${one.lanes}</td><td class="n">${num(one.inHand)}</td><td class="n"><${Ago} at=${one.since} /></td>
                   </tr>`,
                 )}
               </tbody>

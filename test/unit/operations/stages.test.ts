@@ -30,6 +30,7 @@ const news = (given: Partial<News> = {}): News => ({
   nodeID: "a",
   state: "working",
   outage: null,
+  lanes: "both",
   inHand: 0,
   stats: { forward: 0, complete: 0, merge: 0, reject: 0 },
   at: now,
