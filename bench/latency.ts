@@ -19,8 +19,8 @@ const recoveredWithinSeconds = 60;
 
 /**
  * Live leads at constant rates until the mesh breaks, twice that for a minute, and back: the API's answer, and end to end
- * by the record. The mesh is one process, which is what `npm start` runs and the best for 2 cores; servers, web sites,
- * PageSpeed and load generator share the machine with it.
+ * by the record. The mesh is two processes, one a lane, as `npm start` runs them; servers, web sites, PageSpeed and load
+ * generator share the machine with them.
  */
 export const run: Bench = async (options) => {
   const generator = loadGenerator();

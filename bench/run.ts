@@ -3,17 +3,19 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { stopServers } from "../test/support/servers.ts";
+import { keep } from "./measured.ts";
 import type { Bench, Row } from "./row.ts";
 
 /** Files in this folder that are no bench. */
-const helpers = new Set(["run.ts", "row.ts", "load.ts"]);
+const helpers = new Set(["run.ts", "row.ts", "load.ts", "measured.ts"]);
 const benches = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts") && !helpers.has(file))
   .map((file) => file.slice(0, -".ts".length));
 
-const usage = `npm run bench -- NAME… [--json FILE] [--short] [--rows N] [--check]
+const usage = `npm run bench -- NAME… [--json FILE] [--record] [--short] [--rows N] [--check]
   benches: ${benches.join(", ")}
   --json   writes the rows to a file
+  --record keeps the rows in bench/measured/, from which docs/performance.md is written
   --short  a quarter of the work
   --rows   leads in the record of growth, through memory, or behind which lanes looks
   --check  fails where a ratio is worse than three quarters of the one in bench/expected.json`;
@@ -27,6 +29,7 @@ const longestFigure = 110;
 const { values, positionals } = parseArgs({
   options: {
     json: { type: "string" },
+    record: { type: "boolean", default: false },
     short: { type: "boolean", default: false },
     rows: { type: "string" },
     check: { type: "boolean", default: false },
@@ -44,9 +47,8 @@ if (values.help || positionals.length === 0 || isWrong) {
   process.exit(values.help ? 0 : 2);
 }
 
-console.log(
-  `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`,
-);
+const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}`;
+console.log(machine);
 const expected = JSON.parse(readFileSync(join(import.meta.dirname, "expected.json"), "utf8")) as Row[];
 const rows: Row[] = [];
 try {
@@ -64,6 +66,7 @@ try {
       best = best.map((row, n) => (lossOf(row) === null ? row : again[n]!));
     }
     rows.push(...best);
+    if (values.record) record(name, best);
   }
 } finally {
   await stopServers();
@@ -76,6 +79,12 @@ console.table(
 );
 if (values.json) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 process.exit(failures().length > 0 ? 1 : 0);
+
+function record(name: string, rows: Row[]): void {
+  const flags = process.argv.slice(2).filter((arg) => /^--(short|rows)/.test(arg) || /^[\d_]+$/.test(arg));
+  const command = ["npm run bench --", name, ...flags].join(" ");
+  keep(name, { machine, command, day: new Date().toISOString().slice(0, 10), rows });
+}
 
 /** What a ratio has lost against the committed one, in words; null for a tolerable loss, and for what is no such ratio. */
 function lossOf({ bench, figure, unit, value }: Row): string | null {

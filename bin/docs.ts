@@ -1,9 +1,10 @@
 /**
- * `node bin/docs.ts`: writes what the documentation takes from the code anew: the README's table of settings, and the
- * metrics in docs/metrics.md.
+ * `node bin/docs.ts`: writes what the documentation takes from elsewhere anew: the README's table of settings and the metrics
+ * in docs/metrics.md from the code, the figures in docs/performance.md from what was measured (bench/measured/).
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { measuredMarkdown } from "../bench/measured.ts";
 import { settingsTable } from "../config/settings.ts";
 import { type Metric, metrics } from "../mixins/metrics.ts";
 
@@ -29,12 +30,20 @@ export function metricsMarkdown(by: Metric["by"]): string {
   return ["| metric | type | labels | unit | meaning |", "| --- | --- | --- | --- | --- |", ...rows].join("\n");
 }
 
+/** In the order of docs/performance.md. */
+const benches = ["baseline", "hop", "chain", "pipeline", "latency", "lanes", "growth", "memory", "scale"];
+
 /** What stands between the markers of each name, in the file that has them. */
 const generated: Record<string, { file: string; make(): string }> = {
   settings: { file: "README.md", make: settingsMarkdown },
   "process metrics": { file: "docs/metrics.md", make: () => metricsMarkdown("process") },
   "cluster metrics": { file: "docs/metrics.md", make: () => metricsMarkdown("cluster") },
+  ...Object.fromEntries(
+    benches.map((bench) => [bench, { file: "docs/performance.md", make: () => measuredMarkdown(bench) }]),
+  ),
 };
+
+export const generatedFiles = [...new Set(Object.values(generated).map(({ file }) => file))];
 
 /** The text of a file with all that is generated in it brought up to date. Throws where markers are missing. */
 export function upToDate(file: string, text: string): string {
@@ -52,7 +61,7 @@ function between(text: string, name: string, made: string): string {
 }
 
 if (import.meta.main) {
-  for (const file of new Set(Object.values(generated).map((part) => part.file))) {
+  for (const file of generatedFiles) {
     const path = join(import.meta.dirname, "..", file);
     writeFileSync(path, upToDate(file, readFileSync(path, "utf8")));
   }

@@ -1,7 +1,4 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { settingsMarkdown, upToDate } from "../../bin/docs.ts";
 import { environmentOf, loadSettings, SettingsError, settingsTable, shieldEnvironment } from "../../config/settings.ts";
 
 function faultsOf(env: Record<string, string>): string[] {
@@ -89,13 +86,6 @@ describe("the settings", () => {
       LEADS_DATABASE_URL: "postgres://someone:pa%20ss@127.0.0.1:1/x",
     });
     assert.deepEqual(loadSettings(environmentOf(settings)), settings);
-  });
-
-  it("stand in the README as the table says", () => {
-    const file = join(import.meta.dirname, "..", "..", "README.md");
-    const readme = readFileSync(file, "utf8");
-    assert.ok(readme.includes(settingsMarkdown()), "the table is out of date: node bin/docs.ts writes it anew");
-    assert.equal(upToDate("README.md", readme), readme);
   });
 });
 
