@@ -5,6 +5,7 @@ import { ServiceBroker, type ServiceSchema } from "moleculer";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
 import { type Launched, launch, type ProcessRecord, stackMark, tail } from "./process.ts";
+import { runnerArguments } from "./runner.ts";
 import type { Supervised } from "./supervisor.ts";
 import { childEnvironment } from "./tools.ts";
 
@@ -53,8 +54,7 @@ export class MeshNode implements Supervised {
     const { settings, dir, onSpawn } = this.#options;
     const log = this.log;
     const hasApi = this.#files.some((file) => file.endsWith("gateway.service.ts"));
-    const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
-    this.#process = await launch(process.execPath, [runner, "--config", "moleculer.config.ts", ...this.#files], {
+    this.#process = await launch(process.execPath, runnerArguments(this.#files), {
       log,
       cwd: root,
       env: { ...childEnvironment(), ...environmentOf(settings), [stackMark]: dir },
