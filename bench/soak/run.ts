@@ -68,7 +68,12 @@ async function main(): Promise<number> {
   await using world = await World.start({ clock: soakClock, cluster: false, build: true, log });
   await warmTenant(world.knex, tenant);
   const promised = join(homeDir(), "soak-promised");
-  const load = new SteadyLoad(new Client(world.gateways, await world.apiKey(tenant)), tenant, `${seed}`, promised);
+  const load = new SteadyLoad(
+    new Client(world.gateways, await world.apiKey(tenant), true),
+    tenant,
+    `${seed}`,
+    promised,
+  );
   using watch = new Watch(world, load);
   log(`seed ${seed}; looking for the breaking point`);
   const breaking = rate === undefined ? await breakingPoint(load, watch, log) : Number.NaN;

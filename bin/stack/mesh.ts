@@ -6,6 +6,7 @@ import { pipeline } from "../../config/pipeline.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
 import { type Launched, launch, type ProcessRecord, stackMark, tail } from "./process.ts";
+import { runnerArguments } from "./runner.ts";
 import type { Supervised } from "./supervisor.ts";
 import { childEnvironment } from "./tools.ts";
 
@@ -84,8 +85,7 @@ export class MeshNode implements Supervised {
     const log = this.log;
     const { files, env } = this.#node;
     const hasApi = files.some((file) => file.endsWith("gateway.service.ts"));
-    const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
-    this.#process = await launch(process.execPath, [runner, "--config", "moleculer.config.ts", ...files], {
+    this.#process = await launch(process.execPath, runnerArguments(files), {
       log,
       cwd: root,
       env: { ...childEnvironment(), ...environmentOf(settings), ...env, [stackMark]: dir },

@@ -23,17 +23,20 @@ const tryMs = 4_000;
 
 /**
  * Calls the API as a client behind a balancer does: a gateway that refuses, breaks off or says nothing within
- * {@link tryMs} is passed over for the next one. What it asks may be asked twice: leads have source ids.
+ * {@link tryMs} is passed over for the next one. What it asks may be asked twice: leads have source ids. `inTurn`: each
+ * request goes to the next gateway, so that all of them have work; else it stays with one until that fails.
  */
 export class Client {
   readonly samples: Sample[] = [];
   readonly #gateways: readonly string[];
   readonly #key: string;
+  readonly #inTurn: boolean;
   #turn = 0;
 
-  constructor(gateways: readonly string[], key: string) {
+  constructor(gateways: readonly string[], key: string, inTurn = false) {
     this.#gateways = gateways;
     this.#key = key;
+    this.#inTurn = inTurn;
   }
 
   /** Which gateway it uses. */
@@ -70,8 +73,9 @@ export class Client {
   async #ask(url: string, init: RequestInit): Promise<Answer> {
     const headers = { authorization: this.authorization, "content-type": "application/json" };
     let fault = "";
+    const first = this.#inTurn ? this.#turn++ : undefined;
     for (let tries = 0; tries < this.#gateways.length; tries++) {
-      const turn = this.#turn;
+      const turn = first === undefined ? this.#turn : first + tries;
       const gateway = this.#gateways[turn % this.#gateways.length]!;
       try {
         const answer = await fetch(gateway + url, { ...init, headers, signal: AbortSignal.timeout(tryMs) });
@@ -81,7 +85,7 @@ export class Client {
         const { name, cause } = error as Error & { cause?: { code?: string } };
         fault = cause?.code ?? name;
         // Of those that met the fault together the first one turns away.
-        if (this.#turn === turn) this.#turn++;
+        if (first === undefined && this.#turn === turn) this.#turn++;
       }
     }
     return { status: 0, json: fault };

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { end, isRunning, type Launched, launch, signal, until } from "../../bin/stack/process.ts";
+import { runnerArguments } from "../../bin/stack/runner.ts";
 import type { Supervised } from "../../bin/stack/supervisor.ts";
 import { childEnvironment } from "../../bin/stack/tools.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
@@ -9,7 +10,6 @@ import { type Clock, clockVariable } from "./clock.ts";
 import type { Line } from "./lines.ts";
 
 const root = join(import.meta.dirname, "..", "..");
-const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
 
 export interface NodeOptions {
   name: string;
@@ -52,7 +52,7 @@ export class MeshProcess implements Supervised {
     this.#from = existsSync(log) ? statSync(log).size : 0;
     this.#process = await launch(
       process.execPath,
-      [...before, runner, "--config", "test/fault/node.config.ts", ...files],
+      [...before, ...runnerArguments(files, "test/fault/node.config.ts")],
       {
         log,
         cwd: root,

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { runnerArguments } from "../../bin/stack/runner.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { trackLeak } from "./leaks.ts";
 
@@ -16,8 +17,7 @@ export interface NodeProcess extends AsyncDisposable {
 
 /** Starts these service files in one process. `env` are settings by their `LEADS_` names. Wait for the services by a broker. */
 export function startNode(settings: Settings, files: string[], env: Record<string, string> = {}): NodeProcess {
-  const runner = join(root, "node_modules", "moleculer", "bin", "moleculer-runner.mjs");
-  const child = spawn(process.execPath, [runner, "--config", "moleculer.config.ts", ...files], {
+  const child = spawn(process.execPath, runnerArguments(files), {
     cwd: root,
     env: { PATH: process.env.PATH, ...environmentOf(settings), ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Ajv } from "ajv";
 import { parse } from "yaml";
 import { serviceFiles } from "../../bin/stack/mesh.ts";
+import { heapFlags } from "../../bin/stack/runner.ts";
 import { loadSettings } from "../../config/settings.ts";
 
 const folder = join(import.meta.dirname, "..", "..", "compose");
@@ -59,6 +60,11 @@ describe("compose/compose.yaml", () => {
     const services = Object.fromEntries(serviceFiles().map(({ name, file }) => [name, [file.replaceAll("\\", "/")]]));
     const run = Object.fromEntries(containers.map(([name, { command }]) => [name, command]));
     assert.deepEqual(run, services);
+  });
+
+  it("starts Node as npm start does, its heap with the same bounds", () => {
+    const entry = JSON.parse(/^ENTRYPOINT (\[.*\])$/m.exec(readFileSync(join(folder, "Dockerfile"), "utf8"))![1]!);
+    assert.deepEqual(entry.slice(0, 1 + heapFlags.length), ["node", ...heapFlags]);
   });
 
   it("starts what watches only where it is asked for, and shows it on this machine alone", () => {
