@@ -30,7 +30,9 @@ export class AuditTables {
 
   static async open(knex: Knex): Promise<AuditTables> {
     const tables = new AuditTables(knex, await knex.client.acquireConnection());
+    // It reads all there is.
     await tables.#run(`
+      set enable_seqscan = on;
       create temporary table audit_found (tenant text, lead_id uuid, place text, revision bigint);
       create temporary table audit_verdict (tenant text, lead_id uuid, term text)`);
     return tables;

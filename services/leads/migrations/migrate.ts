@@ -15,6 +15,7 @@ import * as erasedListings from "./091-erased-listings.ts";
 import * as oldLetters from "./092-old-letters.ts";
 import * as imports from "./103-imports.ts";
 import * as opens from "./104-opens.ts";
+import * as keysFirst from "./110-keys-first.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -33,6 +34,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "092-old-letters": oldLetters,
   "103-imports": imports,
   "104-opens": opens,
+  "110-keys-first": keysFirst,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */
