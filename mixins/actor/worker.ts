@@ -63,6 +63,7 @@ export class Worker<T extends Item> {
         stream: names.mailbox(stage.name).stream,
         consumer: names.mailbox(stage.name).consumer(lane),
         leadsAhead,
+        askForLeads: Math.max(stage.batchLeads, leadsAhead / 8),
         leadsPerEnvelope: lane === "live" ? 1 : maxLeads,
         watchdogMs: settings.watchdogMs,
         ensure: () => ensureLane(nc, names, stage, lane),
@@ -102,10 +103,6 @@ export class Worker<T extends Item> {
   /** Places that batches take now. */
   get #places(): number {
     return this.#running.live + this.#running.bulk;
-  }
-
-  get pulling(): boolean {
-    return this.#pullers.live.running;
   }
 
   resume(): void {
