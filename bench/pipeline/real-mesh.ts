@@ -34,6 +34,7 @@ export async function startRealMesh(env: Record<string, string> = {}): Promise<R
   const settings = loadSettings({
     ...own,
     LEADS_HTTP_PORT: "0",
+    LEADS_METRICS_CLUSTER_PORT: "0",
     ...env,
   });
   const broker = new ServiceBroker(brokerOptions(settings));
