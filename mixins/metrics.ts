@@ -1,4 +1,5 @@
 import type { ServiceBroker } from "moleculer";
+import { observeAgain, type Series } from "./metrics/series.ts";
 
 /**
  * Every `leads_*` metric: one table, from which docs/metrics.md is generated (`node bin/docs.ts`) and which a test holds
@@ -262,7 +263,8 @@ export interface Meter {
   readonly isOn: boolean;
   add(name: CounterName, labels: Labels, value?: number): void;
   set(name: GaugeName, labels: Labels, value: number): void;
-  observe(name: HistogramName, labels: Labels, value: number): void;
+  /** `times`: how often the value was met. */
+  observe(name: HistogramName, labels: Labels, value: number, times?: number): void;
   /** Forgets all values of a gauge. */
   clear(name: GaugeName): void;
 }
@@ -279,8 +281,10 @@ export function meterOf(broker: ServiceBroker): Meter {
     set(name, labels, value) {
       if (isOn) registry.set(name, value, labels);
     },
-    observe(name, labels, value) {
-      if (isOn) registry.observe(name, value, labels);
+    observe(name, labels, value, times = 1) {
+      if (!isOn) return;
+      const series = registry.observe(name, value, labels) as unknown as Series | null;
+      if (series && times > 1) observeAgain(series, value, times - 1);
     },
     clear(name) {
       if (isOn) registry.getMetric(name)?.clear();

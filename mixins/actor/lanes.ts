@@ -10,10 +10,15 @@ export interface LaneRules {
 
 /** Of this many batches one at least is bulk, when bulk waits. */
 const bulkShare = 10;
+/**
+ * A bulk batch lingers so many times as long while more is known to be on its way: in a process whose other stages
+ * compute, it takes longer than a linger to be read, and a batch of half the size costs the database nearly as much.
+ */
+const lingerForMore = 5;
 
 /**
  * The buffer of deliveries before the handler, and the rule of which batch is next: `live` first and at once, but
- * every tenth batch is bulk's; a bulk batch waits for `lingerMs` to fill up; one place of `concurrency + 1` is never
+ * every tenth batch is bulk's; a bulk batch waits for `lingerMs` to fill up (longer for what is on its way); one place of `concurrency + 1` is never
  * bulk's, and none is only live's, or a flood of `live` would never leave one to `bulk`.
  */
 export class Lanes {
@@ -55,9 +60,11 @@ export class Lanes {
     const { live, bulk } = this.#buffers;
     const { concurrency, batchLeads, lingerMs } = this.#rules;
     const oldest = bulk.deliveries[0];
+    const newest = bulk.deliveries.at(-1);
     const room = running.live + running.bulk <= concurrency;
     const bulkRoom = room && running.bulk < concurrency;
-    const bulkWaitMs = !oldest || hurry || bulk.leads >= batchLeads ? 0 : oldest.receivedAt + lingerMs - now;
+    const untilMs = newest?.more ? newest.receivedAt + lingerMs * lingerForMore : (oldest?.receivedAt ?? 0) + lingerMs;
+    const bulkWaitMs = !oldest || hurry || bulk.leads >= batchLeads ? 0 : untilMs - now;
     const bulkReady = oldest !== undefined && bulkRoom && bulkWaitMs <= 0;
     if (bulkReady && (live.deliveries.length === 0 || this.#sinceBulk >= bulkShare - 1)) {
       this.#sinceBulk = 0;

@@ -33,7 +33,7 @@ export function stepClock(): {
   };
 }
 
-/** Counts what one instance of a stage does: a dozen calls a batch, none a lead but at the end of its way. */
+/** Counts what one instance of a stage does: a dozen calls a batch, none a lead. */
 export class ActorMeter {
   readonly #meter: Meter;
   readonly #stage: string;
@@ -89,12 +89,17 @@ export class ActorMeter {
     if (!this.#meter.isOn) return;
     const labels = { stage: this.#stage, lane };
     const counts = new Map<OutcomeName, number>();
+    // Leads that came in one envelope are of one age.
+    const ages = new Map<number, number>();
     const now = Date.now();
     for (const entry of entries) {
       const kind = dead.has(entry) ? "dead" : entry.outcome!.kind;
       counts.set(kind, (counts.get(kind) ?? 0) + 1);
-      if (ends.has(kind)) this.#meter.observe("leads_end_to_end_seconds", { lane }, ageMs(entry, now) / 1_000);
+      if (!ends.has(kind)) continue;
+      const age = ageMs(entry, now);
+      ages.set(age, (ages.get(age) ?? 0) + 1);
     }
+    for (const [age, times] of ages) this.#meter.observe("leads_end_to_end_seconds", { lane }, age / 1_000, times);
     for (const [outcome, count] of counts) this.#meter.add("leads_outcomes_total", { ...labels, outcome }, count);
     let totalMs = 0;
     for (const [step, ms] of Object.entries(times)) {

@@ -79,6 +79,7 @@ export class Mover {
       stream: names.park.stream,
       consumer: names.park.consumer(stage, lane),
       leadsAhead: 500,
+      askForLeads: 250,
       leadsPerEnvelope: 1,
       watchdogMs,
       ensure,

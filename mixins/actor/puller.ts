@@ -18,6 +18,8 @@ export interface Delivery {
   receivedAt: number;
   /** When JetStream last heard that it is worked on. */
   touchedAt: number;
+  /** Others stood behind it in the mailbox, and are asked for: they are on their way. */
+  more: boolean;
 }
 
 export interface PullerOptions {
@@ -25,6 +27,8 @@ export interface PullerOptions {
   consumer: string;
   /** Leads to hold in hand and in the buffer at the most (about: an envelope's count is known when it is here). */
   leadsAhead: number;
+  /** Asks for more when there is room for so many leads: a request for each envelope would cost a message each. */
+  askForLeads: number;
   /** What to expect of an envelope before the first ones tell. */
   leadsPerEnvelope: number;
   watchdogMs: number;
@@ -154,7 +158,7 @@ export class Puller {
       return;
     }
     if (!msg.reply) return;
-    const delivery = deliveryOf(msg);
+    const delivery = deliveryOf(msg, request !== null && request.left > 1);
     this.#inHand += delivery.count;
     this.#perEnvelope += (delivery.count - this.#perEnvelope) * 0.1;
     if (request) {
@@ -175,10 +179,9 @@ export class Puller {
 
   #ask(): void {
     if (this.#request || this.#nc.isClosed()) return;
-    const { stream, consumer, leadsAhead } = this.#options;
+    const { stream, consumer, leadsAhead, askForLeads } = this.#options;
     const room = leadsAhead - this.#inHand;
-    // Half-empty before asking again: a request for each envelope would cost a message each.
-    if (room < leadsAhead / 2) return;
+    if (room < askForLeads) return;
     const batch = Math.max(1, Math.min(maxBatch, Math.floor(room / this.#perEnvelope)));
     const token = (this.#sequence++).toString(36);
     this.#request = { token, left: batch, heardAt: Date.now() };
@@ -245,7 +248,7 @@ export class Puller {
  * Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>` (9 tokens), or the longer
  * form with domain and account before the stream (ADR-15).
  */
-function deliveryOf(msg: Msg): Delivery {
+function deliveryOf(msg: Msg, isMoreAsked: boolean): Delivery {
   const tokens = msg.reply!.split(".");
   const at = tokens.length >= 11 ? 4 : 2;
   const now = Date.now();
@@ -257,6 +260,7 @@ function deliveryOf(msg: Msg): Delivery {
     storedAt: Number(tokens[at + 5]!.slice(0, -6)),
     receivedAt: now,
     touchedAt: now,
+    more: isMoreAsked && tokens[at + 6] !== "0",
   };
 }
 

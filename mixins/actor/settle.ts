@@ -75,11 +75,14 @@ function parcelsOf<T extends Item>(
   const dead: Entry<T>[] = [];
   const forwards = new Map<string, { route: Route; items: EnvelopeItem<T>[] }>();
   const parked = new Map<string, { route: Route; items: ParkItem<T>[] }>();
+  const keyOf = routeKeys();
   const group = <V>(groups: Map<string, { route: Route; items: V[] }>, route: Route): V[] => {
-    const key = routeKey(route);
-    const found = groups.get(key) ?? { route, items: [] };
-    groups.set(key, found);
-    return found.items;
+    const key = keyOf(route);
+    const found = groups.get(key);
+    if (found) return found.items;
+    const items: V[] = [];
+    groups.set(key, { route, items });
+    return items;
   };
 
   for (const entry of entries) {
@@ -120,6 +123,17 @@ function parcelsOf<T extends Item>(
   for (const { route, items } of parked.values()) parcels.push(...parkEnvelopes(names, options.name, route, items));
   for (const entry of dead) parcels.push(deadParcel(context, entry));
   return { parcels, dead };
+}
+
+/** Keys of routes; the leads of an envelope share one and stand together. */
+function routeKeys(): (route: Route) => string {
+  let last: Route | undefined;
+  let key = "";
+  return (route) => {
+    if (route !== last) key = routeKey(route);
+    last = route;
+    return key;
+  };
 }
 
 /** What travels on of an entry; null when nothing does: it has ended, or is dead. */

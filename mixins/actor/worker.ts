@@ -64,6 +64,7 @@ export class Worker<T extends Item> {
         stream: names.mailbox(stage.name).stream,
         consumer: names.mailbox(stage.name).consumer(lane),
         leadsAhead,
+        askForLeads: Math.max(stage.batchLeads, leadsAhead / 8),
         leadsPerEnvelope: lane === "live" ? 1 : maxLeads,
         watchdogMs: settings.watchdogMs,
         ensure: () => ensureLane(nc, names, stage, lane),

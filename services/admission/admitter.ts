@@ -20,8 +20,11 @@ export interface AdmitterOptions {
 
 /** How often the intake is looked at while there is nothing in it. */
 const idleMs = 100;
-/** How soon the mailboxes are looked at again when they are deep enough. */
-const fullMs = 20;
+/**
+ * How soon the mailboxes are looked at again when they are deep enough. They hold half a second of work and more; a look
+ * is a request to JetStream for each of them, and one for the intake.
+ */
+const fullMs = 50;
 /** Envelopes of one tenant in hand at once. */
 const most = 500;
 const ackWaitMs = 30_000;
@@ -94,7 +97,9 @@ export class Admitter {
     const moved = await Promise.all(
       [...shares].map(([tenant, share]) => this.#move(tenant, Math.min(most, Math.max(1, Math.floor(share * scale))))),
     );
-    return moved.some((n) => n > 0) ? 0 : idleMs;
+    const sum = moved.reduce((a, b) => a + b, 0);
+    if (sum === 0) return idleMs;
+    return sum < envelopes ? 0 : fullMs;
   }
 
   /** tenant -> envelopes in the intake. */

@@ -52,8 +52,8 @@ export function keysOf(tenant: string, profile: Profile): MatchKey[] {
   const add = (kind: KeyKind, shared: readonly string[], narrow: bigint, contacts: readonly string[] = []) => {
     if (shared.includes("")) return;
     const low = digest([tenant, keyKinds[kind], ...shared].join("\n")) & ~narrowed;
-    const value = low | narrow;
-    keys.set(`${value}`, { kind, value: `${value}`, low: `${low}`, high: `${low | narrowed}`, contacts });
+    const value = `${low | narrow}`;
+    keys.set(value, { kind, value, low: `${low}`, high: `${low | narrowed}`, contacts });
   };
   const { phone, email, number, zip, city } = profile;
   // Sorted, as lists put the words of a name in different orders.

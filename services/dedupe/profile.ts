@@ -40,7 +40,7 @@ export function profileOf(lead: Pick<Lead, "leadId" | "source" | "sourceId">, fi
     number,
     street,
     direction,
-    unit: unit || readStreet(`0 x unit ${address.unit ?? ""}`).unit,
+    unit: unit || (address.unit ? readStreet(`0 x unit ${address.unit}`).unit : ""),
     zip: address.zip?.toUpperCase().replace(/\s+/g, "") ?? "",
     city: nameWords(address.city ?? "").join(""),
     phone: fields.phone ?? "",

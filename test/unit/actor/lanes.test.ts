@@ -45,6 +45,17 @@ describe("the lanes of a stage", () => {
     assert.equal((lanes.next(2_001, idle) as { lane: Lane }).lane, "bulk");
   });
 
+  it("let a bulk batch linger longer while more is on its way, from the last that came", () => {
+    const lanes = new Lanes(rules);
+    lanes.push("bulk", delivery(30, 1_000));
+    lanes.push("bulk", { ...delivery(30, 1_020), more: true });
+    assert.deepEqual(lanes.next(1_040, idle), { waitMs: 30 });
+    assert.equal((lanes.next(1_070, idle) as { lane: Lane }).lane, "bulk");
+    lanes.push("bulk", { ...delivery(60, 2_000), more: true });
+    lanes.push("bulk", delivery(30, 2_005));
+    assert.deepEqual(lanes.next(2_005, idle), { waitMs: 5 });
+  });
+
   it("do not linger while the stage drains", () => {
     const lanes = new Lanes(rules);
     lanes.push("bulk", delivery(1, 1_000));
