@@ -17,6 +17,8 @@ interface Parts<Settings, Methods, This> {
   methods?: Methods & ThisType<This>;
   actions?: Record<string, Action | Handler | false> & ThisType<This>;
   events?: Record<string, Event | Handler> & ThisType<This>;
+  /** The schema with its mixins, before actions are made of it: what is set by the settings of the process. */
+  merged?(this: Pick<Service, "broker">, schema: ServiceSchema): void;
   created?(this: This): void;
   started?(this: This): void | Promise<void>;
   stopped?(this: This): void | Promise<void>;

@@ -1,3 +1,6 @@
+import { Agent, type Dispatcher } from "undici";
+import { ask, codings, inflated, type Sent } from "../outbound.ts";
+
 /** One request to a provider, and what its answer means: pure but for {@link send}. */
 
 export interface Request {
@@ -11,7 +14,8 @@ export interface Request {
 
 export interface Answer {
   status: number;
-  headers: Headers;
+  /** By their names in lower case. */
+  headers: Pick<Headers, "get">;
   body: Buffer;
 }
 export const textOf = ({ body }: Answer): string => body.toString("utf8");
@@ -50,6 +54,9 @@ const unsentCodes = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
+/** Connections are kept for a few seconds, and keep no process alive. */
+const agent = new Agent();
+
 /** Sends it and reads the whole answer. Throws {@link NoAnswer}; its words hold no key, for the URL may. */
 export async function send(
   base: string,
@@ -58,37 +65,40 @@ export async function send(
 ): Promise<Answer> {
   const url = new URL(base.replace(/\/$/, "") + path);
   for (const [name, value] of query) url.searchParams.append(name, value);
+  const request: Dispatcher.DispatchOptions = {
+    origin: url.origin,
+    path: url.pathname + url.search,
+    method: body === undefined ? "GET" : "POST",
+    headers: {
+      accept: "application/json",
+      "accept-encoding": codings,
+      "user-agent": "LeadFactory",
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  };
   try {
-    const response = await fetch(url, {
-      method: body === undefined ? "GET" : "POST",
-      headers: {
-        accept: "application/json",
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...headers,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      // A redirect would take the key to another host.
-      redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of response.body ?? []) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw new NoAnswer(`answers with more than ${maxBytes} bytes`, false);
-      chunks.push(chunk);
-    }
-    return { status: response.status, headers: response.headers, body: Buffer.concat(chunks) };
+    // A redirect is not followed: it would take the key to another host.
+    const sent = await ask(agent, request, AbortSignal.timeout(timeoutMs), () => maxBytes);
+    const read = await inflated(sent, maxBytes);
+    if (read === null) throw new NoAnswer("answers in a coding that is not known", false);
+    if (read.cut) throw new NoAnswer(`answers with more than ${maxBytes} bytes`, false);
+    return { status: sent.status, headers: headersOf(sent.headers), body: read.body };
   } catch (error) {
     if (error instanceof NoAnswer) throw error;
-    const { name, cause } = error as Error & { cause?: { code?: string } };
-    const code = cause?.code ?? name;
-    if (code === "TimeoutError") throw new NoAnswer(`does not answer within ${timeoutMs} ms`, false);
+    const { name, code: own, errors } = error as Error & { code?: string | number; errors?: { code?: string }[] };
+    if (name === "TimeoutError") throw new NoAnswer(`does not answer within ${timeoutMs} ms`, false);
+    const code = typeof own === "string" ? own : (errors?.[0]?.code ?? name);
     throw new NoAnswer(
       unsentCodes.has(code) ? `cannot be reached (${code})` : `broke off its answer (${code})`,
       unsentCodes.has(code),
     );
   }
+}
+
+function headersOf(sent: Sent["headers"]): Answer["headers"] {
+  return { get: (name) => (sent[name] === undefined ? null : [sent[name]].flat().join(", ")) };
 }
 
 /** As the provider's own terms say (`own`), else as its status does. `Retry-After` holds where they name no time. */
@@ -99,7 +109,7 @@ export function sortAnswer(answer: Pick<Answer, "status" | "headers">, own: Sort
 }
 
 /** The common reading of HTTP's status codes, for a provider that says nothing else of its own. */
-function sortStatus(status: number, headers: Headers, now: number): Sorted {
+function sortStatus(status: number, headers: Answer["headers"], now: number): Sorted {
   if (status >= 200 && status < 300) return { kind: "good" };
   const waitMs = retryAfterMs(headers.get("retry-after"), now);
   // A key that is refused is no lead's fault: somebody must mend it, and the leads wait.

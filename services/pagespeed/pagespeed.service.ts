@@ -16,6 +16,13 @@ interface FactsParams {
 }
 
 const keptSeconds = 7 * 86_400;
+/**
+ * Calls at once for each 25,000 a day, Google's usual quota, with which come 240 a minute: sixteen, of 15 s each, are no
+ * more than a quarter of that. Who was given more a day may ask more at once: their calls are booked together.
+ */
+const atOnce = 16;
+const usualDaily = 25_000;
+const mostAtOnce = 128;
 /** An answer holds screenshots and every audit's details: 0.5 to 2 MB is usual. */
 const maxBytes = 16_777_216;
 
@@ -33,6 +40,11 @@ export default defineService({
       maxBytes,
     }),
   ] as const,
+  merged(schema) {
+    const { pagespeedDaily } = resourcesOf(this.broker).settings;
+    const bulkhead = schema.actions!["facts"] as { bulkhead: { concurrency: number } };
+    bulkhead.bulkhead.concurrency = Math.max(atOnce, Math.min(mostAtOnce, (pagespeedDaily / usualDaily) * atOnce));
+  },
   actions: {
     /** Forgets what is kept of these sites; returns how many were. Throws `OUTAGE` when that cannot be said. */
     forget: {
@@ -56,8 +68,7 @@ export default defineService({
         leadId: { type: "uuid", optional: true },
       },
       cache: { keys: ["url"], ttl: keptSeconds },
-      // Google allows 240 calls a minute: sixteen at once, of 15 s each, are no more than a quarter of it.
-      bulkhead: { enabled: true, concurrency: 16, maxQueueSize: 1_000 },
+      bulkhead: { enabled: true, concurrency: atOnce, maxQueueSize: 1_000 },
       // The longest wait in the bulkhead's queue, and the call; the request itself has LEADS_PROVIDER_TIMEOUT_MS.
       timeout: 300_000,
       circuitBreaker: { enabled: true, threshold: 0.5, minRequestCount: 5, windowTime: 60, halfOpenTime: 15_000 },

@@ -1,5 +1,6 @@
-import { createBrotliDecompress, createGunzip, createInflate } from "node:zlib";
+import { setImmediate } from "node:timers/promises";
 import { Agent, type Dispatcher } from "undici";
+import { ask, codings, inflated, type Sent, type Wanted } from "../../mixins/outbound.ts";
 import { isPublicAddress, refusalOf, webPorts } from "./address-guard.ts";
 import type { Page } from "./read-page.ts";
 import { guardedLookup, type Resolve } from "./resolve.ts";
@@ -43,7 +44,7 @@ const robotsBytes = 512_000;
 
 /** Fetches pages under the rules of docs/enrich.md: checked addresses, capped time, bytes and redirects. */
 export class Fetcher {
-  readonly #options: Required<Omit<FetcherOptions, "generatorUrl">> & { generatorUrl: string | undefined };
+  readonly #options: Required<Omit<FetcherOptions, "generatorUrl">> & { generatorOrigin: string | undefined };
   readonly #agent: Agent;
 
   constructor(options: FetcherOptions) {
@@ -54,16 +55,16 @@ export class Fetcher {
       connectTimeoutMs: 3_000,
       ports: webPorts,
       allowed: isPublicAddress,
-      generatorUrl: undefined,
       ...options,
+      generatorOrigin: options.generatorUrl === undefined ? undefined : new URL(options.generatorUrl).origin,
     };
-    const { resolve, allowed, perHost, connectTimeoutMs, generatorUrl } = this.#options;
+    const { resolve, allowed, perHost, connectTimeoutMs, generatorOrigin } = this.#options;
     this.#agent = new Agent({
       // One origin plays all hosts of the generator.
-      connections: generatorUrl === undefined ? perHost : 128,
+      connections: generatorOrigin === undefined ? perHost : 128,
       pipelining: 1,
       keepAliveTimeout: 4_000,
-      ...(generatorUrl === undefined
+      ...(generatorOrigin === undefined
         ? { connect: { lookup: guardedLookup(resolve, allowed), timeout: connectTimeoutMs, autoSelectFamily: true } }
         : {}),
     });
@@ -75,120 +76,99 @@ export class Fetcher {
 
   /** The page at an address, after its redirects. Throws {@link FetchError}. `mayFetch` is asked before every hop. */
   async page(address: string, signal: AbortSignal, mayFetch?: (url: URL) => Promise<void>): Promise<Page> {
-    const { url, answer } = await this.#follow(address, signal, mayFetch);
-    const { statusCode: status, headers } = answer;
-    if (status >= 400) {
-      discard(answer);
-      throw new FetchError(`http_${status}`, "", status);
-    }
-    const type = String(headers["content-type"] ?? "text/html");
-    if (!/^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(type)) {
-      discard(answer);
-      throw new FetchError("not_html", "", status);
-    }
-    return { url: url.href, status, headers, body: await this.#body(answer, this.#options.maxBytes, signal) };
+    const { maxBytes } = this.#options;
+    const wanted = (status: number, headers: Sent["headers"]) =>
+      status < 400 && isHtml(headers) && !isRedirect(status, headers) ? maxBytes : null;
+    const { url, answer } = await this.#follow(address, signal, wanted, mayFetch);
+    const { status, headers } = answer;
+    if (status >= 400) throw new FetchError(`http_${status}`, "", status);
+    if (!isHtml(headers)) throw new FetchError("not_html", "", status);
+    const { body, cut } = await this.#inflated(answer, maxBytes);
+    if (cut) throw new FetchError("too_large", "", status);
+    return { url: url.href, status, headers, body };
   }
 
   /** The text of the host's robots.txt: "" where there is none, null where its server failed (RFC 9309 section 2.3.1). */
   async robots(origin: string, signal: AbortSignal): Promise<string | null> {
-    const { answer } = await this.#follow(`${origin}/robots.txt`, signal);
-    if (answer.statusCode >= 400) {
-      discard(answer);
-      return answer.statusCode >= 500 ? null : "";
-    }
-    const body = await this.#body(answer, robotsBytes, signal, true);
+    const wanted = (status: number, headers: Sent["headers"]) =>
+      status < 400 && !isRedirect(status, headers) ? robotsBytes : null;
+    const { answer } = await this.#follow(`${origin}/robots.txt`, signal, wanted);
+    await connectionFree();
+    if (answer.status >= 400) return answer.status >= 500 ? null : "";
+    const { body } = await this.#inflated(answer, robotsBytes);
     return new TextDecoder().decode(body);
   }
 
-  async #follow(address: string, signal: AbortSignal, mayFetch?: (url: URL) => Promise<void>) {
+  async #follow(address: string, signal: AbortSignal, wanted: Wanted, mayFetch?: (url: URL) => Promise<void>) {
     let url: URL = new URL(address);
     for (let hop = 0; hop <= this.#options.maxRedirects; hop++) {
       this.#check(url);
       await mayFetch?.(url);
-      const answer = await this.#request(url, signal);
-      const { location } = answer.headers;
-      if (![301, 302, 303, 307, 308].includes(answer.statusCode) || location === undefined) return { url, answer };
-      discard(answer);
-      const next = URL.parse(String(location), url.href);
-      if (!next) throw new FetchError("bad_url", "", answer.statusCode);
+      const answer = await this.#request(url, signal, wanted);
+      const { status, headers } = answer;
+      if (!isRedirect(status, headers)) return { url, answer };
+      const next = URL.parse(String(headers.location), url.href);
+      if (!next) throw new FetchError("bad_url", "", status);
       url = next;
+      await connectionFree();
     }
     throw new FetchError("redirects");
   }
 
   /** Every hop anew: a redirect is as free to name an inner address as the first URL was. */
   #check(url: URL): void {
-    const { generatorUrl, ports } = this.#options;
-    const played = generatorUrl !== undefined && /\.example$/i.test(url.hostname) && url.port === "";
+    const { generatorOrigin, ports } = this.#options;
+    const played = generatorOrigin !== undefined && /\.example$/i.test(url.hostname) && url.port === "";
     const refusal = played ? null : refusalOf(url, ports, this.#options.allowed);
     if (refusal) throw new FetchError(refusal);
-    if (generatorUrl !== undefined && !played) throw new FetchError("off");
+    if (generatorOrigin !== undefined && !played) throw new FetchError("off");
   }
 
-  async #request(url: URL, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const { generatorUrl, userAgent } = this.#options;
+  async #request(url: URL, signal: AbortSignal, wanted: Wanted): Promise<Sent> {
+    const { generatorOrigin, userAgent } = this.#options;
+    const request: Dispatcher.DispatchOptions = {
+      origin: generatorOrigin ?? url.origin,
+      path: url.pathname + url.search,
+      method: "GET",
+      headers: {
+        ...(generatorOrigin === undefined ? {} : { host: url.hostname }),
+        "user-agent": userAgent,
+        accept: "text/html,application/xhtml+xml;q=0.9,*/*;q=0.1",
+        "accept-encoding": codings,
+        "accept-language": "en,*;q=0.5",
+      },
+    };
     try {
-      return await this.#agent.request({
-        origin: generatorUrl === undefined ? url.origin : new URL(generatorUrl).origin,
-        path: url.pathname + url.search,
-        method: "GET",
-        headers: {
-          ...(generatorUrl === undefined ? {} : { host: url.hostname }),
-          "user-agent": userAgent,
-          accept: "text/html,application/xhtml+xml;q=0.9,*/*;q=0.1",
-          "accept-encoding": "gzip, deflate, br",
-          "accept-language": "en,*;q=0.5",
-        },
-        signal,
-      });
+      return await ask(this.#agent, request, signal, wanted);
     } catch (error) {
       throw failureOf(error, signal);
     }
   }
 
-  /** The body, inflated. Stops reading at the cap: `cut` keeps what it has, else the page is `too_large`. */
-  async #body(answer: Dispatcher.ResponseData, most: number, signal: AbortSignal, cut = false): Promise<Uint8Array> {
-    const { body, headers } = answer;
-    const encoding = String(headers["content-encoding"] ?? "identity")
-      .toLowerCase()
-      .trim();
-    const inflate =
-      encoding === "gzip" || encoding === "x-gzip"
-        ? createGunzip()
-        : encoding === "deflate"
-          ? createInflate()
-          : encoding === "br"
-            ? createBrotliDecompress()
-            : null;
-    if (inflate === null && encoding !== "identity" && encoding !== "") {
-      discard(answer);
-      throw new FetchError("bad_response", "encoding");
-    }
-    // Errors of the source end the inflater, whose iteration throws them.
-    const source = inflate === null ? body : body.on("error", (error) => inflate.destroy(error)).pipe(inflate);
-    const chunks: Buffer[] = [];
-    let size = 0;
+  async #inflated(answer: Sent, most: number): Promise<{ body: Buffer; cut: boolean }> {
+    let found: Awaited<ReturnType<typeof inflated>>;
     try {
-      for await (const chunk of source as AsyncIterable<Buffer>) {
-        const room = most - size;
-        size += chunk.length;
-        chunks.push(size > most ? chunk.subarray(0, room) : chunk);
-        if (size > most) break;
-      }
+      found = await inflated(answer, most);
     } catch (error) {
-      throw failureOf(error, signal);
-    } finally {
-      inflate?.destroy();
-      body.destroy();
+      throw failureOf(error);
     }
-    if (size > most && !cut) throw new FetchError("too_large", "", answer.statusCode);
-    return Buffer.concat(chunks);
+    if (found === null) throw new FetchError("bad_response", "encoding");
+    return found;
   }
 }
 
-/** Lets an answer go without reading it; the connection with it. */
-function discard({ body }: Dispatcher.ResponseData): void {
-  body.on("error", () => {}).destroy();
+/**
+ * undici gives a connection its next request a turn of the event loop after an answer, in case that the server closes it:
+ * who asks the same host again within the turn pays for a connection more, and for its TLS.
+ */
+const connectionFree = (): Promise<void> => setImmediate();
+
+function isRedirect(status: number, { location }: Sent["headers"]): boolean {
+  return location !== undefined && [301, 302, 303, 307, 308].includes(status);
+}
+
+function isHtml(headers: Sent["headers"]): boolean {
+  return /^\s*(?:text\/html|application\/xhtml\+xml)\b/i.test(headers["content-type"] ?? "text/html");
 }
 
 /** What an error of the network, the name service, TLS or HTTP says about the site. */

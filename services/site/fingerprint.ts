@@ -59,6 +59,8 @@ const windowReach = 512;
 const mostWindows = 4;
 const mostScripts = 150;
 const valueLength = 1_000;
+/** Values of headers, cookies and meta tags of which it is remembered what was found: 1 MB at the most. */
+const mostKeyHits = 1_000;
 /** Below this a technology is a guess. */
 const leastConfidence = 50;
 /** More than any honest site has; a page that names them all must not swell the lead. */
@@ -89,6 +91,8 @@ export class Fingerprints {
   readonly #byLiteral: Partial<Record<Literate, Compiled[]>>[] = [];
   /** `headers:server` -> its patterns */
   readonly #byKey = new Map<string, Compiled[]>();
+  /** `headers:server:nginx` -> what its patterns found: a hundred look at a server's name, and there are few servers. */
+  readonly #keyHits = new Map<string, readonly Found[]>();
 
   constructor(file: FingerprintFile) {
     this.file = file;
@@ -162,7 +166,17 @@ export class Fingerprints {
   }
 
   #matchKey(field: "headers" | "cookies" | "meta", key: string, value: string, found: Map<string, Found>): void {
-    for (const compiled of this.#byKey.get(`${field}:${key}`) ?? []) run(compiled, value.slice(0, valueLength), found);
+    const patterns = this.#byKey.get(`${field}:${key}`);
+    if (!patterns) return;
+    const short = value.slice(0, valueLength);
+    const known = `${field}:${key}:${short}`;
+    let hits = this.#keyHits.get(known);
+    if (!hits) {
+      hits = patterns.flatMap((compiled) => hitOf(compiled, short) ?? []);
+      if (this.#keyHits.size >= mostKeyHits) this.#keyHits.clear();
+      this.#keyHits.set(known, hits);
+    }
+    for (const hit of hits) add(hit, found);
   }
 
   /** Drops what lacks what it requires, adds what is implied, removes what is excluded, sorts. */
@@ -223,15 +237,24 @@ function satisfied({ requires, requiresCategory }: Fingerprint, accepted: Map<st
 }
 
 function run(compiled: Compiled, text: string, found: Map<string, Found>): void {
+  const hit = hitOf(compiled, text);
+  if (hit) add(hit, found);
+}
+
+function hitOf(compiled: Compiled, text: string): Found | null {
   compiled.regex ??= new RegExp(compiled.pattern.re, "i");
   const match = compiled.regex.exec(text);
-  if (!match) return;
+  if (!match) return null;
   const { pattern, owner } = compiled;
-  const before = found.get(owner.name);
   const version = pattern.version === undefined ? "" : versionOf(pattern.version, match);
-  found.set(owner.name, {
-    fingerprint: owner,
-    confidence: Math.min(100, (before?.confidence ?? 0) + (pattern.confidence ?? 100)),
+  return { fingerprint: owner, confidence: pattern.confidence ?? 100, version };
+}
+
+function add({ fingerprint, confidence, version }: Found, found: Map<string, Found>): void {
+  const before = found.get(fingerprint.name);
+  found.set(fingerprint.name, {
+    fingerprint,
+    confidence: Math.min(100, (before?.confidence ?? 0) + confidence),
     version: version.length > (before?.version.length ?? 0) ? version : (before?.version ?? ""),
   });
 }

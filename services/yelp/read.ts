@@ -110,7 +110,7 @@ function rawOf({ id, name, phone, rating, review_count: reviewCount, categories,
  * second pass within one. A place that it does not know, or a page past the end, is the end of the search. `now`: ms.
  */
 export function sortError(
-  { status, headers }: { status: number; headers: Headers },
+  { status, headers }: { status: number; headers: Pick<Headers, "get"> },
   body: unknown,
   now: number,
 ): { kind: "never"; reason: string } | { kind: "later"; waitMs: number | null; reason: string } | null {

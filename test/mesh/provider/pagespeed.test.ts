@@ -56,6 +56,22 @@ describe("PageSpeed", () => {
     assert.equal(stub.served, 1);
   });
 
+  for (const [daily, atOnce] of [
+    [25_000, 16],
+    [50_000, 32],
+  ] as const)
+    it(`is asked by an instance for ${atOnce} sites at once, where it gives ${daily} calls a day`, async () => {
+      await using stub = await pagespeedStub();
+      const env = envOf(stub, { LEADS_PAGESPEED_DAILY: String(daily) });
+      await using mesh = await startMesh({ flow, services: [stage("end"), budget, pagespeed], env });
+      stub.delayMs = 1_000;
+      const asked = Array.from({ length: 40 }, (_, n) => facts(mesh, `https://site-${n}.example/`));
+      await eventually("as many are asked for as may be", () => stub.open === atOnce);
+      assert.equal(stub.requests.length, atOnce);
+      stub.delayMs = 0;
+      await Promise.all(asked);
+    });
+
   it("will never answer for a page that Lighthouse cannot load, and says why", async () => {
     await using stub = await pagespeedStub();
     await using mesh = await startMesh({ flow, services: [stage("end"), budget, pagespeed], env: envOf(stub) });

@@ -221,4 +221,38 @@ describe("fetching a page", () => {
     status = 503;
     assert.equal(await robots(), null);
   });
+
+  it("asks for the page on the connection that told it that there is no robots.txt", async () => {
+    const sockets = new Set<Socket>();
+    await using server = await http((request, response) => {
+      sockets.add(request.socket);
+      if (request.url !== "/robots.txt") response.writeHead(200, { "content-type": "text/html" }).end("x");
+      else {
+        response.writeHead(404, { "content-length": 4 }).write("no");
+        setTimeout(() => response.end("ne"), 10);
+      }
+    });
+    await using fetch = fetcher(server.port);
+    assert.equal(await fetch.robots(new URL(server.url()).origin), "");
+    await fetch.page(server.url());
+    assert.equal(sockets.size, 1);
+  });
+
+  it("takes no long way past a body that it does not want", async () => {
+    let sent = 0;
+    await using server = await http((_request, response) => {
+      response.writeHead(404);
+      const more = setInterval(() => {
+        sent += 4_096;
+        response.write("x".repeat(4_096));
+      }, 1);
+      response.on("close", () => clearInterval(more));
+    });
+    await using fetch = fetcher(server.port);
+    await assert.rejects(fetch.page(server.url()), { reason: "http_404" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = sent;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(sent, before, "the connection is closed");
+  });
 });
