@@ -7,6 +7,7 @@ import { loadSettings, type Settings } from "../config/settings.ts";
 import { type Erased, erasedWatch } from "./erased.ts";
 import { Databases } from "./knex.ts";
 import { onRead } from "./metrics/process.ts";
+import "./nats-transport.ts";
 import { PoolTeller } from "./pool-watch.ts";
 import { onNobodysBehalf } from "./trace/scope.ts";
 
