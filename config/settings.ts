@@ -293,7 +293,7 @@ const table = {
     "LEADS_LANES",
     "both",
     ["both", "live", "bulk"],
-    "Whose mailboxes the stages of this process read. A process for each lane keeps the work of an import off the event loop that live leads wait for.",
+    "Whose mailboxes the stages of this process read. A process for each lane keeps the work of an import off the event loop that live leads wait for; one for bulk alone gives way to all others on its processors (niceness 10).",
   ),
   mailboxEnvelopes: whole(
     "LEADS_MAILBOX_ENVELOPES",

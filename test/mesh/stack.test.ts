@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { getPriority, hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { running } from "../../bin/stack/leftovers.ts";
 import { serviceFiles } from "../../bin/stack/mesh.ts";
@@ -101,6 +101,18 @@ describe("npm start and npm stop", () => {
     const { ports } = readState(dir);
     assert.notEqual(ports["nats"], Number(new URL(natsUrl).port));
     assert.ok((await fetchInfo(natsUrl)).startsWith("INFO "), "another's NATS still answers");
+  });
+
+  it("run a process for each lane, of which the one for imports gives way to the other", async function () {
+    this.timeout(180_000);
+    const start = run("start.ts", "--no-sample", "--detach");
+    assert.equal(await start.code, 0, start.output());
+    const { processes } = readState(dir);
+    const niceness = (name: string) => getPriority(processes.find((one) => one.name === name)!.pid);
+    assert.equal(niceness("bulk"), 10);
+    assert.ok(niceness("mesh") < 10);
+    assert.equal(await run("stop.ts").code, 0);
+    for (const one of processes) assert.ok(!isRunning(one), `${one.name} has ended`);
   });
 
   it("end everything when Ctrl-C comes in mid-start", async function () {
