@@ -1,5 +1,6 @@
 /** `npm run mail:preview -- LEAD`: writes the e-mail of a lead as files and a picture. Sends nothing. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -102,15 +103,22 @@ async function find(settings: Settings, leadId: string, tenant?: string) {
 async function picture(page: string, png: string): Promise<boolean> {
   const browser = chromiumPath();
   if (!browser) return false;
-  await run(browser, [
-    "--headless",
-    "--disable-gpu",
-    "--hide-scrollbars",
-    // Chromium's own sandbox does not work for root. The page is ours, without scripts and without anything to load.
-    ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-    "--window-size=720,1000",
-    `--screenshot=${png}`,
-    pathToFileURL(page).href,
-  ]);
+  // Of its own: the home of who runs this may be nobody's to write.
+  const profile = mkdtempSync(join(tmpdir(), "preview-"));
+  try {
+    await run(browser, [
+      "--headless",
+      "--disable-gpu",
+      "--hide-scrollbars",
+      // Chromium's own sandbox does not work for root. The page is ours, without scripts and without anything to load.
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      `--user-data-dir=${profile}`,
+      "--window-size=720,1000",
+      `--screenshot=${png}`,
+      pathToFileURL(page).href,
+    ]);
+  } finally {
+    rmSync(profile, { recursive: true, force: true });
+  }
   return true;
 }
