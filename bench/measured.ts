@@ -26,8 +26,8 @@ export function measuredOf(bench: string): Measured | null {
 
 /** Of `growth`: each has its statement and its plan in its name, and stands in the JSON alone. */
 const isStatement = ({ figure }: Row) => figure.startsWith("statement: ");
-/** Of `latency`: `1000/min: API, p95, providers at 0 ms, by k6`. */
-const ofRate = /^(\d+)\/min: (.*), (providers at \d+ ms), (by \w+)$/;
+/** Of `latency`: `1000/min: errors, providers at 0 ms, by k6`, and of times `…: API, providers at 0 ms, by k6, p95`. */
+const ofRate = /^(\d+)\/min: (.*), (providers at \d+ ms, by \w+)(?:, (average|p\d+))?$/;
 
 /** What a bench came to, as Markdown: machine and command, and a table; of `latency` one for each delay of the providers. */
 export function measuredMarkdown(bench: string): string {
@@ -57,12 +57,11 @@ function table(rows: readonly Row[]): string[] {
 function ratesOf(rows: readonly Row[]): string[] {
   const tables = new Map<string, Map<string, Map<string, number>>>();
   for (const { figure, value } of rows) {
-    const [, rate, what, delay, by] = ofRate.exec(figure) ?? [];
-    if (what === undefined) continue;
-    const name = `${delay}, ${by}`;
+    const [, rate, what, name, time] = ofRate.exec(figure) ?? [];
+    if (what === undefined || name === undefined) continue;
     const rates = tables.get(name) ?? new Map<string, Map<string, number>>();
     const figures = rates.get(rate!) ?? new Map<string, number>();
-    tables.set(name, rates.set(rate!, figures.set(what, value)));
+    tables.set(name, rates.set(rate!, figures.set(time ? `${what}, ${time}` : what, value)));
   }
   return [...tables].flatMap(([name, rates]) => [
     `${name}; times in ms as average / p50 / p95 / p99:`,
@@ -81,8 +80,13 @@ function ratesOf(rows: readonly Row[]): string[] {
     ...[...rates].map(([rate, of]) => {
       const times = (what: string) =>
         ["average", "p50", "p95", "p99"].map((one) => number(of.get(`${what}, ${one}`) ?? Number.NaN)).join(" / ");
+      // Of all processes; what is told of the machine is no process's.
       const sum = (what: string) =>
-        [...of].reduce((total, [name, value]) => total + (name.startsWith(`${what} of `) ? value : 0), 0);
+        [...of].reduce(
+          (total, [name, value]) =>
+            total + (name.startsWith(`${what} of `) && !name.endsWith("the machine") ? value : 0),
+          0,
+        );
       const errors = number((of.get("errors") ?? Number.NaN) * 100);
       const network = number(of.get("network, all processes") ?? Number.NaN);
       return line([

@@ -6,8 +6,13 @@ export interface StageOptions {
   batchLeads: number;
   /** How long a bulk batch waits for more leads before it is handled as it is. A live batch never waits. */
   lingerMs: number;
-  /** Handler batches in work at once in one instance. One more is always kept for `live`. */
+  /** Bulk batches in work at once in one instance. */
   concurrency: number;
+  /**
+   * Batches of both lanes in work at once; one more than `concurrency` at the least, so that `live` finds a place. A live
+   * lead has a batch of its own where one is free: a stage that waits on others wants many.
+   */
+  places: number;
   /** An envelope not acknowledged, and not heart-beaten, for this long is delivered again. */
   ackWaitMs: number;
   /** Envelopes a lane of the mailbox holds before publishers are pushed back. */
@@ -23,6 +28,7 @@ export const stageDefaults: StageOptions = {
   batchLeads: 100,
   lingerMs: 10,
   concurrency: 2,
+  places: 3,
   ackWaitMs: 30_000,
   maxEnvelopes: 20_000,
   retry: retryPolicies.standard,
@@ -34,11 +40,11 @@ export const stageDefaults: StageOptions = {
  */
 export const pipeline: readonly StageConfig[] = [
   // Waits on other people's web sites: a batch takes as long as its slowest site, so that many are at work at once.
-  { name: "enrich", batchLeads: 50, concurrency: 40, retry: retryPolicies.provider },
+  { name: "enrich", batchLeads: 50, concurrency: 40, places: 400, retry: retryPolicies.provider },
   { name: "dedupe" },
   { name: "score" },
   // A lead whose words come from a language model takes its batch ten seconds and more: the others find a place beside it.
-  { name: "mockup", batchLeads: 50, concurrency: 40, retry: retryPolicies.provider },
+  { name: "mockup", batchLeads: 50, concurrency: 40, places: 400, retry: retryPolicies.provider },
   { name: "email" },
 ];
 

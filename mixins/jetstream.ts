@@ -127,7 +127,8 @@ export function stageOptions(
 ): StageOptions & { name: string } {
   const line = flows.flat().find((s) => s.name === stage);
   if (!line) throw new Error(`stage "${stage}" has no line in config/pipeline.ts`);
-  return { ...stageDefaults, ...line };
+  const options = { ...stageDefaults, ...line };
+  return { ...options, places: Math.max(options.places, options.concurrency + 1) };
 }
 
 /** Largest number of envelopes of a lane that all instances of a stage together have in hand. */

@@ -4,8 +4,10 @@ import type { Delivery } from "./puller.ts";
 export interface LaneRules {
   batchLeads: number;
   lingerMs: number;
-  /** Bulk batches in work at once. All in all there may be one more, so that `live` always finds a place. */
+  /** Bulk batches in work at once. */
   concurrency: number;
+  /** Batches in work at once, all in all: more than `concurrency`, so that `live` always finds a place. */
+  places: number;
 }
 
 /** Of this many batches one at least is bulk, when bulk waits. */
@@ -18,7 +20,7 @@ const lingerForMore = 5;
 
 /**
  * The buffer of deliveries before the handler, and the rule of which batch is next: `live` first and at once, but
- * every tenth batch is bulk's; a bulk batch waits for `lingerMs` to fill up (longer for what is on its way); one place of `concurrency + 1` is never
+ * every tenth batch is bulk's; a bulk batch waits for `lingerMs` to fill up (longer for what is on its way); of `places` one at least is never
  * bulk's, and none is only live's, or a flood of `live` would never leave one to `bulk`.
  */
 export class Lanes {
@@ -58,10 +60,10 @@ export class Lanes {
     hurry = false,
   ): { lane: Lane; deliveries: Delivery[] } | { waitMs: number } | null {
     const { live, bulk } = this.#buffers;
-    const { concurrency, batchLeads, lingerMs } = this.#rules;
+    const { concurrency, places, batchLeads, lingerMs } = this.#rules;
     const oldest = bulk.deliveries[0];
     const newest = bulk.deliveries.at(-1);
-    const room = running.live + running.bulk <= concurrency;
+    const room = running.live + running.bulk < places;
     const bulkRoom = room && running.bulk < concurrency;
     const untilMs = newest?.more ? newest.receivedAt + lingerMs * lingerForMore : (oldest?.receivedAt ?? 0) + lingerMs;
     const bulkWaitMs = !oldest || hurry || bulk.leads >= batchLeads ? 0 : untilMs - now;

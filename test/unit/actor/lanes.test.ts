@@ -3,7 +3,7 @@ import type { Lane } from "../../../config/names.ts";
 import { Lanes } from "../../../mixins/actor/lanes.ts";
 import type { Delivery } from "../../../mixins/actor/puller.ts";
 
-const rules = { batchLeads: 100, lingerMs: 10, concurrency: 2 };
+const rules = { batchLeads: 100, lingerMs: 10, concurrency: 2, places: 3 };
 const delivery = (count: number, receivedAt = 0) => ({ count, receivedAt }) as Delivery;
 const leads = (deliveries: Delivery[]) => deliveries.reduce((sum, { count }) => sum + count, 0);
 const idle = { live: 0, bulk: 0 };
@@ -72,9 +72,19 @@ describe("the lanes of a stage", () => {
     assert.equal(lanes.next(0, { live: 1, bulk: 2 }), null);
   });
 
+  it("give live all places there are, and bulk no more than its own", () => {
+    const lanes = new Lanes({ ...rules, places: 10 });
+    for (let n = 0; n < 2; n++) lanes.push("bulk", delivery(100));
+    assert.equal(lanes.next(0, { live: 3, bulk: 2 }), null);
+    lanes.push("live", delivery(1));
+    assert.equal((lanes.next(0, { live: 7, bulk: 2 }) as { lane: Lane }).lane, "live");
+    lanes.push("live", delivery(1));
+    assert.equal(lanes.next(0, { live: 8, bulk: 2 }), null);
+  });
+
   for (const concurrency of [1, 2, 8]) {
     it(`give bulk a tenth of the batches in a flood of live, with ${concurrency} at once`, () => {
-      const lanes = new Lanes({ ...rules, concurrency });
+      const lanes = new Lanes({ ...rules, concurrency, places: concurrency + 1 });
       const running = { live: 0, bulk: 0 };
       const batches: Lane[] = [];
       const inWork: Lane[] = [];
