@@ -19,7 +19,7 @@ const judgedFrom = 1_000_000;
  * Leads a second and the time of a live lead with no lead and with many on record (a million; by hand
  * `--rows 10000000`, which measures at a million, too); then every statement of the product with its generic plan, and
  * the time of every query that lists. Fetching is off, and the thresholds are at 0: each lead passes all work of every
- * stage. The mesh is two processes, one a lane.
+ * stage. The mesh is three processes, the API and one a lane.
  */
 export const run: Bench = async ({ short, rows: leads = short ? 50_000 : 1_000_000, log }) => {
   const sizes = [...new Set([0, Math.min(1_000_000, leads), leads])];

@@ -19,7 +19,7 @@ const recoveredWithinSeconds = 60;
 
 /**
  * Live leads at constant rates until the mesh breaks, twice that for a minute, and back: the API's answer, and end to end
- * by the record. The mesh is two processes, one a lane, as `npm start` runs them; servers, web sites, PageSpeed and load
+ * by the record. The mesh is three processes, the API and one a lane, as `npm start` runs them; servers, web sites, PageSpeed and load
  * generator share the machine with them.
  */
 export const run: Bench = async (options) => {

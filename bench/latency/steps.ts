@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { nodesOf } from "../../bin/stack/mesh.ts";
 import type { Lane } from "../../config/names.ts";
 import { pipeline } from "../../config/pipeline.ts";
 import { consumerInfo } from "../../mixins/jetstream.ts";
@@ -94,6 +95,8 @@ export function brokenBy({
   return undefined;
 }
 
+const meshNodes = new Set(nodesOf(false).map(({ name }) => name));
+
 /** The resource that was used up, with its figure. */
 export function resourceOf({ load, fullest }: Step): string {
   const [busiest, cores] = [...load.cores].sort(([, a], [, b]) => b - a)[0] ?? ["?", 0];
@@ -101,7 +104,7 @@ export function resourceOf({ load, fullest }: Step): string {
   if (load.freeMemory < 0.05) return `memory (${(load.freeMemory * 100).toFixed(1)} % free; ${told})`;
   if (load.busy > 0.9) return `CPU (${Math.round(load.busy * 100)} % of all cores; ${told})`;
   // JavaScript runs on one thread of it.
-  if (busiest === "mesh" && cores > 0.9) return `the event loop of the mesh's process (${told})`;
+  if (meshNodes.has(busiest) && cores > 0.8) return `the event loop of the process ${busiest} (${told})`;
   return `none of the machine's: waits for disk or providers (CPU ${Math.round(load.busy * 100)} %; ${told})`;
 }
 

@@ -39,8 +39,8 @@ const besideLive = new Set(["admission", "analytics", "source", "places", "yelp"
 const calledByStages = new Set(["site", "pagespeed", "semrush", "screenshot", "llm", "budget", "leads"]);
 
 /**
- * The processes of a mesh on one machine: a service each; or two that run nearly all, one for the live lane and the API, one
- * for the bulk lane, so that an import has a processor of its own and no live lead waits for its event loop.
+ * The processes of a mesh on one machine: a service each; or three: the API, the live lane with all else, and the bulk lane.
+ * So no answer waits for a lead that is in work, and no live lead for the event loop of an import.
  */
 export function nodesOf(separate: boolean): MeshProcess[] {
   const services = serviceFiles();
@@ -49,7 +49,8 @@ export function nodesOf(separate: boolean): MeshProcess[] {
   const files = (wanted: (name: string) => boolean) =>
     services.filter(({ name }) => wanted(name)).map(({ file }) => file);
   return [
-    { name: "mesh", files: files((name) => !besideLive.has(name)), env: { LEADS_LANES: "live" } },
+    { name: "gateway", files: files((name) => name === "gateway") },
+    { name: "live", files: files((name) => name !== "gateway" && !besideLive.has(name)), env: { LEADS_LANES: "live" } },
     {
       name: "bulk",
       files: files((name) => stages.has(name) || besideLive.has(name) || calledByStages.has(name)),

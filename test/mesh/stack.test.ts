@@ -103,14 +103,14 @@ describe("npm start and npm stop", () => {
     assert.ok((await fetchInfo(natsUrl)).startsWith("INFO "), "another's NATS still answers");
   });
 
-  it("run a process for each lane, of which the one for imports gives way to the other", async function () {
+  it("run a process for the API and one for each lane, of which the one for imports gives way to the others", async function () {
     this.timeout(180_000);
     const start = run("start.ts", "--no-sample", "--detach");
     assert.equal(await start.code, 0, start.output());
     const { processes } = readState(dir);
     const niceness = (name: string) => getPriority(processes.find((one) => one.name === name)!.pid);
     assert.equal(niceness("bulk"), 10);
-    assert.ok(niceness("mesh") < 10);
+    for (const name of ["gateway", "live"]) assert.ok(niceness(name) < 10, name);
     assert.equal(await run("stop.ts").code, 0);
     for (const one of processes) assert.ok(!isRunning(one), `${one.name} has ended`);
   });
