@@ -40,11 +40,11 @@ export const stageDefaults: StageOptions = {
  */
 export const pipeline: readonly StageConfig[] = [
   // Waits on other people's web sites: a batch takes as long as its slowest site, so that many are at work at once.
-  { name: "enrich", batchLeads: 50, concurrency: 40, places: 400, retry: retryPolicies.provider },
+  { name: "enrich", batchLeads: 50, concurrency: 40, places: 120, retry: retryPolicies.provider },
   { name: "dedupe" },
   { name: "score" },
   // A lead whose words come from a language model takes its batch ten seconds and more: the others find a place beside it.
-  { name: "mockup", batchLeads: 50, concurrency: 40, places: 400, retry: retryPolicies.provider },
+  { name: "mockup", batchLeads: 50, concurrency: 40, places: 120, retry: retryPolicies.provider },
   { name: "email" },
 ];
 
