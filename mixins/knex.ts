@@ -211,7 +211,13 @@ export function planned<T>(name: string, raw: Knex.Raw<T>): Knex.Raw<T> {
  */
 export const unseen = (sql: string): string => sql.replaceAll(/cast\(:\w+ as \w+\[\]\)/g, "(select $&)");
 
-/** Runs one statement that commits by itself; errors and repeats as with {@link transaction}. */
+/**
+ * Runs one statement that commits by itself; errors and repeats as with {@link transaction}.
+ *
+ * One that locks rows (`for update`, `for share`) must look up all that it needs by the keys of partitioned tables before
+ * its first lock, or leave it to the next statement. PostgreSQL 18.0 to 18.4, having looked at a locked row again because
+ * another had changed it, chooses partitions by memory that it has freed by then, and crashes (its commit 1b5dd3a mends it).
+ */
 export async function statement<T>(run: () => PromiseLike<T>): Promise<T> {
   for (let count = 1; ; count++) {
     try {

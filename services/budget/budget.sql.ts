@@ -135,6 +135,8 @@ const most = "case when f.essential then w.cap else w.room end";
 const inTurn = `locked as materialized (
     select period, provider, spent_micro + reserved_micro as used, told from budget_windows
     where tenant = :tenant and (period, starts_on, provider) in ${windowKeys}
+      -- Every entry is looked up before the first lock (mixins/knex.ts).
+      and (select count(*) from before) >= 0
     order by period, starts_on, provider
     for no key update
   ),

@@ -44,27 +44,26 @@ const closeSql = `with asked as materialized (
      select 1 from budget_windows w
      where w.tenant = :tenant and (w.period, w.starts_on, w.provider) in (
        select k.* from known e cross join ${windowsOf("e")} where greatest(e.reserved_micro, e.cost_micro, e.costs) > 0)
+       -- Every entry is looked up before the first lock (mixins/knex.ts).
+       and (select count(*) from known) >= 0
      order by w.period, w.starts_on, w.provider
      for no key update
    ),
-   -- By lateral look-ups and an upsert, not by joins: those are planned as scans of all entries.
-   held as materialized (
-     select k.*, e.cost_micro as was_spent, case when e.state = 'reserved' then e.reserved_micro else 0 end as freed
-     from (select * from known where (select count(*) from locked) >= 0 order by effect_key) k cross join lateral (
-       select * from budget_entries e
-       where e.effect_key = k.effect_key and e.tenant = :tenant and e.run = k.run and e.reservation = k.reservation
-         and (e.state = 'reserved' or (e.state = 'presumed' and k.becomes <> 'presumed'))
-       for no key update
-     ) e
-   ),
+   -- An upsert of entries that are there: it judges each by its newest version, once it has the lock.
    closed as (
      insert into budget_entries as e (tenant, effect_key, run, provider, state, settled_by, reservation, day, cost_micro,
        reserved_micro, answer, expires_at, closed_at)
      select :tenant, effect_key, run, provider, becomes, by, reservation, day, costs, reserved_micro,
-       cast(answer as jsonb), now(), now() from held
+       cast(answer as jsonb), now(), now()
+     from known where (select count(*) from locked) >= 0 order by effect_key
      on conflict (effect_key, tenant, run) do update set state = excluded.state, settled_by = excluded.settled_by,
        closed_at = excluded.closed_at, answer = excluded.answer, cost_micro = excluded.cost_micro
+     where e.reservation = excluded.reservation
+       and (e.state = 'reserved' or (e.state = 'presumed' and excluded.state <> 'presumed'))
+     returning e.effect_key, old.cost_micro as was_spent,
+       case when old.state = 'reserved' then old.reserved_micro else 0 end as freed
    ),
+   held as materialized (select k.*, was_spent, freed from closed join known k using (effect_key)),
    moved as (
      insert into budget_windows as w (tenant, period, starts_on, provider, reserved_micro, spent_micro)
      select :tenant, k.*, -sum(c.freed), sum(c.costs - c.was_spent)

@@ -180,7 +180,7 @@ export class JobWorker {
 
   async #discard(knex: Knex, job: Job, rows: LetterRow[], letters: (Letter | null)[]): Promise<Settled[]> {
     const leads = rows.flatMap(({ kind }, n) => (kind === "lead" ? leadOf(letters[n]!) : []));
-    await statement(() => discardLeads(knex, leads, job.reason ?? ""));
+    await discardLeads(knex, leads, job.reason ?? "");
     const states = await this.#statesOf(knex, rows);
     return rows.map((row, n) => {
       // A holder that died may have let go of the letter, after it ended the lead.
@@ -218,7 +218,7 @@ export class JobWorker {
       plans[n]?.kind === "go" && kind === "lead" ? leadOf(letters[n]!) : [],
     );
     // One may have become another's double since its state was read.
-    const lost = new Set((await statement(() => noteRedriven(knex, meant))).map(keyOf));
+    const lost = new Set((await noteRedriven(knex, meant)).map(keyOf));
     for (const [n, row] of rows.entries()) if (lost.has(keyOf(row))) plans[n] = planOf(letters[n]!, "merged");
     const going = rows.flatMap((row, n) => {
       const plan = plans[n];

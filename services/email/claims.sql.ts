@@ -188,22 +188,27 @@ async function write(
  * lead's state are asked again: they may have changed since the claim. Committed before anything is sent.
  */
 export async function markSending(knex: Knex, holder: string, leaseMs: number): Promise<Handed[]> {
-  const { rows } = await statement(() =>
-    knex.raw(
+  const rows = await transaction(knex, async (trx) => {
+    const { rows: mine } = await trx.raw(
+      `select lead_id from outbox where state = 'claimed' and holder = ? and lease_until > now()
+       order by lead_id, tenant, campaign for update`,
+      [holder],
+    );
+    const { rows: marked } = await trx.raw(
       `with mine as (
          select tenant, lead_id, campaign, case when ${isSuppressed("o")} then 'suppressed'
            when ${isGone("o")} then 'cancelled' else 'sending' end as next
-         from outbox o where state = 'claimed' and holder = ? and lease_until > now()
-         order by lead_id, tenant, campaign for update
+         from outbox o where lead_id = any(?::uuid[]) and state = 'claimed' and holder = ? and lease_until > now()
        )
        update outbox o set state = next, attempts = attempts + (next = 'sending')::int,
          lease_until = now() + make_interval(secs => ?::float8 / 1000)
        from mine where o.tenant = mine.tenant and o.lead_id = mine.lead_id and o.campaign = mine.campaign
        returning o.tenant, o.lead_id as "leadId", o.campaign, o.state, recipient as "to", subject, body as text, html,
          message_id as "messageId", unsubscribe_url as "unsubscribeUrl", attempts as attempt`,
-      [holder, leaseMs],
-    ),
-  );
+      [mine.map((row: any) => row.lead_id), holder, leaseMs],
+    );
+    return marked;
+  });
   return rows.flatMap(({ state, ...mail }: any) => (state === "sending" ? [mail] : []));
 }
 

@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { statement, transaction } from "../../mixins/knex.ts";
+import { transaction } from "../../mixins/knex.ts";
 import type { Fate } from "../../mixins/mail.ts";
 import type { Handed, MailKey } from "./claims.sql.ts";
 import { reasonToStop, stopAt } from "./plan.ts";
@@ -119,17 +119,19 @@ export async function putOffUnpaid(knex: Knex, results: readonly Result[]): Prom
     if (fate.kind === "unpaid" && fate.reason === "over_budget" && fate.until !== null)
       untils.set(mail.tenant, fate.until);
   for (const [tenant, until] of untils)
-    await statement(() =>
-      knex.raw(
+    await transaction(knex, async (trx) => {
+      const { rows: due } = await trx.raw(
+        `select lead_id, campaign from outbox where tenant = ? and state = 'written' and due_at <= now()
+         order by due_at limit ? for update skip locked`,
+        [tenant, putOffAtOnce],
+      );
+      await trx.raw(
         `update outbox o set due_at = to_timestamp(cast(:until as float8) / 1000), slot_at = null, reason = 'over_budget'
-         from (
-           select lead_id, campaign from outbox where tenant = :tenant and state = 'written' and due_at <= now()
-           order by due_at limit :putOffAtOnce for update skip locked
-         ) due
+         from unnest(cast(:ids as uuid[]), cast(:campaigns as text[])) as due(lead_id, campaign)
          where o.tenant = :tenant and o.lead_id = due.lead_id and o.campaign = due.campaign`,
-        { tenant, until, putOffAtOnce },
-      ),
-    );
+        { tenant, until, ids: due.map((d: any) => d.lead_id), campaigns: due.map((d: any) => d.campaign) },
+      );
+    });
 }
 
 /** Adds to a tenant's counts of today. */

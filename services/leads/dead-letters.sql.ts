@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import { transaction } from "../../mixins/knex.ts";
 import { redriven } from "./lead.ts";
 import { toJsonb } from "./row.ts";
 
@@ -52,10 +53,10 @@ export async function fileLetters(knex: Knex, letters: readonly FiledLetter[]): 
     `with told as materialized (
        select * from jsonb_to_recordset(?::jsonb) as told(${recordset})
      ), held as (
-       select l.* from (select distinct "leadId", tenant from told where "isPastDedupe" order by 1, 2) t
-       cross join lateral (
-         select l.lead_id, l.tenant, l.state from leads l where l.lead_id = t."leadId" and l.tenant = t.tenant for share
-       ) l
+       select l.lead_id, l.tenant, l.state
+       from (select distinct "leadId", tenant from told where "isPastDedupe") t
+       join leads l on l.lead_id = t."leadId" and l.tenant = t.tenant
+       order by l.lead_id, l.tenant for share of l
      ), filed as (
        insert into dead_letters (tenant, seq, died_at, kind, stage, lane, error_type, lead_id, attempts, state)
        select t.tenant, seq, to_timestamp("diedAt" / 1000), kind, stage, lane, "errorType", "leadId", attempts,
@@ -108,19 +109,15 @@ export interface DeadLead {
  * Answers those that are another's double, under that lock: who lost before it is not to be put back, who is noted loses
  * no more to a lead that only arrives.
  */
-export async function noteRedriven(
-  knex: Knex,
-  leads: readonly DeadLead[],
-): Promise<{ tenant: string; leadId: string }[]> {
-  const { rows } = await knex.raw<{ rows: { tenant: string; leadId: string }[] }>(
-    `with told as (${toldLeads}), noted as (
-       update leads l set reason = '${redriven}', updated_at = now() from told
-       where l.lead_id = told.lead_id and l.tenant = told.tenant and l.revision = told.revision and l.state = 'dead'
-     )
-     select tenant, lead_id as "leadId" from told where state = 'merged'`,
-    columnsOf(leads),
-  );
-  return rows;
+export function noteRedriven(knex: Knex, leads: readonly DeadLead[]): Promise<{ tenant: string; leadId: string }[]> {
+  return transaction(knex, async (trx) => {
+    const told = await lockTold(trx, leads);
+    await trx.raw(
+      `update leads l set reason = '${redriven}', updated_at = now() from ${asTold} and l.state = 'dead'`,
+      columnsOf(leads),
+    );
+    return told.flatMap(({ tenant, leadId, state }) => (state === "merged" ? [{ tenant, leadId }] : []));
+  });
 }
 
 /**
@@ -174,19 +171,32 @@ export async function endMerged(knex: Knex, letters: readonly { tenant: string; 
  * Ends leads as discarded that are dead by this telling, and not on their way again. Locks and index as with
  * {@link noteRedriven}; a repeat changes nothing.
  */
-export async function discardLeads(knex: Knex, leads: readonly DeadLead[], reason: string): Promise<void> {
-  await knex.raw(
-    `with told as (${toldLeads}) update leads l set state = 'discarded', reason = ?, updated_at = now() from told
-     where l.lead_id = told.lead_id and l.tenant = told.tenant and l.revision = told.revision and l.state = 'dead'
-       and l.reason is distinct from '${redriven}'`,
-    [...columnsOf(leads), reason],
-  );
+export function discardLeads(knex: Knex, leads: readonly DeadLead[], reason: string): Promise<void> {
+  return transaction(knex, async (trx) => {
+    await lockTold(trx, leads);
+    await trx.raw(
+      `update leads l set state = 'discarded', reason = ?, updated_at = now() from ${asTold} and l.state = 'dead'
+         and l.reason is distinct from '${redriven}'`,
+      [reason, ...columnsOf(leads)],
+    );
+  });
 }
 
-const toldLeads = `select l.lead_id, l.tenant, l.state, t.revision
-  from unnest(?::uuid[], ?::text[], ?::bigint[]) as t(lead_id, tenant, revision)
-  join leads l on l.lead_id = t.lead_id and l.tenant = t.tenant
-  order by l.lead_id, l.tenant for update of l`;
+async function lockTold(
+  trx: Knex.Transaction,
+  leads: readonly DeadLead[],
+): Promise<{ tenant: string; leadId: string; state: string }[]> {
+  const { rows } = await trx.raw(
+    `select l.lead_id as "leadId", l.tenant, l.state from unnest(?::uuid[], ?::text[]) as t(lead_id, tenant)
+     join leads l on l.lead_id = t.lead_id and l.tenant = t.tenant
+     order by l.lead_id, l.tenant for update of l`,
+    columnsOf(leads).slice(0, 2),
+  );
+  return rows;
+}
+
+const asTold = `unnest(?::uuid[], ?::text[], ?::bigint[]) as told(lead_id, tenant, revision)
+  where l.lead_id = told.lead_id and l.tenant = told.tenant and l.revision = told.revision`;
 
 function columnsOf(leads: readonly DeadLead[]): (string[] | number[])[] {
   return [leads.map((l) => l.leadId), leads.map((l) => l.tenant), leads.map((l) => l.revision)];

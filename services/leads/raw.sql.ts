@@ -1,5 +1,5 @@
 import type { Knex } from "knex";
-import { statement } from "../../mixins/knex.ts";
+import { statement, transaction } from "../../mixins/knex.ts";
 import { toJsonb } from "./row.ts";
 
 /** What a provider told of a listing, as it came. */
@@ -50,17 +50,19 @@ export async function keepRaw(knex: Knex, answers: readonly RawAnswer[]): Promis
  * rows that another sweeper has in hand are passed over.
  */
 export async function sweepRaw(knex: Knex, days: number, limit: number): Promise<number> {
-  const { rowCount } = await statement(() =>
-    knex.raw(
-      `delete from listing_raw using (
-         select source_id, tenant, source from listing_raw where received_at < now() - make_interval(days => ?)
-         order by received_at limit ? for update skip locked
-       ) old
-       where listing_raw.source_id = old.source_id and listing_raw.tenant = old.tenant and listing_raw.source = old.source`,
+  return transaction(knex, async (trx) => {
+    const { rows: old } = await trx.raw(
+      `select source_id, tenant, source from listing_raw where received_at < now() - make_interval(days => ?)
+       order by received_at limit ? for update skip locked`,
       [days, limit],
-    ),
-  );
-  return rowCount;
+    );
+    const { rowCount } = await trx.raw<{ rowCount: number }>(
+      `delete from listing_raw r using unnest(?::text[], ?::text[], ?::text[]) as old(source_id, tenant, source)
+       where r.source_id = old.source_id and r.tenant = old.tenant and r.source = old.source`,
+      (["source_id", "tenant", "source"] as const).map((column) => old.map((row: any) => row[column])),
+    );
+    return rowCount;
+  });
 }
 
 /** Hashes of `[{ source, sourceId }]`, by which an erasure knows late answers of listing providers. */

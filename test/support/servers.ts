@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, globSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findNatsServer, natsServer } from "../../bin/stack/nats.ts";
@@ -116,11 +116,27 @@ export const servers: () => Promise<Servers> = once(async () => {
   return { natsUrl: url("nats"), redisUrl: url("redis"), databaseUrl: url("postgres") };
 });
 
-/** Ends what {@link servers} started. The last thing a run does. */
+/** Ends what {@link servers} started. The last thing a run does. Throws where a PostgreSQL of the run crashed. */
 export async function stopServers(): Promise<void> {
   await Promise.all(shared.splice(0).map((server) => server.stop(5_000)));
+  const crashes = home === undefined ? [] : crashesIn(home);
   if (home !== undefined) rmSync(home, { recursive: true, force: true });
   guard?.kill("SIGKILL");
+  if (crashes.length > 0) throw new Error(`PostgreSQL crashed: ${crashes.join("; ")}`);
+}
+
+/**
+ * Processes of PostgreSQL that ended by a signal, by its logs, with the statements they ran: it then ends all sessions and
+ * recovers, and whoever is hit sees an outage. No test does that: what is killed here is the whole server.
+ */
+function crashesIn(folder: string): string[] {
+  const crash = /LOG: {2}(.* was terminated by signal .*)(?:\n.*DETAIL: {2}(.*))?/g;
+  return globSync("postgres-*.log", { cwd: folder }).flatMap((name) =>
+    Array.from(
+      readFileSync(join(folder, name), "utf8").matchAll(crash),
+      ([, what, detail = ""]) => `${what} ${detail}`,
+    ),
+  );
 }
 
 const template = "template_leads";
