@@ -7,7 +7,7 @@ import type { Identity, Known, Locked, Merge } from "./party.ts";
  * The statements of the dedupe transactions (settle.sql.ts), in the order in which they run. All of them take a whole
  * batch; all are by primary key, by `lead_keys_by_key` or by `leads_by_winner`. Look-ups are lateral sub-selects (`limit`
  * or `offset 0` keep them so): as plain joins they were planned as hash joins over whole tables of 150,000 keys, 70 ms
- * instead of 9. For the same reason what locks or updates says the ids a second time (`= any`): 75 rows of 30,000 took
+ * instead of 9. For the same reason an update says the ids a second time (`= any`): 75 rows of 30,000 took
  * 20 ms without.
  */
 
@@ -117,7 +117,8 @@ export async function readKnown(trx: Knex, leads: readonly TenantLead[]): Promis
 
 /**
  * Locks leads, and those that were merged into some of them (`parents`), in the order of their ids. What comes back is
- * what the rows hold once the lock is had.
+ * what the rows hold once the lock is had. A join, as a lateral sub-select that locks is not safe (mixins/knex.ts,
+ * `statement`): 250 of 100,000 take as long.
  */
 export async function lockLeads(
   trx: Knex,
@@ -132,14 +133,14 @@ export async function lockLeads(
       : `union select c.lead_id, c.tenant from unnest(?::int[], ?::uuid[]) as p(t, winner)
          join leads c on c.tenant = (?::text[])[t] and c.merged_into = winner`;
   const { rows } = await trx.raw<{ rows: Locked[] }>(
-    `with wanted as materialized (
-       select lead_id, (?::text[])[t] as tenant from unnest(?::int[], ?::uuid[]) as a(t, lead_id) ${children}
-     )
-     select l.tenant, l.lead_id as "leadId", state, ${isStopped} as stopped, reason, merged_into as "mergedInto", revision::float8 as revision,
+    `select l.tenant, l.lead_id as "leadId", state, ${isStopped} as stopped, reason, merged_into as "mergedInto", revision::float8 as revision,
        trust, source, fields, coalesce(own, fields) as own, provenance,
        round(extract(epoch from accepted_at) * 1000)::float8 as "acceptedAt"
-     from wanted join leads l on l.lead_id = wanted.lead_id and l.tenant = wanted.tenant
-     where l.lead_id = any(array(select lead_id from wanted))
+     from (
+       select lead_id, (?::text[])[t] as tenant from unnest(?::int[], ?::uuid[]) as a(t, lead_id) ${children}
+       order by lead_id, tenant offset 0
+     ) a
+     join leads l on l.lead_id = a.lead_id and l.tenant = a.tenant
      order by l.lead_id, l.tenant for update of l`,
     [
       tenants.names,

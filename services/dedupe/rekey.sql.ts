@@ -49,15 +49,14 @@ async function takeLeads(trx: Knex): Promise<TenantLead[]> {
 
 /** Locks those that have no keys yet and have not been erased, by id, and reads what they told. By primary key. */
 async function lockUnkeyed(trx: Knex, leads: readonly TenantLead[]): Promise<Known[]> {
-  const ids = leads.map(({ leadId }) => leadId);
   const { rows } = await trx.raw<{ rows: Known[] }>(
     `select l.tenant, l.lead_id as "leadId", state, merged_into as "mergedInto", source, source_id as "sourceId",
        coalesce(own, fields) as told
      from unnest(?::text[], ?::uuid[]) as g(tenant, lead_id)
      join leads l on l.lead_id = g.lead_id and l.tenant = g.tenant
-     where l.keys is null and l.state not in ('discarded', 'erased') and l.lead_id = any(?::uuid[])
+     where l.keys is null and l.state not in ('discarded', 'erased')
      order by l.lead_id, l.tenant for update of l`,
-    [leads.map(({ tenant }) => tenant), ids, ids],
+    [leads.map(({ tenant }) => tenant), leads.map(({ leadId }) => leadId)],
   );
   return rows;
 }

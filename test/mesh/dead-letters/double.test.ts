@@ -188,7 +188,7 @@ describe("a dead lead whose double comes", function () {
       await eventually("the job waits for the lead", async () => {
         const { rows } = await knex.raw(
           `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-             and query like '%redriven%'`,
+             and query like '%for update of l'`,
         );
         return rows.length > 0;
       });
