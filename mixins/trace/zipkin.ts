@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type Span, type Tracer, TracerExporters } from "moleculer";
 
 /** https://zipkin.io/zipkin-api/#/default/post_spans. Times in microseconds. */
@@ -62,6 +63,8 @@ export interface ZipkinOptions {
   everyMs?: number;
   /** How long the collector may take over one batch, ms. */
   timeoutMs?: number;
+  /** How long a collector that takes nothing is waited for, ms: longer, and what it does not take is dropped. */
+  keepMs?: number;
 }
 
 /** Spans of one request. */
@@ -70,11 +73,14 @@ const batchSpans = 500;
 const maxWaiting = 10_000;
 /** What is still waiting when the process stops has so long, ms. */
 const flushMs = 2_000;
+/** Then, how long after a batch that was not taken the next try comes, ms. */
+const flushPauseMs = 100;
 
 /**
  * Posts spans to a Zipkin collector, from a queue of its own and one request at a time: a collector that is slow, full or
- * gone costs spans, which are counted, and slows nobody. (Moleculer's exporter cuts trace ids in half, calls every span a
- * server's and loses what it holds when the process stops.)
+ * gone for longer than the queue lasts costs spans, which are counted, and slows nobody. What it does not take is sent
+ * again, in its order; where it had taken it all the same, Zipkin shows a span once, by its id. (Moleculer's exporter cuts
+ * trace ids in half, calls every span a server's and loses what it holds when the process stops.)
  */
 export class ZipkinExporter extends TracerExporters.Base {
   /** Spans that the collector took, and those that were given up. */
@@ -83,11 +89,13 @@ export class ZipkinExporter extends TracerExporters.Base {
   readonly #waiting: ZipkinSpan[] = [];
   #sending: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #failing = false;
+  #stopping = false;
+  /** Since when it has taken nothing, ms since 1970. */
+  #failingSince: number | undefined;
 
   constructor(options: ZipkinOptions) {
     super({});
-    this.#options = { everyMs: 1_000, timeoutMs: 5_000, ...options };
+    this.#options = { everyMs: 1_000, timeoutMs: 5_000, keepMs: 60_000, ...options };
   }
 
   override init(tracer: Tracer): void {
@@ -110,42 +118,73 @@ export class ZipkinExporter extends TracerExporters.Base {
   /** Sends what waits, as far as the collector takes it in time. */
   override async stop(): Promise<void> {
     clearInterval(this.#timer);
+    this.#stopping = true;
     const late = Date.now() + flushMs;
-    while (this.#waiting.length > 0 && Date.now() < late) {
-      await this.#sending;
-      await this.#send(late - Date.now());
-    }
     await this.#sending;
+    while (this.#waiting.length > 0 && Date.now() < late) {
+      await this.#send(late - Date.now());
+      if (this.#failingSince !== undefined) await delay(flushPauseMs);
+    }
     this.counts.dropped += this.#waiting.splice(0).length;
   }
 
   #send(timeoutMs = this.#options.timeoutMs): Promise<void> {
-    if (this.#waiting.length === 0) return Promise.resolve();
-    this.#sending ??= this.#post(this.#waiting.splice(0, batchSpans), timeoutMs).finally(() => {
+    this.#sending ??= this.#sendBatches(timeoutMs).finally(() => {
       this.#sending = undefined;
     });
     return this.#sending;
   }
 
-  async #post(spans: ZipkinSpan[], timeoutMs: number): Promise<void> {
-    let fault: string | undefined;
+  /** A batch, and on while there is a full one more: what has piled up must not wait for as many turns of the timer. */
+  async #sendBatches(timeoutMs: number): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const spans = this.#waiting.splice(0, batchSpans);
+      const fault = await this.#post(spans, timeoutMs);
+      this.#settle(spans, fault);
+      if (fault || this.#stopping || this.#waiting.length < batchSpans) return;
+    }
+  }
+
+  /** Asks the collector to take spans; what was wrong where it does not. */
+  async #post(spans: ZipkinSpan[], timeoutMs: number): Promise<Fault | undefined> {
     try {
-      const answer = await fetch(`${this.#options.url.replace(/\/$/, "")}/api/v2/spans`, {
+      const { ok, status, body } = await fetch(`${this.#options.url.replace(/\/$/, "")}/api/v2/spans`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify(spans),
         signal: AbortSignal.timeout(Math.max(1, timeoutMs)),
       });
-      await answer.body?.cancel();
-      if (!answer.ok) fault = `it answers ${answer.status}`;
+      await body?.cancel();
+      return ok ? undefined : { reason: `it answers ${status}`, isFinal: isRefusal(status) };
     } catch (error) {
       const { name, cause } = error as Error & { cause?: { code?: string } };
-      fault = cause?.code ?? name;
+      return { reason: cause?.code ?? name, isFinal: false };
     }
-    this.counts[fault === undefined ? "exported" : "dropped"] += spans.length;
-    if ((fault !== undefined) === this.#failing) return;
-    this.#failing = fault !== undefined;
-    if (fault === undefined) this.logger.info("the collector of traces takes spans again", this.counts);
-    else this.logger.warn("the collector of traces takes no spans: they are dropped", { reason: fault });
   }
+
+  /** Counts what was taken, and what is given up; what may still be taken waits again, before all others. */
+  #settle(spans: ZipkinSpan[], fault: Fault | undefined): void {
+    const since = this.#failingSince;
+    this.#failingSince = fault && (since ?? Date.now());
+    if (!fault) this.counts.exported += spans.length;
+    else if (fault.isFinal || Date.now() - this.#failingSince! >= this.#options.keepMs)
+      this.counts.dropped += spans.length;
+    else this.#waiting.unshift(...spans);
+    if (fault && since === undefined)
+      this.logger.warn("the collector of traces takes no spans: what it does not take soon is dropped", {
+        reason: fault.reason,
+      });
+    if (!fault && since !== undefined) this.logger.info("the collector of traces takes spans again", this.counts);
+  }
+}
+
+/** Why a collector did not take a batch; `isFinal`: it would not take it another time either. */
+interface Fault {
+  reason: string;
+  isFinal: boolean;
+}
+
+/** Is it what was sent that is wrong, and not the collector or the moment? */
+function isRefusal(status: number): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 429;
 }

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
+import type { Knex } from "knex";
 import { createDatabase } from "../../bin/stack/postgres.ts";
+import { loadSettings } from "../../config/settings.ts";
 import { Databases, statement, transaction } from "../../mixins/knex.ts";
 import { eventually } from "../support/eventually.ts";
-import { type OwnServer, ownPostgres, testPlace, withSettings } from "../support/servers.ts";
+import { type OwnServer, ownPostgres } from "../support/servers.ts";
 
 /** What a stage sees of an error: whether to wait, and for what. */
 const seen = (error: any) => ({ type: error.type, dependency: error.data?.dependency, retryable: error.retryable });
 const outage = { type: "OUTAGE", dependency: "postgres", retryable: true };
+const poolSize = 4;
 const errorOf = (promise: Promise<unknown>): Promise<any> =>
   promise.then(
     () => assert.fail("it succeeded"),
@@ -18,11 +21,14 @@ describe("a database that fails", function () {
   let server: OwnServer;
   let databases: Databases;
   before(async () => {
-    await using place = await testPlace();
     server = await ownPostgres();
     const LEADS_DATABASE_URL = await createDatabase(server.url, "faults");
     databases = new Databases(
-      withSettings(place.settings, { LEADS_DATABASE_URL, LEADS_STATEMENT_TIMEOUT_MS: "500", LEADS_DATABASE_POOL: "4" }),
+      loadSettings({
+        LEADS_DATABASE_URL,
+        LEADS_STATEMENT_TIMEOUT_MS: "500",
+        LEADS_DATABASE_POOL: String(poolSize),
+      }),
     );
     await databases.of("").raw("create table counters (id int primary key, n int not null)");
     await databases.of("").raw("insert into counters values (1, 0), (2, 0)");
@@ -32,6 +38,17 @@ describe("a database that fails", function () {
     await server?.[Symbol.asyncDispose]();
   });
   const one = () => statement(() => databases.of("").raw("select 1"));
+  /** Has all the connections that the pool may hold wait in it: statements alone would share what is there first. */
+  const fillPool = async () => {
+    const { promise: all, resolve } = Promise.withResolvers<void>();
+    let taken = 0;
+    const take = async (trx: Knex.Transaction) => {
+      await trx.raw("set local idle_in_transaction_session_timeout = 0");
+      if (++taken === poolSize) resolve();
+      await all;
+    };
+    await Promise.all(Array.from({ length: poolSize }, () => transaction(databases.of(""), take)));
+  };
 
   it("is an outage when it ends the connection in the middle of a transaction, and is back with the next one", async () => {
     const knex = databases.of("");
@@ -48,14 +65,26 @@ describe("a database that fails", function () {
   });
 
   it("is an outage when it ends a connection that waits in the pool", async () => {
-    const knex = databases.of("");
-    await Promise.all([one(), one(), one(), one()]);
-    await knex.raw(
-      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
-    );
+    await fillPool();
+    // When this is over they have ended, not only been told to: none of them serves one more statement first.
+    await transaction(databases.of(""), async (trx) => {
+      await trx.raw("set local statement_timeout = 10000");
+      const { rows } = await trx.raw(
+        `select pg_terminate_backend(pid, 2000) as ended from pg_stat_activity
+         where datname = current_database() and application_name = 'leads' and pid <> pg_backend_pid()`,
+      );
+      assert.deepEqual(rows, Array(poolSize - 1).fill({ ended: true }));
+    });
     const results = await Promise.allSettled([one(), one(), one(), one()]);
     for (const result of results) if (result.status === "rejected") assert.deepEqual(seen(result.reason), outage);
     await one();
+  });
+
+  it("gives nobody a connection that it has just ended under a statement", async () => {
+    await fillPool();
+    const ending = statement(() => databases.of("").raw("select pg_terminate_backend(pg_backend_pid())"));
+    assert.deepEqual(seen(await errorOf(ending)), outage);
+    await Promise.all([one(), one(), one(), one()]);
   });
 
   it("is an outage while it is gone, and no longer when it is back", async () => {

@@ -76,15 +76,22 @@ export async function park({ gateway: { nats, names } }: LiveLoad, stage: string
   publisher.close();
 }
 
-/** Holds the record's table, so that statements on it run into their timeout: an outage of PostgreSQL to the stages. */
-export async function holdRecord({ gateway: { settings } }: LiveLoad, ms: number): Promise<void> {
+/**
+ * Holds the record's table for so long, and until `meanwhile` is through: statements on it run into their timeout, an outage
+ * of PostgreSQL to the stages.
+ */
+export async function holdRecord(
+  { gateway: { settings } }: LiveLoad,
+  ms: number,
+  meanwhile: () => Promise<unknown>,
+): Promise<void> {
   const knex = openDatabase({ ...settings, databasePool: 1, statementTimeoutMs: 60_000 });
   try {
     // A machine that is busy with other tests may take its time to let us in.
     await eventually("a connection", async () => (await knex.raw("select 1")).rows.length === 1, { withinMs: 60_000 });
     await knex.transaction(async (trx) => {
       await trx.raw("lock table leads in access exclusive mode");
-      await delay(ms);
+      await Promise.all([delay(ms), meanwhile()]);
     });
   } finally {
     await knex.destroy();

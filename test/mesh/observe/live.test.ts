@@ -75,7 +75,7 @@ describe("a live Prometheus on a live mesh under load", function () {
           ...mailSettings(box.url),
           ...{ LEADS_AUDIT_THRESHOLD: "0", LEADS_EMAIL_THRESHOLD: "0", LEADS_MAIL_EVENT_SECRETS: eventSecret },
           ...{ LEADS_PAGESPEED_URL: pagespeed.url, LEADS_PAGESPEED_KEY: pagespeedKey, LEADS_PAGESPEED_PRICE: "1000" },
-          // Used up by the calls that are made here; a few leads ask for more than one instance.
+          // Used up by the calls that are made here; a few leads ask for more than one instance of a stage that was never busy.
           ...{ LEADS_BUDGET_DAY: "10000", LEADS_BUDGET_MONTH: "12000", LEADS_INSTANCE_RATE: "1" },
           ...{
             LEADS_METRICS_EVERY_MS: "1000",
@@ -142,6 +142,7 @@ describe("a live Prometheus on a live mesh under load", function () {
     await delay(6_000);
     await gateway.broker.call("score.pause", { by: "test", reason: "to be seen" });
     accepted += await sendLeads(load, 60, 400);
+    await instancesWanted();
     await fetch(`${gateway.url}/v1/nothing`);
     await callProvider(load, 10);
     await giveBack(load, "score", 5);
@@ -158,7 +159,11 @@ describe("a live Prometheus on a live mesh under load", function () {
     accepted += await sendLeads(load, 40, 5_000);
     await delay(3_000);
     await gateway.broker.call("score.resume");
-    await holdRecord(load, 5_000);
+    await holdRecord(load, 5_000, async () => {
+      // What came before may be past it, or not there yet.
+      accepted += await sendLeads(load, 5, 0);
+      await scraped("what waits for the record", 'sum(leads_in_hand_leads{stage="dedupe"})', 1);
+    });
     await sendEvents(load);
     await second.stop();
     accepted += await sendLeads(load, 60, 200);
@@ -170,6 +175,21 @@ describe("a live Prometheus on a live mesh under load", function () {
     );
     await delay(3_000);
   }
+
+  /**
+   * The law asks for more than one instance of scoring, and a scrape sees it. Only before scoring was ever busy is that
+   * certain: then its pace is the setting's, not this machine's. As it is paused, no more are wanted than there are.
+   */
+  async function instancesWanted(): Promise<void> {
+    await using _second = await startMesh({ place: gateway, services: ["services/score/score.service.ts"] });
+    await scraped("that two instances are wanted", 'max(leads_desired_instances{stage="score"})', 2);
+  }
+
+  const scraped = (what: string, query: string, atLeast: number) =>
+    eventually(`a scrape sees ${what}`, async () => (await prom.value(query))! >= atLeast, {
+      withinMs: 60_000,
+      everyMs: 250,
+    });
 
   for (const { uid, rows } of boards) {
     for (const { title, queries } of rows.flatMap((row) => row.panels)) {

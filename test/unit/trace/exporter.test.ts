@@ -3,11 +3,12 @@ import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
-import { ServiceBroker } from "moleculer";
+import { ServiceBroker, type TracerOptions } from "moleculer";
 import { loadSettings } from "../../../config/settings.ts";
 import { newSpanId } from "../../../mixins/trace/ids.ts";
-import type { ZipkinExporter, ZipkinSpan } from "../../../mixins/trace/zipkin.ts";
+import { ZipkinExporter, type ZipkinOptions, type ZipkinSpan } from "../../../mixins/trace/zipkin.ts";
 import { tracerOptions, tracing, tracingOf } from "../../../mixins/tracing.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /** A collector that answers as it is told. */
 async function collector(answer: RequestListener) {
@@ -24,14 +25,17 @@ async function collector(answer: RequestListener) {
   };
 }
 
-/** A process that traces, without a mesh around it. */
-function node(url: string, share = "1") {
+/** A process that traces, without a mesh around it. `quick`: an exporter that is more in a hurry than a mesh's. */
+function node(url: string, share = "1", quick?: Omit<ZipkinOptions, "url">) {
   const settings = loadSettings({ LEADS_ZIPKIN_URL: url, LEADS_TRACE_SHARE: share });
   const broker = new ServiceBroker({
     nodeID: "n-1",
     logger: false,
     uidGenerator: newSpanId,
-    tracing: tracerOptions(settings),
+    tracing: {
+      ...(tracerOptions(settings) as TracerOptions),
+      ...(quick && { exporter: new ZipkinExporter({ url, ...quick }) as never }),
+    },
     middlewares: [tracing(settings)],
     skipProcessEventRegistration: true,
   });
@@ -106,6 +110,64 @@ describe("the exporter of spans", () => {
       for (let n = 0; n < 700; n++) own.record(span);
       await broker.stop();
       assert.deepEqual(exporter.counts, { exported: 0, dropped: 700 });
+    }
+  });
+
+  it("sends again, in its order, what a collector did not take for a moment", async () => {
+    const asked: ZipkinSpan[][] = [];
+    const taken: ZipkinSpan[] = [];
+    await using zipkin = await collector(async (req, res) => {
+      const spans = (await json(req)) as ZipkinSpan[];
+      asked.push(spans);
+      // Cut off, over its quota, starting anew, and then itself again.
+      if (asked.length === 1) return void req.socket.destroy();
+      if (asked.length <= 3) return void res.writeHead(asked.length === 2 ? 429 : 503).end();
+      taken.push(...spans);
+      res.writeHead(202).end();
+    });
+    const { broker, exporter, own } = node(zipkin.url, "1", { everyMs: 20 });
+    await broker.start();
+    for (let n = 0; n < 1_200; n++) own.record({ ...span, startMs: n, endMs: n + 1 });
+    await eventually("all are taken", () => taken.length >= 1_200);
+    assert.deepEqual(
+      taken.map(({ timestamp }) => timestamp / 1_000),
+      Array.from({ length: 1_200 }, (_, n) => n),
+    );
+    await broker.stop();
+    assert.deepEqual(exporter.counts, { exported: 1_200, dropped: 0 });
+    assert.equal(asked.length, 3 + 3);
+  });
+
+  it("sends what has piled up batch after batch, not one in each turn of its timer", async () => {
+    let taken = 0;
+    await using zipkin = await collector(async (req, res) => {
+      taken += ((await json(req)) as ZipkinSpan[]).length;
+      res.writeHead(202).end();
+    });
+    const { broker, own } = node(zipkin.url, "1", { everyMs: 3_600_000 });
+    await broker.start();
+    for (let n = 0; n < 5_000; n++) own.record(span);
+    await eventually("all are taken", () => taken === 5_000);
+    await broker.stop();
+  });
+
+  it("drops what a collector says is wrong, and what it has not taken for long, and sends the rest", async () => {
+    for (const [wrong, keepMs] of [
+      [400, 60_000],
+      [500, 0],
+    ] as const) {
+      let isFirst = true;
+      await using zipkin = await collector((req, res) => {
+        req.resume().on("end", () => {
+          res.writeHead(isFirst ? wrong : 202).end();
+          isFirst = false;
+        });
+      });
+      const { broker, exporter, own } = node(zipkin.url, "1", { everyMs: 20, keepMs });
+      await broker.start();
+      for (let n = 0; n < 700; n++) own.record(span);
+      await broker.stop();
+      assert.deepEqual(exporter.counts, { exported: 200, dropped: 500 }, `${wrong}`);
     }
   });
 
