@@ -27,6 +27,8 @@ export const headers = {
   msgId: "Nats-Msg-Id",
   schedule: "Nats-Schedule",
   scheduleTarget: "Nats-Schedule-Target",
+  /** Stored only if this is the sequence of the last message of its subject; 0: if there is none. */
+  expectedLast: "Nats-Expected-Last-Subject-Sequence",
 } as const;
 
 /** Version of the envelope's form that this code writes and reads. */

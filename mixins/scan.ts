@@ -1,4 +1,4 @@
-import { createInbox, type Msg, type MsgHdrs, type NatsConnection } from "nats";
+import { createInbox, type Msg, type MsgHdrs, type NatsConnection, headers as natsHeaders } from "nats";
 import { inboxPrefix } from "./actor/publisher.ts";
 import { outage } from "./errors.ts";
 import { jsApi } from "./jetstream.ts";
@@ -91,6 +91,15 @@ function stored({ headers, data }: Msg): Stored {
     headers,
     data,
   };
+}
+
+/** A message's headers without those that the server, or reading it, added. */
+export function ownHeaders(message: Stored): MsgHdrs {
+  const h = natsHeaders();
+  for (const key of message.headers?.keys() ?? []) {
+    if (!key.startsWith("Nats-")) h.set(key, message.headers!.get(key));
+  }
+  return h;
 }
 
 /** Names of all streams that begin with `prefix`. */

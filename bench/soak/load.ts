@@ -1,6 +1,6 @@
 import { appendFile } from "node:fs/promises";
 import { labelledLeads } from "../../bin/demo/leads.ts";
-import type { Client, Sample } from "../../test/fault/client.ts";
+import { type Client, inARow, type Sample } from "../../test/fault/client.ts";
 import type { Promised } from "../../test/fault/load.ts";
 
 /** Between two looks at what is due, ms. */
@@ -65,6 +65,11 @@ export class SteadyLoad {
       const { lead, label } = this.#leads.next().value!;
       if (label !== "refused") return { ...lead, source: "soak", sourceId: String(this.#serial++) };
     }
+  }
+
+  /** Have some been taken in since then? */
+  isAnswered(since: number): boolean {
+    return this.live.filter(({ at }) => at > since).length >= inARow;
   }
 
   /** Requests since the last time. */

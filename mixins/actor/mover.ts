@@ -3,6 +3,7 @@ import { headers, type Lane, type Names } from "../../config/names.ts";
 import { type Envelope, type EnvelopeItem, pack, type Route } from "./envelope.ts";
 import { sleep } from "./outage.ts";
 import type { Item } from "./outcome.ts";
+import { wakeOverdue } from "./overdue.ts";
 import type { Publisher } from "./publisher.ts";
 import { ackBody, type Delivery, Puller } from "./puller.ts";
 
@@ -16,6 +17,9 @@ import { ackBody, type Delivery, Puller } from "./puller.ts";
 const slotMs = 250;
 /** The last moment that RFC 3339 can write. */
 const lastMoment = Date.UTC(9999, 11, 31);
+
+/** A mover looks for overdue envelopes at most once in so many turns of its watchdog, and takes for overdue what is late by that. */
+const overdueWatchdogs = 6;
 
 export interface ParkItem<T extends Item> {
   item: EnvelopeItem<T>;
@@ -71,6 +75,7 @@ export class Mover {
   readonly #puller: Puller;
   readonly #hand = new Set<Delivery>();
   readonly #beat: NodeJS.Timeout;
+  readonly #stop = new AbortController();
 
   constructor(options: MoverOptions) {
     this.#options = options;
@@ -93,6 +98,7 @@ export class Mover {
 
   start(): void {
     this.#puller.start();
+    void this.#watchOverdue();
   }
 
   reconnected(): void {
@@ -100,12 +106,33 @@ export class Mover {
   }
 
   async stop(): Promise<void> {
+    this.#stop.abort();
     await this.#puller.stop();
     clearInterval(this.#beat);
   }
 
   get inHand(): number {
     return this.#hand.size;
+  }
+
+  /** Looks for what the server has forgotten. */
+  async #watchOverdue(): Promise<void> {
+    const { stage, lane, watchdogMs, log } = this.#options;
+    const { signal } = this.#stop;
+    const everyMs = watchdogMs * overdueWatchdogs;
+    for (;;) {
+      // Instances that started together do not look together.
+      await sleep(everyMs * (0.5 + Math.random() / 2), signal).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        const woken = await wakeOverdue({ ...this.#options, signal }, Date.now() - everyMs);
+        if (woken > 0)
+          log("warn", "parked envelopes were overdue: their schedules are put again", { stage, lane, woken });
+      } catch (error) {
+        if (signal.aborted) return;
+        log("warn", "could not look for overdue envelopes", { stage, lane, error: (error as Error).message });
+      }
+    }
   }
 
   async #move(delivery: Delivery): Promise<void> {

@@ -1,5 +1,6 @@
 import { type MsgHdrs, type NatsConnection, nuid, type Status, type Subscription } from "nats";
 import { LeadsError, outage } from "../errors.ts";
+import { JetStreamError } from "../jetstream.ts";
 
 export interface Ack {
   stream: string;
@@ -69,9 +70,7 @@ export class Publisher {
           // 503 without being full: no leader just now, or the like. The sweep sends it again.
           if (answer.error.code === 503) return;
           this.#settle(token);
-          pending.reject(
-            new Error(`publish to ${pending.subject}: ${answer.error.description} (${answer.error.err_code})`),
-          );
+          pending.reject(new JetStreamError(`publish to ${pending.subject}`, answer.error));
         } else if (pending.options.full === "throw") {
           this.#settle(token);
           pending.reject(new LeadsError("MAILBOX_FULL", `${pending.subject} is full`, { subject: pending.subject }));

@@ -38,7 +38,7 @@ export async function putBack(options: PutBack): Promise<void> {
     // That of its first way through may still stand in the window of repeats.
     envelope.headers.delete(headers.msgId);
     const first = natsHeaders();
-    first.set("Nats-Expected-Last-Subject-Sequence", "0");
+    first.set(headers.expectedLast, "0");
     const marker = { subject: mailbox.redriven(jobId, claim, id), data: new Uint8Array(), headers: first };
     return { marker, envelope: { subject: mailbox.subject(letter.lane!), ...envelope } };
   });

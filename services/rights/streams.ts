@@ -1,10 +1,10 @@
-import { type NatsConnection, headers as natsHeaders } from "nats";
+import type { NatsConnection } from "nats";
 import { headers, type Names } from "../../config/names.ts";
 import { unpack } from "../../mixins/actor/envelope.ts";
 import { parkEnvelopes } from "../../mixins/actor/mover.ts";
 import type { Publisher, PublishOptions } from "../../mixins/actor/publisher.ts";
 import { errCodes, JetStreamError, jsApi } from "../../mixins/jetstream.ts";
-import { getMessage, type Stored, scan, streamNames } from "../../mixins/scan.ts";
+import { getMessage, ownHeaders, type Stored, scan, streamNames } from "../../mixins/scan.ts";
 import type { Lead } from "../leads/lead.ts";
 import { type Decision, type Erased, names as holds, ofDeadLetter, ofEnvelope } from "./rewrite.ts";
 
@@ -142,15 +142,6 @@ function stageOf(names: Names, stages: readonly string[], stream: string, messag
   if (stream === names.park.stream) return message.headers?.get(headers.stage) ?? "";
   const own = stream.slice(names.streams.length);
   return stream === names.intake.stream ? stages[0]! : own;
-}
-
-/** A message's headers without those that reading it added. */
-function ownHeaders(message: Stored) {
-  const h = natsHeaders();
-  for (const key of message.headers?.keys() ?? []) {
-    if (!key.startsWith("Nats-")) h.set(key, message.headers!.get(key));
-  }
-  return h;
 }
 
 /** Deletes a message and overwrites its bytes. One that has left meanwhile was acknowledged: its successor is looked for further on. */

@@ -10,8 +10,8 @@ export interface Evidence {
   inHand: number;
 }
 
-/** What most faults ask of the load: whose leads they are, those that were taken in last, and who takes in more. */
-export type Feed = Pick<Load, "tenant" | "live" | "client">;
+/** What most faults ask of the load: whose leads they are, who takes in more, and whether what it asks for is answered. */
+export type Feed = Pick<Load, "tenant" | "client" | "isAnswered">;
 
 /** How long a fault looks for work in the hands of what it breaks. */
 export const patienceMs = 120_000;
@@ -70,13 +70,12 @@ export class Act<L extends Feed = Feed> {
     this.strikes++;
   }
 
-  /** Waits until some live leads were taken in after the fault: by their ends recovery is told. */
+  /**
+   * Waits until requests are answered again after the fault: what it costs is this row's, and nothing of it the next
+   * one's. By the ends of the leads that are taken in meanwhile recovery is told.
+   */
   async recovering(): Promise<void> {
-    await this.until(
-      "leads are taken in again",
-      async () => this.load.live.filter(({ at }) => at > this.healedAt).length >= 5,
-      120_000,
-    );
+    await this.until("requests are answered again", async () => this.load.isAnswered(this.healedAt));
   }
 
   /** Notes that what was broken is whole again, or is left to mend itself. */

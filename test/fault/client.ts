@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { GeneratedLead } from "../../bin/demo/leads.ts";
 
 export type Path = "takeIn" | "lookUp";
@@ -17,6 +18,11 @@ export interface Answer {
   status: number;
   json: any;
 }
+
+/** So many right answers one after another: each of the two processes behind them has given some. */
+export const inARow = 5;
+/** How long a gateway that is well may take to hear of a new key, and to give them, ms. */
+const servedWithinMs = 60_000;
 
 /** How long one gateway is given before the other is asked, and stays with it: what a balancer would do. */
 const tryMs = 4_000;
@@ -56,6 +62,22 @@ export class Client {
 
   async lookUp(id: string): Promise<void> {
     await this.#sampled("lookUp", 200, `/v1/leads/${id}`, {});
+  }
+
+  /** Waits until a gateway knows the key and whoever reads the record for it answers. Throws when they do not. */
+  async isServedBy(gateway: string): Promise<void> {
+    const deadline = Date.now() + servedWithinMs;
+    for (let served = 0, said = "nothing"; served < inARow; ) {
+      if (Date.now() > deadline)
+        throw new Error(`the mesh was not well before the fault: look-ups are answered ${said}`);
+      const answer = await fetch(`${gateway}/v1/leads?limit=1`, {
+        headers: { authorization: this.authorization },
+        signal: AbortSignal.timeout(tryMs),
+      }).catch(() => undefined);
+      if (answer) said = `${answer.status} ${(await answer.text()).slice(0, 200)}`;
+      served = answer?.ok ? served + 1 : 0;
+      if (served === 0) await delay(100);
+    }
   }
 
   async #sampled(path: Path, right: number, url: string, init: RequestInit): Promise<Answer> {

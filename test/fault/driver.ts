@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { jsApi } from "../../mixins/jetstream.ts";
 import { Act, type RowAct } from "./act.ts";
 import type { Sample } from "./client.ts";
@@ -26,7 +27,7 @@ export interface Result {
   dead: number;
   /** Of the paths that must stand: the worst, in per cent. Null where none must. */
   availability: number | null;
-  /** From the end of the fault to the end of the first live lead that was taken in after it. */
+  /** From the end of the fault to the end of the first live lead that was taken in after it, or to the last wrong answer. */
   recoverSeconds: number | null;
   holds: boolean;
   /** Why not. */
@@ -77,6 +78,7 @@ async function tryRow(
   world.box.received.length = 0;
   world.pagespeed.answers.length = 0;
   const redelivered = await world.redeliveries();
+  const crashesBefore = crashesOf(world);
   const deadBefore = await lastOf(world, world.names.dead.stream);
   const load = await Load.begin(world, tenant, `${seed} ${row.name}`, leads);
   const act = new Act(world, load, `${seed} ${row.name}`, leads);
@@ -105,7 +107,13 @@ async function tryRow(
   } finally {
     clearTimeout(limit);
   }
-  return judge(row, act, { proof, why, repeats, seed, seconds: (Date.now() - began) / 1_000 });
+  const crashes = crashesOf(world) - crashesBefore;
+  return judge(row, act, { proof, why, repeats, crashes, seed, seconds: (Date.now() - began) / 1_000 });
+}
+
+/** How often a process of PostgreSQL died by a fault of its own: all its sessions end with it. None that the driver kills says so. */
+function crashesOf({ postgres }: World): number {
+  return readFileSync(`${postgres.dataDir}.log`, "utf8").match(/was terminated by signal/g)?.length ?? 0;
 }
 
 async function lastOf({ nats }: World, stream: string): Promise<number> {
@@ -129,11 +137,12 @@ interface Outcome {
   proof: Proof | undefined;
   why: string[];
   repeats: number;
+  crashes: number;
   seed: number;
   seconds: number;
 }
 
-function judge(row: Row, act: RowAct, { proof, why, repeats, seed, seconds }: Outcome): Result {
+function judge(row: Row, act: RowAct, { proof, why, repeats, crashes, seed, seconds }: Outcome): Result {
   const { load } = act;
   const paths = pathsOf(act, proof);
   const recoverSeconds = recoveryOf(act, proof);
@@ -161,6 +170,7 @@ function judge(row: Row, act: RowAct, { proof, why, repeats, seed, seconds }: Ou
   if (row.noRepeats && repeats > 0) why.push(`${repeats} messages were delivered again`);
   if (row.slower !== undefined && p95DuringMs > row.slower * Math.max(p95BeforeMs, quickMs))
     why.push(`p95 ${p95DuringMs} ms, it was ${p95BeforeMs} ms`);
+  if (why.length > 0 && crashes > 0) why.push(`and PostgreSQL crashed by itself, ${crashes} times: its log says more`);
 
   return {
     fault: row.name,
@@ -205,11 +215,10 @@ function pathsOf({ load }: RowAct, proof: Proof | undefined): Record<Path, numbe
 
 function recoveryOf({ load, healedAt }: RowAct, proof: Proof | undefined): number | null {
   if (!proof || healedAt === 0) return null;
-  const ends = load.live
-    .filter(({ at }) => at >= healedAt)
-    .flatMap(({ leadId }) => proof.endedAt.get(leadId) ?? [])
-    .map((at) => at - healedAt);
-  return ends.length === 0 ? null : Math.round(Math.max(0, Math.min(...ends)) / 100) / 10;
+  const ends = load.live.filter(({ at }) => at >= healedAt).flatMap(({ leadId }) => proof.endedAt.get(leadId) ?? []);
+  if (ends.length === 0) return null;
+  const wrong = load.client.samples.filter(({ ok }) => !ok).map(({ at, ms }) => at + ms);
+  return Math.round((Math.max(healedAt, Math.min(...ends), ...wrong) - healedAt) / 100) / 10;
 }
 
 function p95(samples: readonly Sample[]): number {

@@ -12,7 +12,7 @@ import { jsApi } from "../../mixins/jetstream.ts";
 import type { Resources } from "../../mixins/resources.ts";
 import { leadIdOf } from "../../services/intake/ids.ts";
 import { guarded, homeDir } from "../support/servers.ts";
-import { Client } from "./client.ts";
+import { Client, inARow } from "./client.ts";
 import type { Line } from "./lines.ts";
 import type { World } from "./world.ts";
 
@@ -65,19 +65,19 @@ export class Load {
   static async begin(world: World, tenant: string, seed: string, leads: number): Promise<Load> {
     const client = new Client(world.gateways, await world.apiKey(tenant));
     const load = new Load(world, tenant, seed, client);
-    // Until the gateways know the key.
-    for (let tries = 0; tries < 100; tries++) {
-      const answer = await fetch(`${world.gateways[0]}/v1/leads?limit=1`, {
-        headers: { authorization: client.authorization },
-      }).catch(() => undefined);
-      if (answer?.ok) break;
-      await delay(100);
-    }
+    for (const gateway of world.gateways) await client.isServedBy(gateway);
     await load.sendPoison();
     await load.import(leads);
     load.#flows = [load.#feed(), load.#look()];
     for (const flow of load.#flows) flow.catch(() => {});
     return load;
+  }
+
+  /** Were the last requests since then answered, of both kinds? */
+  isAnswered(since: number): boolean {
+    const looks = this.client.samples.filter(({ path, at }) => path === "lookUp" && at > since).slice(-inARow);
+    const taken = this.live.filter(({ at }) => at > since);
+    return taken.length >= inARow && looks.length === inARow && looks.every(({ ok }) => ok);
   }
 
   /** Begins an import of so many rows, of their own. */

@@ -3,15 +3,15 @@ import { join } from "node:path";
 import type { ServerKind } from "../../bin/stack/server.ts";
 
 /**
- * The store of the NATS server under test, MB: 268 of them are set aside for the idempotency keys and 40 for the intake
+ * The store of the NATS server under test: 268 MB of it are set aside for the idempotency keys and 40 for the intake
  * and the dead letters; a ballast of the driver can fill the rest.
  */
-export const storeMb = 420;
+export const storeBytes = 420 * 2 ** 20;
 
-/** The same server with a store of {@link storeMb}. */
+/** The same server with a store of {@link storeBytes}. */
 export function limitedNats(kind: ServerKind, dir: string, more = ""): ServerKind {
   const file = join(dir, `nats-${Math.random().toString(36).slice(2)}.conf`);
-  writeFileSync(file, `jetstream { max_file_store: ${storeMb}MB }\n${more}\n`);
+  writeFileSync(file, `jetstream { max_file_store: ${storeBytes} }\n${more}\n`);
   return {
     ...kind,
     command(place) {

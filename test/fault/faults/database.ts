@@ -40,6 +40,8 @@ export const deadlocks: Fault<RowAct> = {
     const count = () => ask("select deadlocks as n from pg_stat_database where datname = current_database()");
     const before = await count();
     const other = new pg.Client({ connectionString: settings.databaseUrl });
+    // Else a server that goes away meanwhile would end the run, not the row.
+    other.on("error", () => {});
     await other.connect();
     try {
       // Whoever waits longer than its deadlock_timeout looks for a circle and is the victim: let that be the mesh.

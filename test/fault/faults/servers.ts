@@ -3,9 +3,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { NatsError } from "nats";
 import { jsApi } from "../../../mixins/jetstream.ts";
 import type { OwnServer } from "../../support/servers.ts";
-import { type Act, patienceMs } from "../act.ts";
+import { type Act, patienceMs, type RowAct } from "../act.ts";
 import { memberName } from "../cluster.ts";
-import { storeMb } from "../nats.ts";
+import { storeBytes } from "../nats.ts";
 import type { Fault } from "../rows.ts";
 
 type Which = "nats" | "postgres" | "redis";
@@ -90,8 +90,11 @@ const ballast = "ballast";
 const block = new Uint8Array(1_000_000);
 const atOnce = 8;
 
-/** Others fill the store up to its limit; publishers are told so, wait, and go on when there is room again. */
-export const fullStore: Fault = {
+/**
+ * Others fill the store up to its limit; publishers are told so, wait, and go on when there is room again. Retries of the
+ * poison that comes just before are due meanwhile.
+ */
+export const fullStore: Fault<RowAct> = {
   what: "nats: its store is full",
   async strike(act) {
     const { nats, clock } = act.world;
@@ -108,8 +111,11 @@ export const fullStore: Fault = {
             if (!error.isJetStreamError()) throw error;
             isFull = true;
           });
-      for (let n = 0; n < 2 * storeMb && !isFull; n += atOnce)
-        await Promise.all(Array.from({ length: atOnce }, publish));
+      const publishSome = () => Promise.all(Array.from({ length: atOnce }, publish));
+      const room = async () => storeBytes - (await jsApi(nats, "INFO")).storage;
+      while ((await room()) > 2 * atOnce * block.length && !isFull) await publishSome();
+      await act.load.sendPoison();
+      for (let n = 0; n < storeBytes / block.length && !isFull; n += atOnce) await publishSome();
       if (!isFull) throw new Error("the store was never full");
       await delay(clock.outageMs);
     } finally {
