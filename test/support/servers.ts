@@ -25,8 +25,8 @@ const log = (line: string) => console.log(`# ${line}`);
 
 let home: string | undefined;
 let guard: ChildProcess | undefined;
-/** Those that {@link stopServers} ends. */
-const shared: Server[] = [];
+/** All that were begun, those that never answered among them: {@link stopServers} ends what still runs. */
+const begun = new Set<Server>();
 
 /** The run's folder under the system's temporary one. */
 export function homeDir(): string {
@@ -60,6 +60,7 @@ export async function own(kind: ServerKind): Promise<OwnServer> {
     log: join(homeDir(), `${name}.log`),
     onSpawn: ({ pid }) => guarded(pid),
   });
+  begun.add(server);
   await server.start();
   return Object.assign(server, { [Symbol.asyncDispose]: () => server.stop(5_000) });
 }
@@ -110,15 +111,16 @@ export interface Servers {
 /** The shared servers of this run. */
 export const servers: () => Promise<Servers> = once(async () => {
   const all = await Promise.allSettled([ownNats(), ownRedis(), ownPostgres()]);
-  for (const one of all) if (one.status === "fulfilled" && one.value) shared.push(one.value);
-  for (const one of all) if (one.status === "rejected") throw one.reason;
-  const url = (name: string) => shared.find((server) => server.kind.name === name)?.url ?? "";
-  return { natsUrl: url("nats"), redisUrl: url("redis"), databaseUrl: url("postgres") };
+  const [natsUrl, redisUrl, databaseUrl] = all.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value?.url ?? "";
+  });
+  return { natsUrl, redisUrl, databaseUrl } as Servers;
 });
 
-/** Ends what {@link servers} started. The last thing a run does. Throws where a PostgreSQL of the run crashed. */
+/** Ends the servers of this run. The last thing a run does. Throws where a PostgreSQL of the run crashed. */
 export async function stopServers(): Promise<void> {
-  await Promise.all(shared.splice(0).map((server) => server.stop(5_000)));
+  await Promise.all(Array.from(begun, (server) => server.stop(5_000)));
   const crashes = home === undefined ? [] : crashesIn(home);
   if (home !== undefined) rmSync(home, { recursive: true, force: true });
   guard?.kill("SIGKILL");
