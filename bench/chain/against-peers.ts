@@ -1,4 +1,5 @@
 import { openDatabase } from "../../mixins/knex.ts";
+import type { Lead } from "../../services/leads/lead.ts";
 import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
 import { aLead } from "../load.ts";
 import { atLeast, type BenchOptions, figure, median, type Row } from "../row.ts";
@@ -24,12 +25,13 @@ const sizes = [
     concurrency: { bullmq: [10, 50], channels: [10, 50] },
   },
 ] as const;
-/** What a peer's jobs write together in one statement: as much as a batch of the mesh. */
+/** What a peer's jobs write together where they share statements: as much as a batch of the mesh. */
 const statementLeads = 250;
 
 /**
  * The same chain on other libraries, in one run and by turns with the mesh's: each has the settings that its documentation
- * gives for throughput (bench/README.md) and the best of two concurrencies; its concurrent jobs share their statements.
+ * gives for throughput (bench/README.md) and the best of two concurrencies. A job writes its own leads, as they have it. What
+ * they could do with statements shared by jobs, which is code beside them, is told as well.
  */
 export async function againstPeers({ stages, checkpoints }: Chain, { short, log }: BenchOptions): Promise<Row[]> {
   await using nats = await ownNats();
@@ -47,10 +49,13 @@ export async function againstPeers({ stages, checkpoints }: Chain, { short, log 
   const place = { natsUrl: nats.url, databaseUrl: postgres.url, knex };
   const mesh = (perEnvelope: number, count: number) =>
     meshRateAt(place, { stages, checkpoints }, { perEnvelope, count });
-  const peer = async (name: PeerName, perJob: number, concurrency: number, count: number) => {
+  const peer = async (name: PeerName, perJob: number, concurrency: number, count: number, isShared: boolean) => {
     await truncate(knex);
     const run = await loadPeer(name);
-    const writers = stages.map((_, n) => gathering((leads) => upsert(knex, leads, n + 1), statementLeads));
+    const writers = stages.map((_, n) => {
+      const write = (leads: Lead[]) => upsert(knex, leads, n + 1);
+      return isShared ? gathering(write, statementLeads) : write;
+    });
     const tookMs = await run({
       prefix: `p${serial++}`,
       natsUrl: nats.url,
@@ -80,18 +85,34 @@ export async function againstPeers({ stages, checkpoints }: Chain, { short, log 
       for (let turn = 0; turn < (short ? 1 : 3); turn++) {
         note("mesh", await mesh(perJob, leads.mesh / scale));
         for (const name of peerNames) {
-          for (const atOnce of concurrency[name])
-            note(`${name}, ${atOnce} at once`, await peer(name, perJob, atOnce, leads.peer / scale));
+          for (const isShared of [false, true])
+            for (const atOnce of concurrency[name]) {
+              const rate = await peer(name, perJob, atOnce, leads.peer / scale, isShared);
+              note(`${name}, ${isShared ? "statements shared" : "a statement a job"}, ${atOnce} at once`, rate);
+            }
         }
       }
       const of = (who: string) =>
         Math.max(...[...rates].filter(([key]) => key.startsWith(who)).map(([, r]) => median(r)));
-      const best = Math.max(...peerNames.map(of));
+      const best = (how: string) => Math.max(...peerNames.map((name) => of(`${name}, ${how}`)));
       rows.push(
         figure("chain", `mesh beside its peers, ${perJob} a job`, "leads/s", of("mesh")),
-        figure("chain", `BullMQ, ${perJob} a job`, "leads/s", of("bullmq")),
-        figure("chain", `@moleculer/channels, ${perJob} a job`, "leads/s", of("channels")),
-        atLeast("chain", `mesh / better peer, ${perJob} a job`, "ratio", of("mesh") / best, goal),
+        figure("chain", `BullMQ, ${perJob} a job`, "leads/s", of("bullmq, a statement")),
+        figure("chain", `@moleculer/channels, ${perJob} a job`, "leads/s", of("channels, a statement")),
+        atLeast("chain", `mesh / better peer, ${perJob} a job`, "ratio", of("mesh") / best("a statement"), goal),
+        figure("chain", `BullMQ, ${perJob} a job, jobs share statements`, "leads/s", of("bullmq, statements")),
+        figure(
+          "chain",
+          `@moleculer/channels, ${perJob} a job, jobs share statements`,
+          "leads/s",
+          of("channels, statements"),
+        ),
+        figure(
+          "chain",
+          `mesh / better peer, ${perJob} a job, jobs share statements`,
+          "ratio",
+          of("mesh") / best("statements"),
+        ),
       );
     }
     return rows;

@@ -40,8 +40,8 @@ export async function loadPeer(name: PeerName): Promise<Peer> {
 }
 
 /**
- * Gathers what concurrent jobs write into one statement of up to `most` leads: peers hand over a job at a time, and a
- * statement a job would measure PostgreSQL, not them.
+ * Gathers what concurrent jobs write into one statement of up to `most` leads. Peers hand over a job at a time and offer
+ * nothing of the kind: it is what their users could write.
  */
 export function gathering(write: (leads: Lead[]) => Promise<void>, most: number): (leads: Lead[]) => Promise<void> {
   let waiting: { leads: Lead[]; resolve(): void; reject(error: unknown): void }[] = [];
