@@ -16,6 +16,8 @@ export interface Ending {
   deadLetters: number;
   doubledMails: number;
   conserved: boolean;
+  /** Nothing moved any more, and no e-mail that was due waited, within ten minutes of the last lead. */
+  cameToRest: boolean;
 }
 
 /** Every slope against its limit, and what became of the leads. */
@@ -43,6 +45,7 @@ export function judge(minutes: readonly Minute[], breaking: number, ending: Endi
     ),
     figure(bench, "requests answered 202, faults and all", "share", sum((m) => m.accepted) / sum((m) => m.sent)),
     atMost(bench, "leads lost", "leads", ending.conserved ? ending.lost.length : Math.max(1, ending.lost.length), 0),
+    atLeast(bench, "came to rest within ten minutes", "share", Number(ending.cameToRest), 1),
     atMost(bench, "e-mails sent twice", "mails", ending.doubledMails, 0),
     atMost(bench, "dead letters", "leads", ending.deadLetters, 0),
     // One that has begun anew too lately has no slope; of a soak that is too short nothing has.

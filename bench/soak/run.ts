@@ -129,7 +129,8 @@ async function ending(world: World, load: SteadyLoad, watch: Watch, promised: st
     lost: [...new Set([...watch.open, ...result.broken])],
     deadLetters: result.dead,
     doubledMails: watch.doubledMails,
-    conserved: result.ok && moves === null,
+    conserved: result.ok,
+    cameToRest: moves === null,
   };
 }
 

@@ -45,8 +45,11 @@ export interface ClaimOptions {
   perDay: number;
 }
 
-/** E-mails of one tenant that are looked at in one transaction: enough to get past a heap for one slow domain. */
-const lookedAt = 200;
+/**
+ * E-mails of one tenant that are looked at in one transaction, for each hand: most domains have their moment at once. A heap
+ * for one slow domain is got past in some transactions more: each of its e-mails has its own moment after the first look.
+ */
+const looksAHand = 8;
 
 /**
  * Claims due e-mails of the tenant whose turn it is, within all limits: the tenant's day, the pace of each domain, the
@@ -59,13 +62,17 @@ export async function claimDue(knex: Knex, options: ClaimOptions): Promise<{ cla
   return transaction(knex, async (trx) => {
     const tenant = await nextTenant(trx, options.perDay);
     if (!tenant) return { claimed: 0, looked: false };
-    const due = await dueOf(trx, tenant.name, tenant.timeZone ?? options.timeZone);
-    const nextAt = await lockPace(trx, due);
     const { hands, quiet, perMinute } = options;
+    const due = await dueOf(trx, tenant.name, tenant.timeZone ?? options.timeZone, hands * looksAHand);
+    const pace = await lockPace(trx, due);
+    const nextAt = new Map(pace);
     const planned: PlanOptions = { now: tenant.now, hands, allowance: tenant.allowance, quiet, perMinute };
     const verdicts = plan(due, nextAt, planned);
     const claimed = await write(trx, tenant.name, due, verdicts, options);
-    await savePace(trx, nextAt);
+    await savePace(
+      trx,
+      [...nextAt].filter(([domain, at]) => pace.get(domain) !== at),
+    );
     await trx.raw(
       `update mail_tenants set looked_at = clock_timestamp(), 
          warm_from = case when ? > 0 then coalesce(warm_from, (now() at time zone 'UTC')::date) else warm_from end,
@@ -110,12 +117,12 @@ interface DueRow {
   slotAt: number | null;
 }
 
-async function dueOf(trx: Knex.Transaction, tenant: string, timeZone: string): Promise<DueRow[]> {
+async function dueOf(trx: Knex.Transaction, tenant: string, timeZone: string, most: number): Promise<DueRow[]> {
   const { rows } = await trx.raw(
     `select lead_id, campaign, domain, time_zone, extract(epoch from slot_at) * 1000 as slot_at from outbox
      where tenant = ? and state = 'written' and due_at <= now()
      order by due_at limit ? for update skip locked`,
-    [tenant, lookedAt],
+    [tenant, most],
   );
   return rows.map((row: any) => ({
     leadId: row.lead_id,
@@ -142,11 +149,12 @@ async function lockPace(trx: Knex.Transaction, due: readonly DueRow[]): Promise<
   return new Map(rows.map((row: any) => [row.domain, Number(row.next_at)]));
 }
 
-async function savePace(trx: Knex.Transaction, nextAt: ReadonlyMap<string, number>): Promise<void> {
+async function savePace(trx: Knex.Transaction, nextAt: readonly [domain: string, ms: number][]): Promise<void> {
+  if (nextAt.length === 0) return;
   await trx.raw(
     `update mail_pace set next_at = to_timestamp(given.ms / 1000)
      from unnest(?::text[], ?::float8[]) as given(domain, ms) where mail_pace.domain = given.domain`,
-    [[...nextAt.keys()], [...nextAt.values()]],
+    [nextAt.map(([domain]) => domain), nextAt.map(([, ms]) => ms)],
   );
 }
 

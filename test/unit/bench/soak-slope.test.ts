@@ -17,7 +17,7 @@ function soak(memory: (minute: number) => number, pid: (minute: number) => numbe
   }));
 }
 
-const well: Ending = { lost: [], deadLetters: 0, doubledMails: 0, conserved: true };
+const well: Ending = { lost: [], deadLetters: 0, doubledMails: 0, conserved: true, cameToRest: true };
 const fails = (minutes: Minute[], ending = well) =>
   judge(minutes, 1_000, ending).flatMap(({ figure, holds }) =>
     holds === false ? [figure.replace(/, over.*/, "")] : [],
@@ -84,6 +84,7 @@ describe("the verdict of a soak", () => {
     const minutes = soak(() => 150);
     assert.deepEqual(fails(minutes, { ...well, lost: ["a"] }), ["leads lost"]);
     assert.deepEqual(fails(minutes, { ...well, conserved: false }), ["leads lost"]);
+    assert.deepEqual(fails(minutes, { ...well, cameToRest: false }), ["came to rest within ten minutes"]);
     assert.deepEqual(fails(minutes, { ...well, doubledMails: 1 }), ["e-mails sent twice"]);
     assert.deepEqual(fails(minutes, { ...well, deadLetters: 1 }), ["dead letters"]);
   });
