@@ -1,10 +1,9 @@
-import { type NatsConnection, headers as natsHeaders } from "nats";
-import { headers, type Lane, type Names } from "../../config/names.ts";
+import { headers as natsHeaders } from "nats";
+import { headers, type Names } from "../../config/names.ts";
 import { type Envelope, type EnvelopeItem, pack, type Route } from "./envelope.ts";
 import { sleep } from "./outage.ts";
 import type { Item } from "./outcome.ts";
-import { wakeOverdue } from "./overdue.ts";
-import type { Publisher } from "./publisher.ts";
+import { type OverdueOptions, wakeOverdue } from "./overdue.ts";
 import { ackBody, type Delivery, Puller } from "./puller.ts";
 
 /**
@@ -56,13 +55,7 @@ export function parkEnvelopes<T extends Item>(
   );
 }
 
-export interface MoverOptions {
-  nc: NatsConnection;
-  names: Names;
-  stage: string;
-  lane: Lane;
-  publisher: Publisher;
-  signal: AbortSignal;
+export interface MoverOptions extends OverdueOptions {
   ackWaitMs: number;
   watchdogMs: number;
   ensure(): Promise<void>;

@@ -65,12 +65,6 @@ export async function own(kind: ServerKind): Promise<OwnServer> {
   return Object.assign(server, { [Symbol.asyncDispose]: () => server.stop(5_000) });
 }
 
-/** Has the guard end a process of the run's own, too, in whatever way the run ends. */
-export function endWithRun(pid: number): void {
-  homeDir();
-  guard!.stdin!.write(`${pid}\n`);
-}
-
 const once = <T>(make: () => Promise<T>) => {
   let made: Promise<T> | undefined;
   return () => {
