@@ -1,12 +1,15 @@
-import { setPriority } from "node:os";
 import { type BrokerOptions, ServiceBroker } from "moleculer";
 import { loadSettings, type Settings, SettingsError, shieldEnvironment } from "./config/settings.ts";
 import { brokerOptions } from "./mixins/broker.ts";
 import { nodeService } from "./mixins/node.ts";
+import { giveWay } from "./mixins/priority.ts";
 
 const stopDelayMs = 1_000;
-/** Of a process for the bulk lane alone: a tenth of a processor is its own where those who wait want all of it. */
-const bulkNiceness = 10;
+/**
+ * Of a process that works for one lane alone. The API and the servers go first: an answer takes some milliseconds of them
+ * whatever is in work. Where both lanes want all of a processor a tenth of it is the bulk lane's.
+ */
+const niceness = { live: 5, bulk: 15 } as const;
 
 /**
  * The node that `moleculer-runner-esm --config moleculer.config.ts --mask "**\/*.service.ts" services` starts.
@@ -21,7 +24,7 @@ function configure(): BrokerOptions {
     console.error(error.message);
     process.exit(1);
   }
-  if (settings.lanes === "bulk") setPriority(bulkNiceness);
+  if (settings.lanes !== "both") giveWay(niceness[settings.lanes]);
   const options = brokerOptions(settings);
   const ignored = shieldEnvironment({ ...ServiceBroker.defaultOptions, ...options });
   return {

@@ -293,7 +293,7 @@ const table = {
     "LEADS_LANES",
     "both",
     ["both", "live", "bulk"],
-    "Whose mailboxes the stages of this process read. A process for each lane keeps the work of an import off the event loop that live leads wait for; one for bulk alone gives way to all others on its processors (niceness 10).",
+    "Whose mailboxes the stages of this process read. A process for each lane keeps the work of an import off the event loop that live leads wait for; on processors that all want, one for live leads alone gives way to the API and the servers (niceness 5), and one for bulk to all of them (15).",
   ),
   mailboxEnvelopes: whole(
     "LEADS_MAILBOX_ENVELOPES",

@@ -10,7 +10,7 @@ import { createKey, scopes } from "../../mixins/keys.ts";
 import { type Audit, audit } from "../../services/leads/audit.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { type NodeProcess, startNode } from "../../test/support/node-process.ts";
-import { guarded, type OwnServer } from "../../test/support/servers.ts";
+import type { OwnServer } from "../../test/support/servers.ts";
 import { importLeads, untilEnded } from "../pipeline/take.ts";
 import { startServers } from "./servers.ts";
 
@@ -60,7 +60,6 @@ export async function startProcessMesh({
   const running = new Map<string, NodeProcess>();
   const start = ({ name, files, env }: MeshProcess) => {
     const node = startNode(settings, files, env);
-    guarded(node.process.pid!);
     running.set(name, node);
     node.process.once("exit", () => running.delete(name));
     return node;

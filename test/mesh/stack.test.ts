@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { getPriority, hostname, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { running } from "../../bin/stack/leftovers.ts";
@@ -103,14 +103,24 @@ describe("npm start and npm stop", () => {
     assert.ok((await fetchInfo(natsUrl)).startsWith("INFO "), "another's NATS still answers");
   });
 
-  it("run a process for the API and one for each lane, of which the one for imports gives way to the others", async function () {
+  it("run a process for the API and one for each lane, which gives way to the API, and imports to live leads", async function () {
     this.timeout(180_000);
     const start = run("start.ts", "--no-sample", "--detach");
     assert.equal(await start.code, 0, start.output());
     const { processes } = readState(dir);
     const niceness = (name: string) => getPriority(processes.find((one) => one.name === name)!.pid);
-    assert.equal(niceness("bulk"), 10);
-    for (const name of ["gateway", "live"]) assert.ok(niceness(name) < 10, name);
+    const own = getPriority();
+    const expected = [own, Math.max(own, 5), Math.max(own, 15)];
+    assert.deepEqual(["gateway", "live", "bulk"].map(niceness), expected);
+    for (const name of ["live", "bulk"]) {
+      const { pid } = processes.find((one) => one.name === name)!;
+      const expected = name === "live" ? Math.max(own, 5) : Math.max(own, 15);
+      const autogroup = `/proc/${pid}/autogroup`;
+      if (expected > own && existsSync(autogroup))
+        await eventually(`the session of ${name} gives way, too`, () =>
+          readFileSync(autogroup, "latin1").endsWith(` nice ${expected}\n`),
+        );
+    }
     assert.equal(await run("stop.ts").code, 0);
     for (const one of processes) assert.ok(!isRunning(one), `${one.name} has ended`);
   });

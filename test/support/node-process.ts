@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { runnerArguments } from "../../bin/stack/runner.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { trackLeak } from "./leaks.ts";
+import { guarded } from "./servers.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
@@ -20,8 +21,11 @@ export function startNode(settings: Settings, files: string[], env: Record<strin
   const child = spawn(process.execPath, runnerArguments(files), {
     cwd: root,
     env: { PATH: process.env.PATH, ...environmentOf(settings), ...env },
+    // In a session of its own, as there: Linux shares processors among sessions.
+    detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
+  const release = child.pid === undefined ? () => {} : guarded(child.pid);
   const untrack = trackLeak("a process of the mesh");
   let output = "";
   for (const stream of [child.stdout, child.stderr])
@@ -31,6 +35,7 @@ export function startNode(settings: Settings, files: string[], env: Record<strin
   const exited = new Promise<number | NodeJS.Signals>((resolve) =>
     child.once("close", (code, signal) => {
       untrack();
+      release();
       resolve(signal ?? code!);
     }),
   );

@@ -33,9 +33,10 @@ export function homeDir(): string {
   if (home === undefined) {
     home = mkdtempSync(join(tmpdir(), "leadfactory-test-"));
     chmodSync(home, 0o755);
-    // Reads the pids of what we start; when our end of the pipe closes, in whatever way we die, it ends them.
+    // Reads the pids of what we start, and with a minus of what has ended; when our end of the pipe closes, in whatever way
+    // we die, it ends the others.
     const script =
-      'pids=; while read -r pid; do pids="$pids $pid"; done; kill $pids; sleep 2; kill -9 $pids; rm -rf -- "$1"';
+      'pids=" "; while read -r pid; do case $pid in -*) pids=$(printf %s "$pids" | sed "s/ $(printf %s "$pid" | cut -c2-) / /");; *) pids="$pids$pid ";; esac; done; kill $pids; sleep 2; kill -9 $pids; rm -rf -- "$1"';
     guard = spawn("sh", ["-c", script, "guard", home], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
     guard.unref();
     (guard.stdin as unknown as { unref(): void }).unref();
@@ -44,10 +45,11 @@ export function homeDir(): string {
   return home;
 }
 
-/** Notes a process of ours: it ends with this run, however that ends. */
-export function guarded(pid: number): void {
+/** Notes a process of ours: it ends with this run, however that ends. Call what it returns when it has ended before. */
+export function guarded(pid: number): () => void {
   homeDir();
   guard!.stdin!.write(`${pid}\n`);
+  return () => void guard!.stdin!.write(`-${pid}\n`);
 }
 
 /** A server of the test's own, to kill, freeze and start again: same port, same data. `await using` ends it. */
