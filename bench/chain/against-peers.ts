@@ -25,13 +25,16 @@ const sizes = [
     concurrency: { bullmq: [10, 50], channels: [10, 50] },
   },
 ] as const;
-/** What a peer's jobs write together where they share statements: as much as a batch of the mesh. */
-const statementLeads = 250;
+/** Batches of the mesh that are tried, as two concurrencies of each peer are. */
+const batches = [250, 500] as const;
+/** What a peer's jobs write together where they share statements: as much as the larger batch of the mesh. */
+const statementLeads = 500;
 
 /**
  * The same chain on other libraries, in one run and by turns with the mesh's: each has the settings that its documentation
- * gives for throughput (bench/README.md) and the best of two concurrencies. A job writes its own leads, as they have it. What
- * they could do with statements shared by jobs, which is code beside them, is told as well.
+ * gives for throughput (bench/README.md) and the better of two concurrencies, the mesh the better of two batch sizes. A
+ * job writes its own leads, as they have it. What they could do with statements shared by jobs, which is code beside them,
+ * is told as well.
  */
 export async function againstPeers({ stages, checkpoints }: Chain, { short, log }: BenchOptions): Promise<Row[]> {
   await using nats = await ownNats();
@@ -47,8 +50,8 @@ export async function againstPeers({ stages, checkpoints }: Chain, { short, log 
   let serial = 0;
 
   const place = { natsUrl: nats.url, databaseUrl: postgres.url, knex };
-  const mesh = (perEnvelope: number, count: number) =>
-    meshRateAt(place, { stages, checkpoints }, { perEnvelope, count });
+  const mesh = (perEnvelope: number, count: number, batchLeads: number = batches[0]) =>
+    meshRateAt(place, { stages, checkpoints }, { perEnvelope, count, batchLeads });
   const peer = async (name: PeerName, perJob: number, concurrency: number, count: number, isShared: boolean) => {
     await truncate(knex);
     const run = await loadPeer(name);
@@ -83,7 +86,7 @@ export async function againstPeers({ stages, checkpoints }: Chain, { short, log 
         rates.set(who, [...(rates.get(who) ?? []), rate]);
       };
       for (let turn = 0; turn < (short ? 1 : 3); turn++) {
-        note("mesh", await mesh(perJob, leads.mesh / scale));
+        for (const batch of batches) note(`mesh, batches of ${batch}`, await mesh(perJob, leads.mesh / scale, batch));
         for (const name of peerNames) {
           for (const isShared of [false, true])
             for (const atOnce of concurrency[name]) {

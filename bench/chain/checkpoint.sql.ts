@@ -22,8 +22,8 @@ export async function countEnded(knex: Knex, steps: number): Promise<number> {
 export async function upsert(knex: Knex, leads: readonly Lead[], step: number): Promise<void> {
   await knex.raw(
     `insert into bench_chain select tenant, lead_id, ?, data
-     from unnest(?::text[], ?::uuid[], ?::jsonb[]) as t (tenant, lead_id, data)
+     from jsonb_to_recordset(?::jsonb) as t (tenant text, lead_id uuid, data jsonb)
      on conflict (lead_id, tenant) do update set step = excluded.step, data = excluded.data where bench_chain.step < excluded.step`,
-    [step, leads.map((l) => l.tenant), leads.map((l) => l.leadId), leads.map((l) => JSON.stringify(l.fields))],
+    [step, JSON.stringify(leads.map(({ tenant, leadId, fields }) => ({ tenant, lead_id: leadId, data: fields })))],
   );
 }

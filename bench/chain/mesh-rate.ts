@@ -15,12 +15,18 @@ type Chain = Pick<Comparison, "stages" | "checkpoints">;
 interface Size {
   perEnvelope: number;
   count: number;
+  /** Leads of a batch at the most. */
+  batchLeads?: number;
 }
 
 let serial = 0;
 
-/** Leads a second of a chain on the mesh, with the best shape of the bench `chain`. */
-export async function meshRateAt(place: ChainPlace, chain: Chain, { perEnvelope, count }: Size): Promise<number> {
+/** Leads a second of a chain on the mesh. */
+export async function meshRateAt(
+  place: ChainPlace,
+  chain: Chain,
+  { perEnvelope, count, batchLeads = 250 }: Size,
+): Promise<number> {
   await truncate(place.knex);
   const settings = loadSettings({
     LEADS_PREFIX: `r${serial++}`,
@@ -29,7 +35,7 @@ export async function meshRateAt(place: ChainPlace, chain: Chain, { perEnvelope,
     LEADS_LOG_LEVEL: "error",
     LEADS_MAILBOX_ENVELOPES: "1000000",
   });
-  const shape = { batchLeads: 250, perEnvelope, concurrency: 2 };
+  const shape = { batchLeads, perEnvelope, concurrency: 2 };
   const { tookMs } = await meshChain({ settings, shape, count, ...chain }, (batch, step) =>
     upsert(place.knex, batch, step),
   );

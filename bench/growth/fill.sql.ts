@@ -1,8 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
+import { countNoted } from "../../services/analytics/count.sql.ts";
 
 /** Leads put on record by one statement. */
 const blockLeads = 100_000;
+/** Notes of leads that are counted by one statement. */
+const countedAtOnce = 4_000;
+/** Statements that put leads on record at once. */
+const writers = 2;
 
 /**
  * Makes `count` more leads of a tenant out of those that have been through every stage: copies of their rows, under ids,
@@ -18,7 +23,7 @@ export async function fill(knex: Knex, tenant: string, count: number, log: (line
     tenant,
   ]);
   const models = rows.map(({ lead_id }: { lead_id: string }) => lead_id);
-  for (let from = 0; from < count; from += blockLeads) {
+  const fillBlock = async (from: number) => {
     const each = Math.ceil(Math.min(blockLeads, count - from) / models.length);
     await knex.transaction(async (trx) => {
       await trx.raw(
@@ -51,13 +56,23 @@ export async function fill(knex: Knex, tenant: string, count: number, log: (line
         [tenant],
       );
     });
-    log(`${Math.min(count, from + blockLeads)} of ${count} leads are on record`);
-  }
-  // They are counted before anything is measured: elsewhere they come one by one, and are counted as they come.
-  for (let isCounted = false; !isCounted; ) {
-    await delay(500);
-    const { rows: left } = await knex.raw("select /* bench */ 1 from analytics_changes limit 1");
-    isCounted = left.length === 0;
+  };
+  let [begun, done] = [0, 0];
+  const write = async () => {
+    while (begun < count) {
+      const from = begun;
+      begun += blockLeads;
+      await fillBlock(from);
+      done += Math.min(blockLeads, count - from);
+      log(`${done} of ${count} leads are on record`);
+    }
+  };
+  await Promise.all(Array.from({ length: writers }, write));
+  // They are counted before anything is measured: elsewhere they come one by one, and are counted as they come. The mesh
+  // does it as well, at its leisure.
+  for (let left: number | null = countedAtOnce; left === null || left >= countedAtOnce; ) {
+    left = await knex.transaction((trx) => countNoted(trx, countedAtOnce));
+    if (left === null) await delay(50);
   }
   for (const table of ["leads", "lead_keys", "acceptances", "outbox", "mail_claims", "analytics_leads"])
     await knex.raw(`vacuum analyze ${table}`);

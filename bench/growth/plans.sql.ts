@@ -75,7 +75,10 @@ async function largeTables(knex: Knex): Promise<ReadonlySet<string>> {
 async function anyPlan(knex: Knex, text: string): Promise<PlanNode> {
   const mended = text
     .replace(/\bextract\s*\(\s*\$\d+\s+from\b/gi, "extract(epoch from")
-    .replace(/\binterval\s+\$\d+/gi, "interval '1 day'");
+    .replace(/\binterval\s+\$\d+/gi, "interval '1 day'")
+    // PostgreSQL 18 takes the word itself for a constant where a parameter is cast.
+    .replace(/\$\d+\((\$\d+ as \w+)\)/g, "cast($1)")
+    .replace(/\$\d+\((\$\d+ as \w+)\[\]\)/g, "cast($1[])");
   try {
     return await genericPlan(knex, mended);
   } catch (error) {
