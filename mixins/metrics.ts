@@ -233,6 +233,11 @@ export const metricTable = {
     "tenants",
     "Tenants that have used so much of their budget (75, 90, 100 %), by window (day, month).",
   ),
+  leads_mail_overdue_seconds: cluster(
+    [],
+    "seconds",
+    "How long the e-mail that has been due for the longest has waited for a sender; 0 where none waits. Of tenants that may send, and since they may: not while one is stopped or has used up its day. Not served where nothing is sent at all.",
+  ),
   leads_source_up: cluster(
     ["source"],
     "0 or 1",

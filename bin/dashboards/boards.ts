@@ -287,6 +287,12 @@ const providers: Board = {
           "Events a second: delivered, bounced, complained of.",
           query(`sum by (kind) (${rate("leads_mail_events_total")})`, "{{kind}}"),
         ),
+        panel(
+          "Longest overdue",
+          "s",
+          "How long the e-mail that has been due for the longest has waited for a sender.",
+          query("max(leads_mail_overdue_seconds)", "overdue"),
+        ),
       ],
     },
   ],

@@ -13,7 +13,7 @@ import { gonePage, type Page, refusedPage, unsubscribedPage, unsubscribePage } f
 import { sendingOf } from "./sending.ts";
 import { ensureSetAside, setAside, writeSetAside } from "./set-aside.ts";
 import { suppress } from "./suppressions.sql.ts";
-import { changeTenant, readTenant, resumeTenant, type TenantChange } from "./tenants.sql.ts";
+import { changeTenant, overdueSeconds, readTenant, resumeTenant, type TenantChange } from "./tenants.sql.ts";
 
 const tenant = { type: "string", pattern: tenantPattern } as const;
 const token = { type: "string", max: 500 } as const;
@@ -127,6 +127,15 @@ export default defineService({
       },
     },
 
+    /** How long the e-mail that has been due for the longest has waited, seconds; null where nothing is sent at all. */
+    overdue: {
+      cache: false,
+      async handler(ctx: Context): Promise<number | null> {
+        const { databases, settings } = resourcesOf(ctx.broker);
+        if (!sendingOf(settings).on) return null;
+        return Math.max(...(await Promise.all(databases.all().map(({ knex }) => overdueSeconds(knex)))));
+      },
+    },
     /** How a tenant sends: `{ sending, missing, ...TenantMail }`. */
     settings: {
       params: { tenant },

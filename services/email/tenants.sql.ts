@@ -50,6 +50,7 @@ export async function changeTenant(knex: Knex, tenant: string, change: TenantCha
     ...(change.timeZone !== undefined && { time_zone: change.timeZone }),
     ...(change.dayLimit !== undefined && { day_limit: change.dayLimit }),
     rests_until: null,
+    sends_since: knex.fn.now(),
   };
   await statement(() =>
     knex("mail_tenants")
@@ -59,11 +60,30 @@ export async function changeTenant(knex: Knex, tenant: string, change: TenantCha
   );
 }
 
+/**
+ * How long the e-mail that has been due for the longest has waited for a sender, seconds; 0 with none. Only while its tenant
+ * may send: what waits for the next day, or for somebody to let its tenant go on, waits for that. Served by outbox_due.
+ */
+export async function overdueSeconds(knex: Knex): Promise<number> {
+  const { rows } = await statement(() =>
+    knex.raw<{ rows: [{ seconds: number }] }>(
+      `select coalesce(cast(extract(epoch from now() - min(greatest(due_at, t.sends_since,
+           date_trunc('day', now() at time zone 'UTC') at time zone 'UTC'))) as float8), 0) as seconds
+       from mail_tenants t cross join lateral (
+         select due_at from outbox o where o.tenant = t.tenant and o.state = 'written' and o.due_at <= now()
+         order by due_at limit 1
+       ) o
+       where t.stopped_at is null and (t.rests_until is null or t.rests_until <= now())`,
+    ),
+  );
+  return rows[0].seconds;
+}
+
 /** Lets a tenant that was stopped send again. What bounced before counts no more. False when it was not stopped. */
 export async function resumeTenant(knex: Knex, tenant: string): Promise<boolean> {
   const { rowCount } = await statement(() =>
     knex.raw(
-      `update mail_tenants set stopped_at = null, stopped_reason = null, epoch = epoch + 1
+      `update mail_tenants set stopped_at = null, stopped_reason = null, sends_since = now(), epoch = epoch + 1
        where tenant = ? and stopped_at is not null`,
       [tenant],
     ),

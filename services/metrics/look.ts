@@ -14,7 +14,7 @@ export class Look {
   readonly #nodes: Nodes;
   readonly #figures: Figures;
   #dead: { at: number; figures: Figure[] } | undefined;
-  #budgets: { at: number; figures: Figure[]; ok: boolean } | undefined;
+  #record: { at: number; figures: Figure[]; ok: boolean } | undefined;
 
   constructor(broker: ServiceBroker, nodes: Nodes, figures: Figures) {
     this.#broker = broker;
@@ -24,12 +24,12 @@ export class Look {
 
   /** All figures; what cannot be read is left out, and said to be. */
   async figures(): Promise<Figure[]> {
-    const [streams, budgets] = await Promise.all([this.#ofStreams().catch(() => null), this.#ofBudgets()]);
+    const [streams, record] = await Promise.all([this.#ofStreams().catch(() => null), this.#ofRecord()]);
     return [
       ...(streams ?? []),
-      ...budgets.figures,
+      ...record.figures,
       ["leads_source_up", { source: "nats" }, streams ? 1 : 0],
-      ["leads_source_up", { source: "postgres" }, budgets.ok ? 1 : 0],
+      ["leads_source_up", { source: "postgres" }, record.ok ? 1 : 0],
     ];
   }
 
@@ -61,28 +61,28 @@ export class Look {
     return figures;
   }
 
-  async #ofBudgets(): Promise<{ figures: Figure[]; ok: boolean }> {
+  /** What is read in PostgreSQL, by the services that own it. */
+  async #ofRecord(): Promise<{ figures: Figure[]; ok: boolean }> {
     const now = Date.now();
-    if (this.#budgets && now - this.#budgets.at < slowMs) return this.#budgets;
-    this.#budgets = { at: now, ...(await this.#askBudgets()) };
-    return this.#budgets;
+    if (this.#record && now - this.#record.at < slowMs) return this.#record;
+    const [levels, overdue] = await Promise.allSettled([
+      this.#ask<{ window: string; level: number; tenants: number }[]>("budget.levels"),
+      this.#ask<number | null>("mail.overdue"),
+    ]);
+    const figures: Figure[] = [];
+    if (levels.status === "fulfilled")
+      for (const { window, level, tenants } of levels.value ?? [])
+        figures.push(["leads_budget_tenants", { window, level: String(level) }, tenants]);
+    if (overdue.status === "fulfilled" && typeof overdue.value === "number")
+      figures.push(["leads_mail_overdue_seconds", {}, overdue.value]);
+    // Where the budgets are told the database is there, whatever keeps the other one.
+    this.#record = { at: now, figures, ok: levels.status === "fulfilled" };
+    return this.#record;
   }
 
-  async #askBudgets(): Promise<{ figures: Figure[]; ok: boolean }> {
-    // No service that keeps a budget: nothing to be told, and nothing is wrong.
-    if (!this.#broker.registry.actions.isAvailable("budget.levels")) return { figures: [], ok: true };
-    try {
-      const levels: { window: string; level: number; tenants: number }[] = await this.#broker.call(
-        "budget.levels",
-        {},
-        { timeout: 2_000, retries: 0 },
-      );
-      const figures = levels.map(({ window, level, tenants }): Figure => {
-        return ["leads_budget_tenants", { window, level: String(level) }, tenants];
-      });
-      return { figures, ok: true };
-    } catch {
-      return { figures: [], ok: false };
-    }
+  /** Asks a service. Where there is none there is nothing to be told, and nothing is wrong. */
+  async #ask<T>(action: string): Promise<T | undefined> {
+    if (!this.#broker.registry.actions.isAvailable(action)) return undefined;
+    return this.#broker.call<T, object>(action, {}, { timeout: 2_000, retries: 0 });
   }
 }

@@ -140,6 +140,17 @@ export const alertCases: Record<string, AlertCase> = {
     },
     ...{ minutes: 10, quiet: 5, firing: 12, cleared: 300 },
   },
+  MailOverdue: {
+    series: { 'leads_mail_overdue_seconds{instance="a"}': phases("2+0", "2400+0") },
+    ...{ quiet: 19, firing: 35, cleared: 70 },
+  },
+  MailUnreached: {
+    series: {
+      'leads_mail_total{result="sent",instance="p"}': "0+10x20 200+0x40 200+10x80",
+      'leads_mail_total{result="unreached",instance="p"}': "0+0x20 0+2x40 80+0x80",
+    },
+    ...{ quiet: 19, firing: 50, cleared: 75 },
+  },
   PoolUsedUp: {
     series: { 'leads_pool_waiting{database="main",instance="p"}': phases("0+0", "3+0") },
     ...{ quiet: 19, firing: 30, cleared: 70, labels: { database: "main", instance: "p" } },

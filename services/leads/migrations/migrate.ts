@@ -16,6 +16,7 @@ import * as oldLetters from "./092-old-letters.ts";
 import * as imports from "./103-imports.ts";
 import * as opens from "./104-opens.ts";
 import * as keysFirst from "./110-keys-first.ts";
+import * as mailSince from "./111-mail-since.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -35,6 +36,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "103-imports": imports,
   "104-opens": opens,
   "110-keys-first": keysFirst,
+  "111-mail-since": mailSince,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

@@ -13,7 +13,7 @@ import {
 import { settleFates, settleUnknown } from "../../../services/email/fates.sql.ts";
 import { addressHash } from "../../../services/email/recipient.ts";
 import { suppress } from "../../../services/email/suppressions.sql.ts";
-import { changeTenant } from "../../../services/email/tenants.sql.ts";
+import { changeTenant, overdueSeconds, resumeTenant } from "../../../services/email/tenants.sql.ts";
 import { writeEnds } from "../../../services/leads/record.ts";
 import { aLead } from "../../support/leads.ts";
 import { statesIn, writeSome } from "../../support/mail.ts";
@@ -107,6 +107,38 @@ describe("claims of due e-mails", () => {
     await releaseClaims(knex, holder.holder);
     assert.deepEqual(await statesIn(knex), { written: 4 });
     assert.equal((await knex("mail_tenants").first()).taken, 0);
+  });
+
+  it("are overdue while nobody takes them and their tenant may send", async () => {
+    const set = (tenant: string, columns: object) => knex("mail_tenants").where({ tenant }).update(columns);
+    const dueSince = (tenant: string, interval: string) =>
+      knex("outbox")
+        .where({ tenant })
+        .update({ due_at: knex.raw("now() - cast(? as interval)", [interval]) });
+    const { rows } = await knex.raw(
+      "select cast(extract(epoch from now() - date_trunc('day', now() at time zone 'UTC') at time zone 'UTC') as float8) as s",
+    );
+    const ofToday = rows[0].s as number;
+    const isAbout = async (seconds: number, why: string) => {
+      const told = await overdueSeconds(knex);
+      const expected = Math.min(seconds, ofToday);
+      assert.ok(told >= expected && told < expected + 60, `${why}: ${told} s, not ${expected}`);
+    };
+    await isAbout(0, "there is none");
+    for (const tenant of ["later", "rests", "stopped", "due"]) await writeSome(knex, 2, { tenant });
+    await dueSince("later", "-1 hour");
+    await dueSince("due", "1000 s");
+    for (const tenant of ["rests", "stopped"]) await dueSince(tenant, "2 days");
+    await set("rests", { rests_until: knex.raw("now() + interval '1 hour'") });
+    await set("stopped", { stopped_at: knex.fn.now() });
+    await isAbout(1_000, "what rests or is stopped waits for that");
+    await claimDue(knex, options());
+    await isAbout(0, "it is taken");
+    await set("rests", { rests_until: null });
+    await isAbout(172_800, "it may send again since midnight");
+    await changeTenant(knex, "rests", { dayLimit: 50_000 });
+    await resumeTenant(knex, "stopped");
+    await isAbout(0, "they may send since now");
   });
 
   it("leave out whoever wants no e-mail of this tenant, or of any where the tenant says so", async () => {

@@ -9,6 +9,7 @@ import { eventually } from "../../support/eventually.ts";
 import { generous, stages, startGateway, throughAllStages } from "../../support/gateway.ts";
 import { Mailbox, mailSettings, statesIn, writeSome } from "../../support/mail.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
+import { scrape } from "../../support/metrics.ts";
 import { testPlace } from "../../support/servers.ts";
 
 const quickSender = { ...sender, settings: { leaseMs: 1_500, pollMs: 30 } as object };
@@ -100,6 +101,27 @@ describe("sending", function () {
     await eventually("another is sent", () => box.counts.has(probe!.messageId));
     assert.equal((await rowOf(knex, id)).state, "written");
     assert.equal(box.received.length, 1);
+  });
+
+  it("says how long e-mails have waited for a sender, and nothing where none are sent", async () => {
+    const watching = ["services/email/mail.service.ts", "services/metrics/metrics.service.ts"];
+    await using mesh = await startMesh({ services: watching, env: mailSettings(box.url) });
+    await using off = await startMesh({
+      services: watching,
+      place: mesh,
+      env: mailSettings(box.url, { LEADS_MAIL_FROM: "" }),
+    });
+    await writeSome(knexOf(mesh), 1);
+    await knexOf(mesh)("outbox").update({ due_at: knexOf(mesh).raw("now() - interval '500 s'") });
+    const told = async ({ broker }: TestMesh) => {
+      const { url } = broker.getLocalService("metrics") as unknown as { url: string };
+      const { samples } = await scrape(`${url}/metrics`);
+      return samples.filter(({ name }) => name === "leads_mail_overdue_seconds").map(({ value }) => value);
+    };
+    await eventually("it is told", async () => ((await told(mesh))[0] ?? 0) >= 500);
+    // It asks its own service first.
+    assert.deepEqual(await told(off), []);
+    assert.equal(await off.broker.call("mail.overdue", {}, { nodeID: off.broker.nodeID }), null);
   });
 
   it("shares the outbox among instances, and sends each e-mail once", async () => {

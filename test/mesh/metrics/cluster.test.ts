@@ -186,7 +186,7 @@ describe("the service metrics", () => {
       assert.deepEqual(Object.keys(labels).sort(), [...row.labels, ...extra].sort(), name);
     }
     for (const { name, by } of metrics)
-      if (by === "cluster" && !/limit_bytes$|budget|desired_instances_by/.test(name))
+      if (by === "cluster" && !/limit_bytes$|budget|mail|desired_instances_by/.test(name))
         assert.ok(
           samples.some((sample) => sample.name === name),
           `${name} is served`,
