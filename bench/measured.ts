@@ -29,13 +29,19 @@ const isStatement = ({ figure }: Row) => figure.startsWith("statement: ");
 /** Of `latency`: `1000/min: errors, providers at 0 ms, by k6`, and of times `…: API, providers at 0 ms, by k6, p95`. */
 const ofRate = /^(\d+)\/min: (.*), (providers at \d+ ms, by \w+)(?:, (average|p\d+))?$/;
 
+/** Of `memory`: `enrich, second quarter` in MB, and `enrich, last quarter / second`. */
+const ofProcess = /^(.+), (second quarter|last quarter \/ second)$/;
+
 /** What a bench came to, as Markdown: machine and command, and a table; of `latency` one for each delay of the providers. */
 export function measuredMarkdown(bench: string): string {
   const measured = measuredOf(bench);
   if (!measured) return "Not measured on a quiet machine yet.";
   const { machine, command, day, rows } = measured;
-  const plain = rows.filter((row) => !isStatement(row) && !ofRate.test(row.figure));
-  return [`\`${command}\`, ${day}, ${machine}:`, "", ...ratesOf(rows), ...table(plain)].join("\n");
+  const plain = rows.filter(
+    (row) => ![isStatement(row), ofRate.test(row.figure), ofProcess.test(row.figure)].some(Boolean),
+  );
+  const tables = [...ratesOf(rows), ...processesOf(rows), ...table(plain)];
+  return [`\`${command}\`, ${day}, ${machine}:`, "", ...tables].join("\n");
 }
 
 const number = (value: number) =>
@@ -43,12 +49,27 @@ const number = (value: number) =>
 const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
 const head = (cells: readonly string[]) => [line(cells), line(cells.map(() => "---"))];
 
+const goalOf = ({ goal, holds }: Row) => (goal === null ? "" : holds ? goal : `${goal}, **missed**`);
+
 function table(rows: readonly Row[]): string[] {
   if (rows.length === 0) return [];
   return [
     ...head(["figure", "value", "unit", "goal"]),
-    ...rows.map(({ figure, value, unit, goal, holds }) =>
-      line([figure, number(value), unit, goal === null ? "" : holds ? goal : `${goal}, **missed**`]),
+    ...rows.map((row) => line([row.figure, number(row.value), row.unit, goalOf(row)])),
+  ];
+}
+
+/** A line a process: what it held, and what became of that. */
+function processesOf(rows: readonly Row[]): string[] {
+  const processes = Map.groupBy(
+    rows.filter(({ figure }) => ofProcess.test(figure)),
+    ({ figure }) => ofProcess.exec(figure)![1]!,
+  );
+  if (processes.size === 0) return [];
+  return [
+    ...head(["process", "second quarter, MB", "last quarter / second", "goal"]),
+    ...[...processes].map(([name, [held, share]]) =>
+      line([name, number(held!.value), number(share!.value), goalOf(share!)]),
     ),
   ];
 }
