@@ -23,7 +23,8 @@ const options = brokerOptions(loadSettings(), flow);
 export default {
   ...product,
   ...options,
-  registry: product.registry!,
+  // Of one making: who is not heard of is noted by the middleware, and passed over by the registry's strategy.
+  registry: { ...options.registry, stopDelay: product.registry!.stopDelay! },
   heartbeatInterval: clock.heartbeatS,
   heartbeatTimeout: clock.heartbeatTimeoutS,
   requestTimeout: clock.requestTimeoutMs,
