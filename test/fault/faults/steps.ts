@@ -51,12 +51,12 @@ export function killAt(name: string, at: keyof typeof places): Fault<RowAct> {
   const place: Place = places[at];
   return {
     what: `${name}: kill -9 when it ${place.what}`,
-    // Admission moves what comes at once: it is met while the import begins. The others have work all the time.
-    early: at === "moved",
     async strike(act) {
       const node = act.world.nodes.get(name)!;
       using breakpoint = await Breakpoint.set(node, place);
       if (at === "buried") await act.load.sendPoison();
+      // Admission has moved all that came by then. The others have work all the time.
+      if (at === "moved") await act.load.import(act.leads);
       act.struck(`${name}, which ${place.what}`, await breakpoint.reached(patienceMs));
       await node.kill();
       act.healed();
