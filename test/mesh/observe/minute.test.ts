@@ -12,6 +12,7 @@ import { eventually } from "../../support/eventually.ts";
 import { operators, startGateway, type TestGateway } from "../../support/gateway.ts";
 import { hastened } from "../../support/hastened.ts";
 import { aLead } from "../../support/leads.ts";
+import { mailSettings } from "../../support/mail.ts";
 import { Prom, programOr } from "../../support/observe.ts";
 import type { HttpStub } from "../../support/providers/http-stub.ts";
 import { pagespeedKey, pagespeedStub } from "../../support/providers/pagespeed.ts";
@@ -154,11 +155,18 @@ describe("within a minute", function () {
         flow,
         services: [
           ...operators,
-          ...["leads/leads", "metrics/metrics", "budget/budget", "pagespeed/pagespeed"].map(
-            (name) => `services/${name}.service.ts`,
-          ),
+          ...[
+            "leads/leads",
+            "metrics/metrics",
+            "budget/budget",
+            "pagespeed/pagespeed",
+            "email/sender",
+            "email/mail",
+          ].map((name) => `services/${name}.service.ts`),
         ],
         env: {
+          // Nothing is sent, nothing waits: all that is told of e-mails is zero.
+          ...mailSettings("smtp://127.0.0.1:1"),
           ...{ LEADS_PAGESPEED_URL: pagespeed.url, LEADS_PAGESPEED_KEY: pagespeedKey },
           ...{ LEADS_WATCHDOG_MS: "2000", LEADS_DRAIN_LIVE_MS: "1000", LEADS_METRICS_EVERY_MS: "1000" },
         },

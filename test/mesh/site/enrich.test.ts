@@ -84,7 +84,7 @@ describe("a site's facts", () => {
     await using sites = await startSites();
     await using mesh = await startMesh({
       services: [site],
-      env: generator(sites.url, { LEADS_FETCH_TIMEOUT_MS: "1000" }),
+      env: generator(sites.url, { LEADS_FETCH_TIMEOUT_MS: "1800" }),
     });
     const expected = {
       missing: "http_404",
