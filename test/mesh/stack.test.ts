@@ -112,13 +112,12 @@ describe("npm start and npm stop", () => {
     const own = getPriority();
     const expected = [own, Math.max(own, 5), Math.max(own, 15)];
     assert.deepEqual(["gateway", "live", "bulk"].map(niceness), expected);
-    for (const name of ["live", "bulk"]) {
-      const { pid } = processes.find((one) => one.name === name)!;
-      const expected = name === "live" ? Math.max(own, 5) : Math.max(own, 15);
-      const autogroup = `/proc/${pid}/autogroup`;
-      if (expected > own && existsSync(autogroup))
+    for (const [n, name] of ["live", "bulk"].entries()) {
+      const autogroup = `/proc/${processes.find((one) => one.name === name)!.pid}/autogroup`;
+      const wanted = expected[n + 1]!;
+      if (wanted > own && existsSync(autogroup))
         await eventually(`the session of ${name} gives way, too`, () =>
-          readFileSync(autogroup, "latin1").endsWith(` nice ${expected}\n`),
+          readFileSync(autogroup, "latin1").endsWith(` nice ${wanted}\n`),
         );
     }
     assert.equal(await run("stop.ts").code, 0);
