@@ -8,6 +8,11 @@ const blockLeads = 100_000;
 const countedAtOnce = 4_000;
 /** Statements that put leads on record at once. */
 const writers = 2;
+/**
+ * How PostgreSQL runs meanwhile: what is filled can be filled again, so that nothing is written twice for the sake of a power
+ * loss, and tables are vacuumed once, at the end.
+ */
+const whileFilling = { full_page_writes: "off", autovacuum: "off" };
 
 /**
  * Makes `count` more leads of a tenant out of those that have been through every stage: copies of their rows, under ids,
@@ -23,6 +28,8 @@ export async function fill(knex: Knex, tenant: string, count: number, log: (line
     tenant,
   ]);
   const models = rows.map(({ lead_id }: { lead_id: string }) => lead_id);
+  for (const [name, value] of Object.entries(whileFilling)) await knex.raw(`alter system set ${name} = '${value}'`);
+  await knex.raw("select pg_reload_conf()");
   const fillBlock = async (from: number) => {
     const each = Math.ceil(Math.min(blockLeads, count - from) / models.length);
     await knex.transaction(async (trx) => {
@@ -76,6 +83,9 @@ export async function fill(knex: Knex, tenant: string, count: number, log: (line
   }
   for (const table of ["leads", "lead_keys", "acceptances", "outbox", "mail_claims", "analytics_leads"])
     await knex.raw(`vacuum analyze ${table}`);
+  for (const name of Object.keys(whileFilling)) await knex.raw(`alter system reset ${name}`);
+  await knex.raw("select pg_reload_conf()");
+  await knex.raw("checkpoint");
 }
 
 /** The columns of a table that can be written, but for these. */

@@ -8,6 +8,7 @@ import type { Watch } from "./watch.ts";
 const firstPerMinute = 1_500;
 const mostPerMinute = 1_000_000;
 const stepSeconds = 20;
+const warmUpSteps = 10;
 const factor = 1.5;
 /** How long what is on its way is waited for, so that a step does not begin with the backlog of the one before, ms. */
 const drainMs = 120_000;
@@ -20,8 +21,8 @@ const drainMs = 120_000;
 export async function breakingPoint(load: SteadyLoad, watch: Watch, log: (line: string) => void): Promise<number> {
   const bears = async (perMinute: number) =>
     (await holds(load, watch, perMinute, log)) || (await holds(load, watch, perMinute, log));
-  // The first leads find nothing compiled and no connection open.
-  await holds(load, watch, firstPerMinute, () => {});
+  // The first leads find nothing compiled and no connection open: on a slow machine that takes more than one step.
+  for (let n = 0; n < warmUpSteps && !(await holds(load, watch, firstPerMinute, log)); n++);
   for (let perMinute: number = firstPerMinute; perMinute <= mostPerMinute; perMinute *= factor) {
     if (await bears(perMinute)) continue;
     const between = perMinute / Math.sqrt(factor);

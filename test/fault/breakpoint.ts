@@ -1,3 +1,4 @@
+import { Debugger } from "./debugger.ts";
 import type { MeshProcess } from "./node.ts";
 
 /** A line of the product at which a process is to stand still. */
@@ -14,59 +15,37 @@ export interface Place {
   inHand: string;
 }
 
-/** How long a debugger may take to answer, ms. */
-const answerMs = 30_000;
-
-/**
- * Has a process stop at a line, by V8's own debugger, which it opens when it is told to: what runs is the product, as it
- * is. All of the process stands still, until it is killed or the breakpoint is disposed of.
- */
+/** Has a process stop at a line. All of it stands still, until it is killed or the breakpoint is disposed of. */
 export class Breakpoint implements Disposable {
-  readonly #socket: WebSocket;
-  readonly #calls = new Map<number, PromiseWithResolvers<any>>();
-  readonly #scripts = new Map<string, string>();
-  readonly #paused = Promise.withResolvers<{ callFrameId: string }>();
+  readonly #debugger: Debugger;
+  readonly #paused: Promise<{ callFrameId: string }>;
   readonly #place: Place;
-  #called = 0;
 
-  private constructor(socket: WebSocket, place: Place) {
-    this.#socket = socket;
+  private constructor(opened: Debugger, paused: Promise<{ callFrameId: string }>, place: Place) {
+    this.#debugger = opened;
+    this.#paused = paused;
     this.#place = place;
-    this.#paused.promise.catch(() => {});
-    socket.addEventListener("message", ({ data }) => this.#heard(JSON.parse(data as string)));
-    socket.addEventListener("close", () =>
-      this.#fail(new Error(`the process ended before it stopped at ${place.line}`)),
-    );
   }
 
   /** Resolves when no process can pass the line any more. */
   static async set(node: MeshProcess, place: Place): Promise<Breakpoint> {
-    const socket = new WebSocket(await node.debugger());
-    const opened = Promise.withResolvers<void>();
-    socket.addEventListener("open", () => opened.resolve());
-    socket.addEventListener("error", () => opened.reject(new Error(`${node.name} takes no debugger`)));
-    await opened.promise;
-    const point = new Breakpoint(socket, place);
+    const scripts = new Map<string, string>();
+    const paused = Promise.withResolvers<{ callFrameId: string }>();
+    paused.promise.catch(() => {});
+    const opened = await Debugger.open(await node.debugger(), {
+      onEvent(method, params) {
+        if (method === "Debugger.scriptParsed") scripts.set(params.url, params.scriptId);
+        if (method === "Debugger.paused") paused.resolve(params.callFrames[0]);
+      },
+      onClosed: () => paused.reject(new Error(`the process ended before it stopped at ${place.line}`)),
+    });
     try {
-      await point.#set();
-      return point;
+      await setAt(opened, scripts, place);
+      return new Breakpoint(opened, paused.promise, place);
     } catch (error) {
-      point[Symbol.dispose]();
+      opened[Symbol.dispose]();
       throw error;
     }
-  }
-
-  /** https://chromedevtools.github.io/devtools-protocol/v8/Debugger/ */
-  async #set(): Promise<void> {
-    const { file, line, when } = this.#place;
-    // Names every script before it answers.
-    await this.#call("Debugger.enable");
-    const scriptId = [...this.#scripts].find(([url]) => url.endsWith(`/${file}`))?.[1];
-    if (scriptId === undefined) throw new Error(`${file} is not loaded`);
-    const { result } = await this.#call("Debugger.searchInContent", { scriptId, query: line });
-    if (result.length !== 1) throw new Error(`${file}: there is no one line with "${line}"`);
-    const location = { scriptId, lineNumber: result[0].lineNumber };
-    await this.#call("Debugger.setBreakpoint", { location, ...(when && { condition: when }) });
   }
 
   /** Waits until the process stands at the line; answers what it has in hand there. */
@@ -74,34 +53,28 @@ export class Breakpoint implements Disposable {
     const { what, inHand } = this.#place;
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new Error(`no process ${what} within ${withinMs} ms`)), withinMs);
-    const { callFrameId } = await Promise.race([this.#paused.promise, late.promise]).finally(() => clearTimeout(timer));
-    const { result } = await this.#call("Debugger.evaluateOnCallFrame", { callFrameId, expression: inHand });
+    const { callFrameId } = await Promise.race([this.#paused, late.promise]).finally(() => clearTimeout(timer));
+    const { result } = await this.#debugger.call("Debugger.evaluateOnCallFrame", { callFrameId, expression: inHand });
     return Number(result.value);
-  }
-
-  #call(method: string, params: object = {}): Promise<any> {
-    const id = ++this.#called;
-    const call = Promise.withResolvers<any>();
-    this.#calls.set(id, call);
-    this.#socket.send(JSON.stringify({ id, method, params }));
-    const late = setTimeout(() => call.reject(new Error(`${method}: no answer`)), answerMs);
-    return call.promise.finally(() => clearTimeout(late));
-  }
-
-  #heard({ id, method, params, result, error }: any): void {
-    if (method === "Debugger.scriptParsed") this.#scripts.set(params.url, params.scriptId);
-    if (method === "Debugger.paused") this.#paused.resolve(params.callFrames[0]);
-    if (error) this.#calls.get(id)?.reject(new Error(error.message));
-    else this.#calls.get(id)?.resolve(result);
-  }
-
-  #fail(error: Error): void {
-    this.#paused.reject(error);
-    for (const call of this.#calls.values()) call.reject(error);
   }
 
   /** A process that still stands there goes on. */
   [Symbol.dispose](): void {
-    this.#socket.close();
+    this.#debugger[Symbol.dispose]();
   }
+}
+
+async function setAt(
+  opened: Debugger,
+  scripts: ReadonlyMap<string, string>,
+  { file, line, when }: Place,
+): Promise<void> {
+  // Names every script before it answers.
+  await opened.call("Debugger.enable");
+  const scriptId = [...scripts].find(([url]) => url.endsWith(`/${file}`))?.[1];
+  if (scriptId === undefined) throw new Error(`${file} is not loaded`);
+  const { result } = await opened.call("Debugger.searchInContent", { scriptId, query: line });
+  if (result.length !== 1) throw new Error(`${file}: there is no one line with "${line}"`);
+  const location = { scriptId, lineNumber: result[0].lineNumber };
+  await opened.call("Debugger.setBreakpoint", { location, ...(when && { condition: when }) });
 }

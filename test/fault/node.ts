@@ -7,9 +7,19 @@ import { childEnvironment } from "../../bin/stack/tools.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { guarded } from "../support/servers.ts";
 import { type Clock, clockVariable } from "./clock.ts";
+import { Debugger } from "./debugger.ts";
 import type { Line } from "./lines.ts";
 
 const root = join(import.meta.dirname, "..", "..");
+
+/**
+ * V8's own `gc` is a global of contexts that are made when it is allowed
+ * (https://nodejs.org/api/v8.html#v8setflagsfromstringflags): it is taken out of one, and kept.
+ */
+const collecting = `(globalThis[Symbol.for("gc")] ??= (
+  process.getBuiltinModule("v8").setFlagsFromString("--expose-gc"),
+  process.getBuiltinModule("vm").runInNewContext("gc")
+))()`;
 
 export interface NodeOptions {
   name: string;
@@ -83,6 +93,13 @@ export class MeshProcess implements Supervised {
     if (url() === undefined) signal(this.#process!, "SIGUSR1");
     await until(`${this.name} takes a debugger`, 30_000, async () => url() !== undefined);
     return url()!;
+  }
+
+  /** Has V8 collect the garbage of its heap, as it does by itself when enough has gathered. */
+  async collect(): Promise<void> {
+    using opened = await Debugger.open(await this.debugger());
+    const { exceptionDetails } = await opened.call("Runtime.evaluate", { expression: collecting });
+    if (exceptionDetails) throw new Error(`${this.name}: ${exceptionDetails.text}`);
   }
 
   /** For the supervisor: one that was retired has not died. */
