@@ -1,17 +1,21 @@
+import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
-import { statement, transaction } from "../../mixins/knex.ts";
+import { transaction } from "../../mixins/knex.ts";
+import { givenBack } from "./leases.sql.ts";
 import { dayLimit, type PlanOptions, plan, type Verdict } from "./plan.ts";
 import type { QuietHours } from "./quiet-hours.ts";
-import { isGone, isSuppressed } from "./suppressions.sql.ts";
+import { isNeedless, isSuppressed, stateOfLead } from "./suppressions.sql.ts";
 
 /**
- * How e-mails of the outbox get into a sender's hands, and out of dead ones. A row's way:
+ * How e-mails of the outbox get into a sender's hands; how they stay there, and get out of dead ones: leases.sql.ts. A row's way:
  *
  *   written --claimDue--> claimed --markSending--> sending --settleFate--> sent | written (later) | failed | unknown
  *      ^------- its sender died, nothing was sent ---|            |--- its sender died: unknown, sent again by nobody
  *
  * A sender holds rows for a lease that it renews. Every step names holder and state, so that one who was frozen while
- * its lease ran out finds that the row is no longer its own before it sends, not after.
+ * its lease ran out finds that the row is no longer its own before it sends, not after. What is claimed is the sender's; what
+ * is handed over has a holder of its own for each call that says so, which names the try: its number comes again when it
+ * reached nobody.
  */
 
 export interface MailKey {
@@ -30,6 +34,8 @@ export interface Handed extends MailKey {
   unsubscribeUrl: string;
   /** Which try this is, from 1. */
   attempt: number;
+  /** Whose it is while it is handed over. */
+  holder: string;
 }
 
 export interface ClaimOptions {
@@ -54,14 +60,17 @@ const looksAHand = 8;
 /**
  * Claims due e-mails of the tenant whose turn it is, within all limits: the tenant's day, the pace of each domain, the
  * recipients' quiet hours; those whose moment has not come get it, and wait in their row. The list of suppressions and
- * the state of the lead are asked in the statement that claims. Returns how many were claimed, and whether any tenant
- * had due e-mail at all. Locks the tenant's row for as long, which keeps the day's count; other senders take other
- * tenants. Served by outbox_due.
+ * the state of the lead are asked in the statement that claims. Returns how many were claimed of which tenant, and whether
+ * it had due e-mail that nobody else has in hand: none of that is due a second time now. Locks the tenant's row for as long,
+ * which keeps the day's count; other senders take other tenants. Served by outbox_due.
  */
-export async function claimDue(knex: Knex, options: ClaimOptions): Promise<{ claimed: number; looked: boolean }> {
+export async function claimDue(
+  knex: Knex,
+  options: ClaimOptions,
+): Promise<{ claimed: number; looked: boolean; tenant: string | undefined }> {
   return transaction(knex, async (trx) => {
     const tenant = await nextTenant(trx, options.perDay);
-    if (!tenant) return { claimed: 0, looked: false };
+    if (!tenant) return { claimed: 0, looked: false, tenant: undefined };
     const { hands, quiet, perMinute } = options;
     const due = await dueOf(trx, tenant.name, tenant.timeZone ?? options.timeZone, hands * looksAHand);
     const pace = await lockPace(trx, due);
@@ -82,7 +91,7 @@ export async function claimDue(knex: Knex, options: ClaimOptions): Promise<{ cla
        where tenant = ?`,
       [claimed, claimed, tenant.allowance <= 0, tenant.name],
     );
-    return { claimed, looked: true };
+    return { claimed, looked: due.length > 0, tenant: tenant.name };
   });
 }
 
@@ -158,7 +167,10 @@ async function savePace(trx: Knex.Transaction, nextAt: readonly [domain: string,
   );
 }
 
-/** The statement that claims: those that may go are leased to the holder, but for whoever wants none by now. */
+/**
+ * The statement that claims: those that may go are leased to the holder, but for whoever wants none by now. Of doubles it is asked
+ * when they are to be handed over.
+ */
 async function write(
   trx: Knex.Transaction,
   tenant: string,
@@ -176,7 +188,7 @@ async function write(
   const { rows: written } = await trx.raw<{ rows: { state: string }[] }>(
     `update outbox o set
        state = case when v.until is not null then 'written' when ${isSuppressed("o")} then 'suppressed'
-         when ${isGone("o")} then 'cancelled' else 'claimed' end,
+         when ${stateOfLead("o")} in ('discarded', 'erased') then 'cancelled' else 'claimed' end,
        due_at = coalesce(to_timestamp(v.until / 1000), o.due_at),
        slot_at = to_timestamp(v.slot / 1000),
        -- What it waited for is over; if it waits on, it is for something else.
@@ -192,75 +204,58 @@ async function write(
 }
 
 /**
- * Says of what the holder has claimed that it is handed over from now on, and returns it. The suppressions and the
- * lead's state are asked again: they may have changed since the claim. Committed before anything is sent.
+ * Says of what the claimer has claimed that the holder hands it over from now on, and returns it. The suppressions and the
+ * lead's state are asked again: they may have changed since the claim. Committed before anything is sent. With its answer
+ * lost nothing may be sent: `takeBack` (leases.sql.ts) gives it back.
  */
-export async function markSending(knex: Knex, holder: string, leaseMs: number): Promise<Handed[]> {
+export async function markSending(
+  knex: Knex,
+  claimer: string,
+  leaseMs: number,
+  holder: string = randomUUID(),
+): Promise<Handed[]> {
   const rows = await transaction(knex, async (trx) => {
     const { rows: mine } = await trx.raw(
       `select lead_id from outbox where state = 'claimed' and holder = ? and lease_until > now()
        order by lead_id, tenant, campaign for update`,
-      [holder],
+      [claimer],
     );
-    const { rows: marked } = await trx.raw(
-      `with mine as (
-         select tenant, lead_id, campaign, case when ${isSuppressed("o")} then 'suppressed'
-           when ${isGone("o")} then 'cancelled' else 'sending' end as next
-         from outbox o where lead_id = any(?::uuid[]) and state = 'claimed' and holder = ? and lease_until > now()
-       )
-       update outbox o set state = next, attempts = attempts + (next = 'sending')::int,
-         lease_until = now() + make_interval(secs => ?::float8 / 1000)
-       from mine where o.tenant = mine.tenant and o.lead_id = mine.lead_id and o.campaign = mine.campaign
-       returning o.tenant, o.lead_id as "leadId", o.campaign, o.state, recipient as "to", subject, body as text, html,
-         message_id as "messageId", unsubscribe_url as "unsubscribeUrl", attempts as attempt`,
-      [mine.map((row: any) => row.lead_id), holder, leaseMs],
+    const mark = async (leadIds: string[], next: string) => {
+      const { rows: marked } = await trx.raw(
+        `with mine as (
+           select tenant, lead_id, campaign, case when ${isSuppressed("o")} then 'suppressed' else ${next} end as next
+           from outbox o where lead_id = any(?::uuid[]) and state = 'claimed' and holder = ? and lease_until > now()
+         )
+         update outbox o set state = next, attempts = attempts + (next = 'sending')::int,
+           holder = case when next = 'claimed' then o.holder else ?::uuid end,
+           -- When the try before was sent.
+           sent_at = case when next = 'sending' then null else sent_at end,
+           lease_until = now() + make_interval(secs => ?::float8 / 1000)
+         from mine where o.tenant = mine.tenant and o.lead_id = mine.lead_id and o.campaign = mine.campaign
+         returning o.tenant, o.lead_id as "leadId", o.campaign, o.state, recipient as "to", subject, body as text, html,
+           message_id as "messageId", unsubscribe_url as "unsubscribeUrl", attempts as attempt, o.holder`,
+        [leadIds, claimer, holder, leaseMs],
+      );
+      return marked;
+    };
+    const marked = await mark(
+      mine.map((row: any) => row.lead_id),
+      `case ${stateOfLead("o")} when 'merged' then 'claimed' when 'discarded' then 'cancelled' when 'erased' then 'cancelled'
+             else 'sending' end`,
     );
+    // Few are doubles, and what is asked of them takes 8 ms to plan.
+    const doubles = marked.filter(({ state }: any) => state === "claimed").map(({ leadId }: any) => leadId);
+    if (doubles.length > 0)
+      marked.push(...(await mark(doubles, `case when ${isNeedless("o")} then 'cancelled' else 'sending' end`)));
+    const left = marked.filter(({ state }: any) => state === "suppressed" || state === "cancelled");
+    if (left.length > 0)
+      await trx.raw(
+        `update mail_tenants t set ${givenBack("n")}
+         from (select tenant, count(*)::int as n from unnest(?::text[]) as g(tenant) group by tenant) g
+         where g.tenant = t.tenant`,
+        [left.map(({ tenant }: any) => tenant)],
+      );
     return marked;
   });
   return rows.flatMap(({ state, ...mail }: any) => (state === "sending" ? [mail] : []));
-}
-
-/** Keeps what the holder has in hand its own. Served by outbox_leases. */
-export async function renewLeases(knex: Knex, holder: string, leaseMs: number): Promise<void> {
-  await statement(() =>
-    knex.raw(
-      `update outbox set lease_until = now() + make_interval(secs => ?::float8 / 1000)
-       where state in ('claimed', 'sending') and holder = ? and lease_until > now()`,
-      [leaseMs, holder],
-    ),
-  );
-}
-
-/** Gives claims back that were not begun: the sender leaves. They do not count against the tenant's day. */
-export async function releaseClaims(knex: Knex, holder: string): Promise<void> {
-  await statement(() =>
-    knex.raw(
-      `with released as (
-         update outbox set state = 'written', holder = null, lease_until = null
-         where state = 'claimed' and holder = ? returning tenant
-       )
-       update mail_tenants t set taken = greatest(0, taken - n)
-       from (select tenant, count(*)::int as n from released group by tenant) r where r.tenant = t.tenant`,
-      [holder],
-    ),
-  );
-}
-
-/**
- * Takes rows out of the hands of senders that say nothing more: what was claimed only is written again, what was being
- * handed over is `unknown`. Returns how many of each. Served by outbox_leases.
- */
-export async function sweepLeases(knex: Knex): Promise<{ written: number; unknown: number }> {
-  const { rows } = await statement(() =>
-    knex.raw<{ rows: { state: string }[] }>(
-      `update outbox set
-         state = case state when 'sending' then 'unknown' else 'written' end,
-         reason = case state when 'sending' then 'its sender fell silent while it handed it over' else reason end,
-         lease_until = null
-       where state in ('claimed', 'sending') and lease_until <= now()
-       returning state`,
-    ),
-  );
-  const unknown = rows.filter(({ state }) => state === "unknown").length;
-  return { written: rows.length - unknown, unknown };
 }

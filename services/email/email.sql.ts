@@ -2,7 +2,7 @@ import type { Knex } from "knex";
 import { planned, transaction } from "../../mixins/knex.ts";
 import type { TimeKey } from "../../mixins/time-cursor.ts";
 import type { OutboxMail } from "./mail-of.ts";
-import { isGone, isSuppressed } from "./suppressions.sql.ts";
+import { isGone, isMail, isSuppressed } from "./suppressions.sql.ts";
 
 /** A lead that is to be written to. */
 export interface Wanted {
@@ -65,7 +65,8 @@ const bindings = (wanted: readonly Wanted[]) => [
  * planned over the whole tables, 90 ms a batch at 10,000 e-mails, and more with every further one.
  */
 const hasMail = `exists (
-         select from outbox o where o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ? offset 0)`;
+         select from outbox o where o.lead_id = wanted.lead_id and o.tenant = wanted.tenant and o.campaign = ?
+           and ${isMail("o")} offset 0)`;
 /** A double of the lead was written to before it was merged. Found by leads_by_winner, then by outbox's primary key. */
 const isWrittenToAsDouble = `exists (
          select from (
@@ -73,7 +74,8 @@ const isWrittenToAsDouble = `exists (
            where l.tenant = wanted.tenant and l.merged_into = wanted.lead_id offset 0
          ) double
          where exists (
-           select from outbox o where o.lead_id = double.lead_id and o.tenant = double.tenant and o.campaign = ? offset 0))`;
+           select from outbox o where o.lead_id = double.lead_id and o.tenant = double.tenant and o.campaign = ?
+             and ${isMail("o")} offset 0))`;
 
 /**
  * Inserts claims, but for addresses that are suppressed, leads that were written to already, under their own name or a
@@ -129,7 +131,10 @@ async function statesOf(
   return rows.map((row) => row.state);
 }
 
-/** Inserts e-mails in lead order. A lead that has one keeps it: two tellings of a lead can meet here with two addresses. */
+/**
+ * Inserts e-mails in lead order. A lead that has one keeps it: two tellings of a lead can meet here with two addresses. One
+ * that was cancelled before it was ever handed over is written anew, as of a lead that came back.
+ */
 async function insertMails(
   trx: Knex.Transaction,
   campaign: string,
@@ -141,31 +146,51 @@ async function insertMails(
       "insert into mail_tenants (tenant) select distinct tenant from unnest(?::text[]) as t(tenant) order by tenant on conflict do nothing",
       [sent.map((m) => m.tenant)],
     );
-  await trx.raw(
+  const given = `unnest(?::text[], ?::uuid[], ?::text[], ?::bytea[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[])
+       as mail(tenant, lead_id, recipient, address, domain, time_zone, subject, html, body, message_id, unsubscribe_url)`;
+  const bound = [
+    campaign,
+    mails.map((m) => m.tenant),
+    mails.map((m) => m.leadId),
+    mails.map((m) => m.mail.to),
+    mails.map((m) => `\\x${m.address.toString("hex")}`),
+    mails.map((m) => m.mail.domain),
+    // Knex's types know no null inside an array.
+    mails.map((m) => m.mail.timeZone) as string[],
+    mails.map((m) => m.mail.subject),
+    mails.map((m) => m.mail.html),
+    mails.map((m) => m.mail.text),
+    mails.map((m) => m.mail.sending?.messageId ?? null) as string[],
+    mails.map((m) => m.mail.sending?.unsubscribeUrl ?? null) as string[],
+  ];
+  const { rowCount } = await trx.raw<{ rowCount: number }>(
     `insert into outbox (tenant, lead_id, campaign, recipient, address, domain, time_zone, subject, html, body,
        message_id, unsubscribe_url, due_at)
      select tenant, lead_id, ?, recipient, address, domain, time_zone, subject, html, body,
        message_id, unsubscribe_url, case when message_id is not null then now() end
-     from unnest(?::text[], ?::uuid[], ?::text[], ?::bytea[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[])
-       as mail(tenant, lead_id, recipient, address, domain, time_zone, subject, html, body, message_id, unsubscribe_url)
+     from ${given}
      order by lead_id, tenant
      on conflict do nothing`,
-    [
-      campaign,
-      mails.map((m) => m.tenant),
-      mails.map((m) => m.leadId),
-      mails.map((m) => m.mail.to),
-      mails.map((m) => `\\x${m.address.toString("hex")}`),
-      mails.map((m) => m.mail.domain),
-      // Knex's types know no null inside an array.
-      mails.map((m) => m.mail.timeZone) as string[],
-      mails.map((m) => m.mail.subject),
-      mails.map((m) => m.mail.html),
-      mails.map((m) => m.mail.text),
-      mails.map((m) => m.mail.sending?.messageId ?? null) as string[],
-      mails.map((m) => m.mail.sending?.unsubscribeUrl ?? null) as string[],
-    ],
+    bound,
   );
+  if (rowCount === mails.length) return;
+  // Not by `do update`, which refuses a lead that is there twice, and tells the figures of a change with every batch.
+  const { rows: cancelled } = await trx.raw(
+    `select from outbox o where lead_id = any(?::uuid[]) and campaign = ? and not ${isMail("o")}
+     order by lead_id, tenant for update`,
+    [mails.map((m) => m.leadId), campaign],
+  );
+  if (cancelled.length > 0)
+    await trx.raw(
+      `update outbox o set state = 'written', recipient = mail.recipient, address = mail.address, domain = mail.domain,
+         time_zone = mail.time_zone, subject = mail.subject, html = mail.html, body = mail.body,
+         message_id = mail.message_id, unsubscribe_url = mail.unsubscribe_url, written_at = now(),
+         due_at = case when mail.message_id is not null then now() end, slot_at = null, holder = null, lease_until = null,
+         sent_at = null, reason = null, opened = false
+       from (select cast(? as text) as campaign, * from ${given}) mail
+       where o.lead_id = mail.lead_id and o.tenant = mail.tenant and o.campaign = mail.campaign and not ${isMail("o")}`,
+      bound,
+    );
 }
 
 export interface OutboxItem {

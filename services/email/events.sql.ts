@@ -54,13 +54,14 @@ export async function applyEvent(knex: Knex, event: MailEvent): Promise<Applied>
     if (!isNew) return "repeat";
     // What a server says may name the address.
     const reason = row.emptied ? null : (event.reason ?? null);
+    // It was sent, also one that bounced softly and waits: what a sender tells late of that try is known.
     if (step.state !== undefined)
       await trx.raw(
         `update outbox set state = ?, reason = ?, lease_until = null, slot_at = null,
-           sent_at = case when ?::text = 'written' then null else coalesce(sent_at, now()) end,
+           sent_at = coalesce(sent_at, now()),
            due_at = case when ?::text = 'written' then now() + make_interval(secs => ?::float8 / 1000) else due_at end
          where tenant = ? and lead_id = ? and campaign = ?`,
-        [step.state, reason, step.state, step.state, softWaitMs * row.attempts, ...key],
+        [step.state, reason, step.state, softWaitMs * row.attempts, ...key],
       );
     if (step.opened)
       await trx.raw("update outbox set opened = true where tenant = ? and lead_id = ? and campaign = ?", key);

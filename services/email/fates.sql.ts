@@ -2,8 +2,9 @@ import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
 import type { Fate } from "../../mixins/mail.ts";
 import type { Handed, MailKey } from "./claims.sql.ts";
+import { givenBack } from "./leases.sql.ts";
 import { reasonToStop, stopAt } from "./plan.ts";
-import { isEmptied } from "./suppressions.sql.ts";
+import { forGood, isEmptied } from "./suppressions.sql.ts";
 
 /** Tries of one e-mail that a server refuses for now; then it has failed. */
 const mostAttempts = 5;
@@ -21,6 +22,7 @@ interface Told {
   lead_id: string;
   campaign: string;
   attempt: number;
+  holder: string;
   state: "sent" | "written" | "failed" | "bounced" | "unknown";
   /** Until it is due again, ms. */
   wait: number | null;
@@ -32,8 +34,9 @@ interface Told {
 }
 
 function told({ mail, fate }: Result): Told {
-  const { tenant, leadId, campaign, attempt } = mail;
-  const row = { tenant, lead_id: leadId, campaign, attempt, wait: null, until: null, reason: null, untried: false };
+  const { tenant, leadId, campaign, attempt, holder } = mail;
+  const key = { tenant, lead_id: leadId, campaign, attempt, holder };
+  const row = { ...key, wait: null, until: null, reason: null, untried: false };
   switch (fate.kind) {
     case "sent":
       return { ...row, state: "sent" };
@@ -60,9 +63,10 @@ function told({ mail, fate }: Result): Told {
 
 /**
  * Writes what came of e-mails: their rows, the tenants' counts, the suppression of addresses that do not exist, and the
- * stop of a tenant whose e-mails bounce. (lead, campaign, attempt) names one try: what a sender learnt late, after its
- * lease ran out, is still told, and a try that was sent wins over everything but a later try. One that was erased meanwhile is
- * tried no more, and what a server said of it (its address, perhaps) is not kept. A repeat changes nothing.
+ * stop of a tenant whose e-mails bounce. (lead, campaign, holder) names one try: what a sender learnt late, after its lease ran
+ * out, is still told, and a try that was sent wins over everything but a later try and its own soft bounce. One that was erased
+ * meanwhile is tried no more, and what a server said of it (its address, perhaps) is not kept. A repeat changes nothing, also
+ * when the number of a try that reached nobody is another's by then.
  */
 export async function settleFates(knex: Knex, results: readonly Result[]): Promise<void> {
   if (results.length === 0) return;
@@ -70,7 +74,7 @@ export async function settleFates(knex: Knex, results: readonly Result[]): Promi
     const { rows } = await trx.raw<{ rows: { tenant: string }[] }>(
       `with told as (
          select * from jsonb_to_recordset(?::jsonb) as t(tenant text, lead_id uuid, campaign text, attempt smallint,
-           state text, wait float8, until float8, reason text, untried boolean)
+           holder uuid, state text, wait float8, until float8, reason text, untried boolean)
        ), done as (
          update outbox o set lease_until = null, slot_at = null,
            state = case when ${isEmptied("o")} and t.state = 'written' then 'cancelled' else t.state end,
@@ -81,14 +85,15 @@ export async function settleFates(knex: Knex, results: readonly Result[]): Promi
            attempts = o.attempts - case when t.untried then 1 else 0 end
          from told t
          where o.tenant = t.tenant and o.lead_id = t.lead_id and o.campaign = t.campaign and o.attempts = t.attempt
-           and (o.state in ('sending', 'unknown') or (t.state = 'sent' and o.state in ('written', 'claimed')))
+           and (o.state in ('sending', 'unknown') and (t.state = 'sent' or o.holder = t.holder)
+             or o.state in ('written', 'claimed') and t.state = 'sent' and o.sent_at is null)
          returning o.tenant, o.address, t.state, t.untried
        ), listed as (
          insert into suppressions (tenant, address, reason)
          select distinct tenant, address, 'hard_bounce' from done where state = 'bounced' order by tenant, address
-         on conflict do nothing
+         ${forGood}
        ), given_back as (
-         update mail_tenants t set taken = greatest(0, taken - n)
+         update mail_tenants t set ${givenBack("n")}
          from (select tenant, count(*)::int as n from done where untried group by tenant) d where d.tenant = t.tenant
        ), counted as (
          insert into mail_days (tenant, epoch, day, sent, bounced)

@@ -5,17 +5,10 @@ import type { Service } from "moleculer";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
 import { wordsOf } from "../../mixins/log.ts";
 import type { Fate } from "../../mixins/mail.ts";
-import {
-  type ClaimOptions,
-  claimDue,
-  type Handed,
-  markSending,
-  releaseClaims,
-  renewLeases,
-  sweepLeases,
-} from "./claims.sql.ts";
+import { type ClaimOptions, claimDue, type Handed, markSending } from "./claims.sql.ts";
 import { forgetOld } from "./events.sql.ts";
 import { putOffUnpaid, type Result, settleFates } from "./fates.sql.ts";
+import { releaseClaims, renewLeases, sweepLeases, takeBack, type Unanswered } from "./leases.sql.ts";
 
 export interface SenderOptions extends Omit<ClaimOptions, "holder" | "hands"> {
   knex: Knex;
@@ -51,11 +44,15 @@ const forgetEveryMs = 3_600_000;
 /** Sends what is due in the outbox of one database, as many at once as it has connections. Any number of them may run. */
 export class Sender {
   readonly #options: SenderOptions;
-  readonly #holder = randomUUID();
-  readonly #inHand = new Set<Promise<void>>();
+  readonly #claimer = randomUUID();
+  /** What is being handed over or written down, and whose e-mail it is. */
+  readonly #inHand = new Map<Promise<void>, Handed>();
   readonly #stopping = new AbortController();
   #results: Result[] = [];
   #settling: Promise<void> | undefined;
+  /** E-mails that may be its own, and that it does not know: nobody hands them over. */
+  #unanswered: Unanswered | undefined;
+  /** Tries that nobody took, or of which nobody knows, and faults of the database, since an e-mail was last answered. */
   #failures = 0;
   #reason: string | undefined;
   #forgotAt = 0;
@@ -81,17 +78,19 @@ export class Sender {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.#loop;
-    await Promise.all(this.#inHand);
+    await Promise.all(this.#inHand.keys());
     await this.#settling;
-    if (this.#loop) await releaseClaims(this.#options.knex, this.#holder).catch(() => {});
+    const { knex } = this.#options;
+    if (this.#unanswered) await takeBack(knex, this.#unanswered).catch(() => {});
+    else if (this.#loop) await releaseClaims(knex, this.#claimer).catch(() => {});
   }
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
       try {
-        const begun = await this.#round();
+        const restMs = await this.#round();
         if (this.#failures === 0) this.#reason = undefined;
-        if (!begun) await this.#rest(this.#failures > 0 ? this.#backoffMs : this.#options.pollMs);
+        if (restMs > 0) await this.#rest(restMs);
       } catch (error) {
         this.#wait(error as Error);
         await this.#rest(this.#backoffMs);
@@ -99,20 +98,27 @@ export class Sender {
     }
   }
 
-  /** Claims and hands over as many as there are free hands. Were there any, or hands that must be waited for? */
-  async #round(): Promise<boolean> {
-    const { knex, connections, ...options } = this.#options;
+  /** Claims and hands over as many as there are free hands. Resolves to how long it is to rest then, ms. */
+  async #round(): Promise<number> {
+    const { knex, connections, pollMs, ...options } = this.#options;
+    if (this.#unanswered) await takeBack(knex, this.#unanswered);
+    this.#unanswered = undefined;
     // While the other side does not answer one e-mail looks whether it does again.
     const hands = this.#failures > 0 ? Math.min(1, connections - this.#inHand.size) : connections - this.#inHand.size;
     if (hands <= 0) {
-      await Promise.race(this.#inHand);
-      return true;
+      await Promise.race(this.#inHand.keys());
+      return 0;
     }
-    if (!(await this.#options.listed())) return false;
-    const { claimed, looked } = await claimDue(knex, { ...options, holder: this.#holder, hands });
-    if (claimed === 0) return looked && this.#failures === 0;
-    for (const mail of await markSending(knex, this.#holder, options.leaseMs)) this.#begin(mail);
-    return this.#failures === 0;
+    if (!(await this.#options.listed())) return pollMs;
+    const { claimed, looked, tenant } = await claimDue(knex, { ...options, holder: this.#claimer, hands });
+    // Nothing was tried: others may be due, whatever the other side does.
+    if (claimed === 0 || tenant === undefined) return looked ? 0 : pollMs;
+    const call = { tenant, claimer: this.#claimer, holder: randomUUID() };
+    this.#unanswered = call;
+    const mails = await markSending(knex, call.claimer, options.leaseMs, call.holder);
+    this.#unanswered = undefined;
+    for (const mail of mails) this.#begin(mail);
+    return mails.length > 0 && this.#failures > 0 ? this.#backoffMs : 0;
   }
 
   #begin(mail: Handed): void {
@@ -128,7 +134,7 @@ export class Sender {
         return this.#settling;
       })
       .finally(() => this.#inHand.delete(handing));
-    this.#inHand.add(handing);
+    this.#inHand.set(handing, mail);
   }
 
   /** Writes fates down, all that have come since the last time in one go, however long the database is away. */
@@ -154,14 +160,21 @@ export class Sender {
   }
 
   #note(fate: Fate): void {
-    // It says nothing of the other side.
-    if (fate.kind === "unpaid") return;
-    if (fate.kind !== "unreached") {
-      this.#failures = 0;
-      return;
+    switch (fate.kind) {
+      case "sent":
+      case "refused":
+        this.#failures = 0;
+        return;
+      case "unreached":
+      case "unknown":
+        if (this.#failures++ === 0) this.#options.logger.warn(`e-mails wait: ${fate.reason}`);
+        this.#reason = fate.reason;
+        return;
+      case "unpaid":
+        return; // It says nothing of the other side.
+      default:
+        fate satisfies never;
     }
-    if (this.#failures++ === 0) this.#options.logger.warn(`e-mails wait: ${fate.reason}`);
-    this.#reason = fate.reason;
   }
 
   #wait(error: Error): void {
@@ -176,7 +189,8 @@ export class Sender {
     const { knex, leaseMs, logger } = this.#options;
     while (!this.#stopped || this.#inHand.size > 0) {
       try {
-        if (this.#inHand.size > 0) await renewLeases(knex, this.#holder, leaseMs);
+        const holders = new Set([...this.#inHand.values()].map(({ holder }) => holder));
+        if (holders.size > 0) await renewLeases(knex, [...holders], leaseMs);
         const { unknown } = await sweepLeases(knex);
         if (unknown > 0)
           logger.warn(`${unknown} e-mails were in the hands of a sender that died: their fate is unknown`);

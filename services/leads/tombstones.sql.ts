@@ -75,8 +75,9 @@ export async function marksOf(knex: Knex, tenant: string, erasureId: string): Pr
 
 /**
  * Takes an erasure's tombstones down, and its addresses off the tenant's list of suppressions where the erasure put
- * them there. Returns the marks that no other erasure holds; null where there is no such erasure that still stands. An
- * erasure that is not finished is not lifted: `"unfinished"`. One statement after another, in the caller's transaction.
+ * them there and nobody has asked for that since. Returns the marks that no other erasure holds; null where there is no such
+ * erasure that still stands. An erasure that is not finished is not lifted: `"unfinished"`. One statement after another, in
+ * the caller's transaction.
  */
 export async function lift(
   trx: Knex.Transaction,

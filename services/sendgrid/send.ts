@@ -82,11 +82,11 @@ export function bodyOf(message: Message, { openTracking }: { openTracking: boole
 export function fateOfAnswer(status: number): Handing {
   const reason = `SendGrid answered ${status}`;
   if (status === 202) return { kind: "sent" };
-  // The key, the quota, too many at once, not at home: nothing was taken, and others would fare alike.
-  if ([401, 403, 429, 503].includes(status)) return { kind: "unreached", reason };
-  // 400 and 413 are about this message. 200 is the sandbox: checked and not sent.
-  if (status === 200 || (status >= 400 && status < 500))
-    return { kind: "refused", permanent: true, recipient: false, reason };
+  // About this message.
+  if (status === 400 || status === 413) return { kind: "refused", permanent: true, recipient: false, reason };
+  // The key, the quota, too many at once, another place, not at home: nothing was taken, and others would fare alike. 200 is
+  // the sandbox: checked and not sent.
+  if (status === 200 || status === 503 || (status >= 300 && status < 500)) return { kind: "unreached", reason };
   // A fault on its side may have come after it took the message.
   return { kind: "unknown", reason };
 }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
-import { openDatabase } from "../../mixins/knex.ts";
+import { openDatabase, transaction } from "../../mixins/knex.ts";
 import { readOutbox, type Wanted, writeMails } from "../../services/email/email.sql.ts";
 import type { OutboxMail } from "../../services/email/mail-of.ts";
 import { addressHash } from "../../services/email/recipient.ts";
+import { begin } from "../../services/leads/erase.sql.ts";
 import { insertLeads } from "../../services/leads/record.ts";
+import { lift } from "../../services/leads/tombstones.sql.ts";
 import { aLead } from "../support/leads.ts";
 import { type TestPlace, testPlace } from "../support/servers.ts";
 
@@ -245,5 +247,29 @@ describe("claims of e-mails", function () {
     await merge();
     assert.deepEqual(await write(winner), ["taken"]);
     assert.equal((await mailsOf(winner.leadId)).length, 0);
+  });
+
+  it("are written anew for a lead that comes back when its erasure is lifted, also at another address", async () => {
+    const lead = aLead({ fields: { name: "Joe's", email: "back@joes.example" } });
+    const { tenant, leadId } = lead;
+    for (const email of ["back@joes.example", "moved@joes.example"]) {
+      const told = { ...lead, revision: Date.now() + 60_000 };
+      await transaction(knex, (trx) => insertLeads(trx, "dedupe", [told]));
+      const [first, other] = [wanted(email, { leadId }), wanted(`other-${email}`)];
+      assert.deepEqual(await write(first, other), ["written", "written"]);
+      const [row] = await mailsOf(leadId);
+      assert.deepEqual([row.state, row.recipient, row.address], ["written", "info@joes.example", first.address]);
+      const erasureId = randomUUID();
+      await transaction(knex, (trx) => begin(trx, { tenant, leadId, erasureId, leaseMs: 1_000, known: false }));
+      assert.deepEqual(await write(first), ["merged"]);
+      await knex("erasures").update({ finished_at: knex.fn.now() });
+      await transaction(knex, (trx) => lift(trx, tenant, erasureId));
+      await knex("leads").where({ lead_id: leadId }).update({ revision: 0 });
+    }
+    // One that was handed over is not.
+    await transaction(knex, (trx) => insertLeads(trx, "dedupe", [{ ...lead, revision: Date.now() + 120_000 }]));
+    await knex("outbox").where({ lead_id: leadId }).update({ attempts: 1 });
+    assert.deepEqual(await write(wanted("moved@joes.example", { leadId })), ["written"]);
+    assert.equal((await mailsOf(leadId))[0].state, "cancelled");
   });
 });

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { Knex } from "knex";
 import { SMTPServer } from "smtp-server";
 import { environmentOf, type Settings } from "../../config/settings.ts";
+import type { ClaimOptions } from "../../services/email/claims.sql.ts";
 import { writeMails } from "../../services/email/email.sql.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import { messageIdOf } from "../../services/email/sending.ts";
@@ -29,7 +30,11 @@ export class Mailbox implements AsyncDisposable {
   /** Deliveries that stand at the held step. */
   held = 0;
   /** Answers of the server, by step: an error with a `responseCode` refuses. */
-  refuse: { recipient?: (address: string) => Error | undefined; content?: () => Error | undefined } = {};
+  refuse: {
+    sender?: () => Error | undefined;
+    recipient?: (address: string) => Error | undefined;
+    content?: () => Error | undefined;
+  } = {};
   /** Cuts the connection when the content is there, instead of an answer: `count` times. */
   cutAnswers = 0;
   /** Waits so long before each answer, ms. */
@@ -49,8 +54,11 @@ export class Mailbox implements AsyncDisposable {
     const server = new SMTPServer({
       disabledCommands: ["AUTH", "STARTTLS"],
       disableReverseLookup: true,
+      // What it refuses says itself which code it has, or none.
+      hideENHANCEDSTATUSCODES: true,
       closeTimeout: 100,
       onConnect: (_session, done) => at("greeting", done),
+      onMailFrom: (_address, _session, done) => done(box.refuse.sender?.()),
       onRcptTo: ({ address }, _session, done) => at("recipient", done, box.refuse.recipient?.(address)),
       onData(stream, session, done) {
         const parts: Buffer[] = [];
@@ -142,6 +150,18 @@ export const mailSettings = (smtpUrl: string, more: Record<string, string> = {})
   LEADS_MAIL_DOMAIN_PER_MINUTE: "100000",
   LEADS_PROBE_MIN_MS: "50",
   LEADS_PROBE_MAX_MS: "200",
+  ...more,
+});
+
+/** How a sender of its own claims, without limits. */
+export const claimOptions = (more: Partial<ClaimOptions> = {}): ClaimOptions => ({
+  holder: randomUUID(),
+  leaseMs: 60_000,
+  hands: 100,
+  perMinute: Number.POSITIVE_INFINITY,
+  quiet: undefined,
+  timeZone: "America/Chicago",
+  perDay: 100_000,
   ...more,
 });
 

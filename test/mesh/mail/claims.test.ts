@@ -2,21 +2,13 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
 import { openDatabase } from "../../../mixins/knex.ts";
-import {
-  type ClaimOptions,
-  claimDue,
-  markSending,
-  releaseClaims,
-  renewLeases,
-  sweepLeases,
-} from "../../../services/email/claims.sql.ts";
-import { settleFates, settleUnknown } from "../../../services/email/fates.sql.ts";
+import { claimDue, markSending } from "../../../services/email/claims.sql.ts";
 import { addressHash } from "../../../services/email/recipient.ts";
 import { suppress } from "../../../services/email/suppressions.sql.ts";
 import { changeTenant, overdueSeconds, resumeTenant } from "../../../services/email/tenants.sql.ts";
 import { writeEnds } from "../../../services/leads/record.ts";
 import { aLead } from "../../support/leads.ts";
-import { statesIn, writeSome } from "../../support/mail.ts";
+import { claimOptions, statesIn, writeSome } from "../../support/mail.ts";
 import { type TestPlace, testPlace } from "../../support/servers.ts";
 
 describe("claims of due e-mails", () => {
@@ -31,21 +23,13 @@ describe("claims of due e-mails", () => {
     await place?.[Symbol.asyncDispose]();
   });
 
-  const options = (more: Partial<ClaimOptions> = {}): ClaimOptions => ({
-    holder: randomUUID(),
-    leaseMs: 60_000,
-    hands: 100,
-    perMinute: Number.POSITIVE_INFINITY,
-    quiet: undefined,
-    timeZone: "America/Chicago",
-    perDay: 100_000,
-    ...more,
-  });
-  const expire = () =>
-    knex("outbox")
-      .whereNotNull("lease_until")
-      .update({ lease_until: knex.raw("now() - interval '1 s'") });
-  const sent = { kind: "sent" } as const;
+  const options = claimOptions;
+  /** Claims what is due and says that it is handed over. */
+  const hand = async () => {
+    const claim = options();
+    await claimDue(knex, claim);
+    return markSending(knex, claim.holder, 60_000);
+  };
 
   it("give each e-mail to one of many holders that ask at once", async () => {
     await writeSome(knex, 120);
@@ -62,51 +46,6 @@ describe("claims of due e-mails", () => {
         }),
       );
     assert.equal(handed.size, 120);
-  });
-
-  it("are of no use to a holder whose lease ran out: it learns so before it sends", async () => {
-    await writeSome(knex, 3);
-    const frozen = options();
-    assert.deepEqual(await claimDue(knex, frozen), { claimed: 3, looked: true });
-    await expire();
-    assert.deepEqual(await markSending(knex, frozen.holder, 60_000), []);
-    assert.deepEqual(await sweepLeases(knex), { written: 3, unknown: 0 });
-    await renewLeases(knex, frozen.holder, 60_000);
-    const other = options();
-    await claimDue(knex, other);
-    assert.equal((await markSending(knex, other.holder, 60_000)).length, 3);
-    assert.deepEqual(await markSending(knex, frozen.holder, 60_000), []);
-  });
-
-  it("whose sender fell silent are unknown; what it says late is heard, and a later try is not undone by it", async () => {
-    await writeSome(knex, 2);
-    const slow = options();
-    await claimDue(knex, slow);
-    const [first, second] = await markSending(knex, slow.holder, 60_000);
-    await expire();
-    assert.deepEqual(await sweepLeases(knex), { written: 0, unknown: 2 });
-    assert.deepEqual(await claimDue(knex, options()), { claimed: 0, looked: false });
-    await settleFates(knex, [{ mail: first!, fate: sent }]);
-    assert.deepEqual(await statesIn(knex), { sent: 1, unknown: 1 });
-    // An operator was wrong, and the e-mail is on its way again, but has not been handed over.
-    assert.equal(await settleUnknown(knex, second!, "not_sent"), "settled");
-    const other = options();
-    await claimDue(knex, other);
-    await settleFates(knex, [{ mail: second!, fate: sent }]);
-    assert.deepEqual(await markSending(knex, other.holder, 60_000), []);
-    assert.deepEqual(await statesIn(knex), { sent: 2 });
-    await settleFates(knex, [{ mail: second!, fate: { kind: "unknown", reason: "late" } }]);
-    assert.deepEqual(await statesIn(knex), { sent: 2 });
-  });
-
-  it("that are given back wait again, and do not count against the day", async () => {
-    await writeSome(knex, 4);
-    const holder = options();
-    await claimDue(knex, holder);
-    assert.equal((await knex("mail_tenants").first()).taken, 4);
-    await releaseClaims(knex, holder.holder);
-    assert.deepEqual(await statesIn(knex), { written: 4 });
-    assert.equal((await knex("mail_tenants").first()).taken, 0);
   });
 
   it("are overdue while nobody takes them and their tenant may send", async () => {
@@ -169,17 +108,48 @@ describe("claims of due e-mails", () => {
     assert.deepEqual(await statesIn(knex), { sending: 1, suppressed: 1 });
   });
 
-  it("and the handing over leave out a lead that became a double", async () => {
-    const [early, late] = await writeSome(knex, 2);
-    const become = ({ leadId }: { leadId: string }) =>
-      writeEnds(knex, [{ lead: aLead({ leadId }), stage: "dedupe", state: "merged", into: randomUUID() }]);
-    await become(early!);
+  const merge = ({ leadId }: { leadId: string }, into: string) =>
+    writeEnds(knex, [{ lead: aLead({ leadId }), stage: "dedupe", state: "merged", into }]);
+
+  it("are not handed over of a lead that became a double of one that has its own e-mail", async () => {
+    const [early, late, winner] = await writeSome(knex, 3);
+    await knex("outbox").where({ lead_id: winner!.leadId }).update({ state: "sent", attempts: 1 });
+    await merge(early!, winner!.leadId);
     const holder = options();
-    assert.equal((await claimDue(knex, holder)).claimed, 1);
-    await become(late!);
+    assert.equal((await claimDue(knex, holder)).claimed, 2);
+    await merge(late!, winner!.leadId);
     assert.deepEqual(await markSending(knex, holder.holder, 60_000), []);
-    assert.deepEqual(await statesIn(knex), { cancelled: 2 });
-    assert.deepEqual(await knex("outbox").pluck("attempts"), [0, 0]);
+    assert.deepEqual(await statesIn(knex), { cancelled: 2, sent: 1 });
+    assert.deepEqual(await knex("outbox").whereNot({ state: "sent" }).pluck("attempts"), [0, 0]);
+    assert.equal((await knex("mail_tenants").first()).taken, 0);
+  });
+
+  it("let a double's e-mail go while its winner has none, and of several doubles' one", async () => {
+    const winner = randomUUID();
+    const mails = await writeSome(knex, 3);
+    const [first, second, third] = mails.toSorted((a, b) => (a.leadId < b.leadId ? -1 : 1));
+    await merge(second!, winner);
+    await merge(first!, winner);
+    // It is handed over when it becomes one.
+    const [handed] = (await hand()).filter(({ leadId }) => leadId === third!.leadId);
+    assert.ok(handed);
+    assert.deepEqual(await statesIn(knex), { sending: 2, cancelled: 1 });
+    assert.equal((await knex("outbox").where({ state: "cancelled" }).first()).lead_id, second!.leadId);
+    // Whoever had one before is who is written to.
+    await merge(third!, winner);
+    await knex("outbox").where({ lead_id: first!.leadId }).update({ state: "written", attempts: 0 });
+    assert.deepEqual(await hand(), []);
+    assert.deepEqual(await statesIn(knex), { sending: 1, cancelled: 2 });
+  });
+
+  it("leave out a double whose winner is to be forgotten", async () => {
+    const winner = aLead();
+    await writeEnds(knex, [{ lead: winner, stage: "email", state: "completed" }]);
+    const [mail] = await writeSome(knex, 1);
+    await merge(mail!, winner.leadId);
+    await knex("leads").where({ lead_id: winner.leadId }).update({ state: "discarded" });
+    assert.deepEqual(await hand(), []);
+    assert.deepEqual(await statesIn(knex), { cancelled: 1 });
   });
 
   it("put off what its recipient would get by night, by the tenant's clock where there is none of his own", async () => {

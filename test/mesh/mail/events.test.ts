@@ -84,6 +84,7 @@ describe("POST /v1/webhooks/email", function () {
     const wrong = createHmac("sha256", "another-secret-that-nobody-agreed-on").update(body).digest("hex");
     const { privateKey: otherKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
     const list = JSON.stringify(events);
+    const rubbish = Object.fromEntries(Object.keys(sendgridHeaders(list)).map((name) => [name, "1".repeat(2_000)]));
     const refused: [string, Promise<{ status: number }>][] = [
       ["unsigned", post(body, {})],
       ["another secret", post(body, { "Leads-Signature": `t=${Math.floor(Date.now() / 1_000)},v1=${wrong}` })],
@@ -91,9 +92,11 @@ describe("POST /v1/webhooks/email", function () {
       ["old", plain(events, Date.now() - 11 * 60_000)],
       ["from times to come", plain(events, Date.now() + 11 * 60_000)],
       ["no signature", post(body, { "Leads-Signature": "t=1,v1=0" })],
+      ["a long one", post(body, { "Leads-Signature": `t=1,v1=${"0".repeat(2_000)}` })],
       ["another key", post(list, sendgridHeaders(list, Date.now(), otherKey))],
       ["another body", post(`${list} `, sendgridHeaders(list))],
       ["old", post(list, sendgridHeaders(list, Date.now() - 11 * 60_000))],
+      ["long ones", post(list, rubbish)],
       ["rubbish", post(list, { ...sendgridHeaders(list), "X-Twilio-Email-Event-Webhook-Signature": "rubbish" })],
     ];
     for (const [what, answer] of refused) assert.equal((await answer).status, 401, what);

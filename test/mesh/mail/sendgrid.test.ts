@@ -60,7 +60,7 @@ describe("sending by SendGrid", function () {
 
   it("waits when it is told to, and does not send again what SendGrid may have", async () => {
     const knex = await start();
-    sendgrid.faults.push(429, 503, "cut after", 500);
+    sendgrid.faults.push(429, 503, 404, 415, "cut after", 500);
     await writeSome(knex, 6);
     await states(knex, { sent: 4, unknown: 2 });
     assert.equal(sendgrid.taken.length, 5);

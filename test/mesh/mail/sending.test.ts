@@ -14,7 +14,9 @@ import { testPlace } from "../../support/servers.ts";
 
 const quickSender = { ...sender, settings: { leaseMs: 1_500, pollMs: 30 } as object };
 const services = [quickSender, "services/smtp/smtp.service.ts"];
-const refusal = (responseCode: number) => Object.assign(new Error("no"), { responseCode });
+/** While the other side does not answer it rests for a second. */
+const seconds = { LEADS_PROBE_MIN_MS: "1000", LEADS_PROBE_MAX_MS: "1000" };
+const refusal = (responseCode: number, words = "no") => Object.assign(new Error(words), { responseCode });
 
 describe("sending", function () {
   this.timeout(60_000);
@@ -74,6 +76,10 @@ describe("sending", function () {
     const bent = unsubscribeUrl.replace(/.$/, (last) => (last === "A" ? "B" : "A"));
     const oneClick = { method: "POST", body: new URLSearchParams({ "List-Unsubscribe": "One-Click" }) };
     assert.equal((await fetch(here(bent), oneClick)).status, 403);
+    for (const path of ["u", "m"]) {
+      const long = await fetch(`${gateway.url}/${path}/${"A".repeat(2_000)}`);
+      assert.deepEqual([long.status, long.headers.get("content-type")], [403, "text/html; charset=utf-8"]);
+    }
     assert.deepEqual(await suppressed(), []);
     for (let n = 0; n < 2; n++) assert.equal((await fetch(here(unsubscribeUrl), oneClick)).status, 200);
     const form = new FormData();
@@ -148,6 +154,38 @@ describe("sending", function () {
     await eventually("it says that it sends", async () => (await state()).senders[0].state === "sending");
   });
 
+  it("does not hand over what waits, at full speed, to a server that leaves each e-mail's fate unknown", async () => {
+    await using mesh = await start({ ...seconds, LEADS_MAIL_CONNECTIONS: "4" });
+    const knex = knexOf(mesh);
+    box.cutAnswers = Number.POSITIVE_INFINITY;
+    await writeSome(knex, 60);
+    const state = async () => (await mesh.broker.call<any, object>("sender.state", {})).senders[0];
+    await eventually("it says that it waits", async () => (await state()).state === "waiting");
+    box.cutAnswers = 0;
+    const [unknown = 0] = await eventually("the rest is sent", async () => {
+      const { sent = 0, unknown: lost = 0 } = await statesIn(knex);
+      return sent + lost === 60 ? [lost] : undefined;
+    });
+    // One e-mail looked, and looked again perhaps, whether it was better.
+    assert.ok(unknown <= 6, `${unknown} are unknown`);
+    await eventually("it says that it sends", async () => (await state()).state === "sending");
+  });
+
+  it("looks whether the server is back, past whatever heap waits for one domain's moments", async () => {
+    const port = Number(new URL(box.url).port);
+    await box[Symbol.asyncDispose]();
+    await using mesh = await start({ ...seconds, LEADS_MAIL_CONNECTIONS: "1", LEADS_MAIL_DOMAIN_PER_MINUTE: "1" });
+    const knex = knexOf(mesh);
+    await writeSome(knex, 1, { domain: "heap.example" });
+    const state = async () => (await mesh.broker.call<any, object>("sender.state", {})).senders[0].state;
+    await eventually("it says that it waits", async () => (await state()) === "waiting");
+    await writeSome(knex, 100, { domain: "heap.example" });
+    const [other] = await writeSome(knex, 1);
+    box = await Mailbox.open(port);
+    // A second's rest for each eight of the heap would be twelve of them.
+    await eventually("another domain's is sent", () => box.counts.has(other!.messageId), { withinMs: 6_000 });
+  });
+
   it("does not send again what the server may have: its fate is unknown until somebody settles it", async () => {
     await using mesh = await startMesh({
       services: [...services, "services/email/email.service.ts"],
@@ -177,11 +215,44 @@ describe("sending", function () {
     });
   });
 
+  it("waits, and burns no try, while the server refuses the sender", async () => {
+    await using mesh = await start();
+    const knex = knexOf(mesh);
+    box.refuse.sender = () => refusal(553, "5.7.1 Sender address rejected: not owned by user");
+    const mails = await writeSome(knex, 5);
+    const state = async () => (await mesh.broker.call<any, object>("sender.state", {})).senders[0].reason;
+    await eventually("it says why", async () => (await state()) === "MAIL FROM 553 5.7.1");
+    box.refuse = { recipient: () => refusal(550, "5.1.8 Sender address rejected: Domain not found") };
+    await eventually("it says why now", async () => (await state()) === "RCPT TO 550 5.1.8");
+    box.refuse = {};
+    await states(knex, { sent: 5 });
+    for (const { leadId } of mails) assert.equal((await rowOf(knex, leadId)).attempts, 1);
+  });
+
+  it("tries one again later whose recipient is refused for what may be our fault, and suppresses nobody", async () => {
+    await using mesh = await start();
+    const knex = knexOf(mesh);
+    box.refuse.recipient = () => refusal(554, "5.7.1 Relay access denied");
+    const [mail] = await writeSome(knex, 1);
+    await eventually("it was tried", async () => (await rowOf(knex, mail!.leadId)).reason === "RCPT TO 554 5.7.1");
+    const { state, attempts, due_at: due } = await rowOf(knex, mail!.leadId);
+    assert.deepEqual([state, attempts], ["written", 1]);
+    assert.ok(due.getTime() - Date.now() > 800_000);
+    assert.deepEqual(await knex("suppressions"), []);
+    box.refuse = {};
+    await knex("outbox").update({ due_at: knex.fn.now() });
+    await states(knex, { sent: 1 });
+  });
+
   it("suppresses an address that its server does not know, and tries one that it refuses for now later", async () => {
     await using mesh = await start();
     const knex = knexOf(mesh);
     box.refuse.recipient = (address) =>
-      address.startsWith("owner-0-") ? refusal(550) : address.startsWith("owner-1-") ? refusal(451) : undefined;
+      address.startsWith("owner-0-")
+        ? refusal(550, "5.1.1 No such user")
+        : address.startsWith("owner-1-")
+          ? refusal(451)
+          : undefined;
     const [unknown, busy, fine] = await writeSome(knex, 3);
     await states(knex, { bounced: 1, sent: 1, written: 1 });
     assert.deepEqual([...box.counts.keys()], [fine!.messageId]);

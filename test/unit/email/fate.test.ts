@@ -10,6 +10,12 @@ import {
 } from "../../../services/sendgrid/send.ts";
 import { fateOf, type SmtpError } from "../../../services/smtp/fate.ts";
 
+/** What nodemailer makes of a refusal in the envelope. */
+const said = (command: string, response: string): SmtpError => ({
+  ...{ code: "EENVELOPE", command, response },
+  responseCode: Number.parseInt(response, 10),
+});
+
 describe("what became of a message that SMTP failed to deliver", () => {
   const cases: [string, SmtpError, boolean, string][] = [
     ["nobody listens", { code: "ESOCKET", command: "CONN" }, false, "unreached"],
@@ -22,23 +28,26 @@ describe("what became of a message that SMTP failed to deliver", () => {
       false,
       "unreached",
     ],
+    ["the recipient is unknown", said("RCPT TO", "550 No such user"), false, "refused for good, recipient"],
     [
-      "the recipient is unknown",
-      { code: "EENVELOPE", command: "RCPT TO", responseCode: 550 },
+      "the recipient is known to be none",
+      said("RCPT TO", "550 5.1.1 No such user"),
       false,
       "refused for good, recipient",
     ],
+    ["its domain takes no mail", said("RCPT TO", "556 5.1.10 Null MX"), false, "refused for good, recipient"],
+    ["the recipient is grey-listed", said("RCPT TO", "451 4.7.1 Try again"), false, "refused for now"],
+    ["the recipient's mailbox is full", said("RCPT TO", "552 5.2.2 Full"), false, "refused for now"],
+    ["we may not relay", said("RCPT TO", "554 5.7.1 Relay access denied"), false, "refused for now"],
+    ["we are to say who we are", said("RCPT TO", "530 Authentication required"), false, "refused for now"],
+    ["the sender is refused", said("MAIL FROM", "553 5.7.1 Not owned by user"), false, "unreached"],
+    ["the sender is refused for now", said("MAIL FROM", "451 4.3.0 Try again"), false, "unreached"],
+    ["the sender is refused with the recipient", said("RCPT TO", "550 5.1.8 No such domain"), false, "unreached"],
     [
-      "the recipient is grey-listed",
-      { code: "EENVELOPE", command: "RCPT TO", responseCode: 451 },
+      "the sender is refused with the recipient for now",
+      said("RCPT TO", "450 4.1.8 No such domain"),
       false,
-      "refused for now, recipient",
-    ],
-    [
-      "the sender is refused",
-      { code: "EENVELOPE", command: "MAIL FROM", responseCode: 553 },
-      false,
-      "refused for good",
+      "unreached",
     ],
     ["the content is refused", { code: "EMESSAGE", command: "DATA", responseCode: 554 }, true, "refused for good"],
     [
@@ -75,15 +84,23 @@ describe("what became of a message that SMTP failed to deliver", () => {
 describe("what became of a message that was given to SendGrid", () => {
   it("is told by the answer's status", () => {
     const kinds = Object.fromEntries(
-      [202, 200, 400, 401, 403, 413, 429, 500, 502, 503, 504].map((status) => [status, fateOfAnswer(status).kind]),
+      [202, 200, 302, 400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 502, 503, 504].map((status) => [
+        status,
+        fateOfAnswer(status).kind,
+      ]),
     );
     assert.deepEqual(kinds, {
       202: "sent",
-      200: "refused",
+      200: "unreached",
+      302: "unreached",
       400: "refused",
       401: "unreached",
       403: "unreached",
+      404: "unreached",
+      405: "unreached",
+      408: "unreached",
       413: "refused",
+      415: "unreached",
       429: "unreached",
       500: "unknown",
       502: "unknown",
