@@ -1,7 +1,7 @@
 import { createInbox, type Msg, type MsgHdrs, type NatsConnection, headers as natsHeaders } from "nats";
 import { inboxPrefix } from "./actor/publisher.ts";
 import { outage } from "./errors.ts";
-import { jsApi } from "./jetstream.ts";
+import { errCodes, JetStreamError, jsApi } from "./jetstream.ts";
 
 /** A message as it stands in a stream. */
 export interface Stored {
@@ -81,6 +81,25 @@ export async function getMessage(
   if (code === 404) return null;
   if (code >= 400) throw outage("nats", new Error(`reading ${stream}: ${code} ${description}`));
   return stored(message);
+}
+
+/**
+ * The message of this sequence as the stream's leader has it, without its headers; null where it has none. What
+ * {@link getMessage} says may be a replica's word that lags behind: null of a message that stands is nothing to act on.
+ */
+export async function getFromLeader(
+  nc: NatsConnection,
+  stream: string,
+  seq: number,
+): Promise<Omit<Stored, "headers"> | null> {
+  try {
+    const { message } = await jsApi(nc, `STREAM.MSG.GET.${stream}`, { seq });
+    const { subject, time, data = "" } = message;
+    return { subject, seq, storedAt: Date.parse(time), data: Buffer.from(data, "base64") };
+  } catch (error) {
+    if (error instanceof JetStreamError && error.errCode === errCodes.messageNotFound) return null;
+    throw error;
+  }
 }
 
 function stored({ headers, data }: Msg): Stored {

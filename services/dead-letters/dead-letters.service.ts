@@ -6,7 +6,6 @@ import { jsApi } from "../../mixins/jetstream.ts";
 import { statement } from "../../mixins/knex.ts";
 import { operated } from "../../mixins/operation-log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
-import { getMessage } from "../../mixins/scan.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { dryRun } from "./dry-run.ts";
 import { cancelJob, createJob, findJob, type Job, listJobs, type Planned } from "./jobs.sql.ts";
@@ -24,6 +23,7 @@ import {
 } from "./letters.sql.ts";
 import { by, dry, filter, filterFields, ids, letter, limit, most, rate, strict, tenant, word } from "./params.ts";
 import { patchFaults, type Rules } from "./plan.ts";
+import { messageOf } from "./sweep.ts";
 import { contentOf, shownFilter, shownJob, shownLetter, targetOf } from "./view.ts";
 import { JobWorker } from "./worker.ts";
 
@@ -159,12 +159,11 @@ export default defineService({
         const row = key && (await statement(() => letterRow(knex, one(tenant), key)));
         if (!row) throw new LeadsError("NOT_FOUND", `there is no dead letter ${id}`);
         const [message, others] = await Promise.all([
-          getMessage(await nats(), names.dead.stream, { seq: row.seq }),
+          messageOf({ nc: await nats(), names }, row),
           row.leadId === null ? [] : statement(() => lettersOfLead(knex, row.tenant, row.leadId!)),
         ]);
-        const stands = message !== null && Math.abs(message.storedAt - row.diedAt) <= 1;
         const history = others.filter((other) => letterId(other) !== id).map(shownLetter);
-        return { ...shownLetter(row), ...(stands ? contentOf(message.data) : {}), history };
+        return { ...shownLetter(row), ...(message ? contentOf(message.data) : {}), history };
       },
     },
     /** The dead letters of a lead, the dealt with too, oldest first. */

@@ -1,12 +1,11 @@
 import { statement } from "../../mixins/knex.ts";
 import type { Resources } from "../../mixins/resources.ts";
-import { getMessage } from "../../mixins/scan.ts";
-import type { LeadState } from "../leads/lead.ts";
-import { statesOf } from "../leads/leads.sql.ts";
 import type { Planned } from "./jobs.sql.ts";
 import { letterId } from "./letter-id.ts";
 import { everyonesPage, tenantPage } from "./letters.sql.ts";
+import { leadKey, readOnRecord } from "./on-record.sql.ts";
 import { parseLetter, planRedrive, type Rules } from "./plan.ts";
+import { messageOf } from "./sweep.ts";
 
 /** Letters that a dry run looks into. */
 const looks = 100;
@@ -19,16 +18,14 @@ export async function dryRun({ nats, names, databases }: Resources, job: Planned
   const { rows } = await statement(() =>
     tenant === "*" ? everyonesPage(knex, filter, undefined, limit) : tenantPage(knex, tenant, filter, undefined, limit),
   );
-  const known = rows.flatMap(({ tenant, leadId }) => (leadId ? [{ tenant, leadId }] : []));
-  const found = await statement(() => statesOf(knex, known));
-  const states = new Map(found.map((s) => [`${s.tenant} ${s.lead_id}`, s.state as LeadState]));
+  const onRecord = await readOnRecord(knex, rows);
   const nc = await nats();
   const left: object[] = [];
   await Promise.all(
     rows.map(async (row) => {
-      const message = await getMessage(nc, names.dead.stream, { seq: row.seq });
+      const message = await messageOf({ nc, names }, row);
       const letter = message && parseLetter(message.data);
-      const plan = planRedrive(letter, states.get(`${row.tenant} ${row.leadId}`), patch, rules);
+      const plan = planRedrive(letter, onRecord.get(leadKey(row)), patch, rules);
       if (plan.kind === "merged") left.push({ id: letterId(row), why: plan.kind });
       else if (plan.kind === "stay")
         left.push({ id: letterId(row), why: plan.why, ...(plan.faults && { faults: plan.faults }) });

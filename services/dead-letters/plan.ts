@@ -13,8 +13,22 @@ export interface Letter {
   importId?: string;
 }
 
-/** Why a letter stays where it is. */
-export type Why = "unreadable" | "no_stage" | "discarded" | "erased" | "no_lead" | "patch_refused" | "too_large";
+/** Why a letter stays where it is. `told_again`: the record holds a later telling of its lead. */
+export type Why =
+  | "unreadable"
+  | "no_stage"
+  | "discarded"
+  | "erased"
+  | "told_again"
+  | "no_lead"
+  | "patch_refused"
+  | "too_large";
+
+/** How a letter's lead stands on record; `revision` is its telling's. */
+export interface OnRecord {
+  state: LeadState;
+  revision: number;
+}
 
 /** Back into a stage's mailbox, left dead, or closed. */
 export type Plan =
@@ -50,20 +64,23 @@ export function patchFaults(patch: Readonly<Record<string, unknown>>): Fault[] {
 /**
  * What becomes of a letter that is put back. As it is, it goes to the stage it died in, with fresh tries. Mended, it is a
  * later telling of the lead and begins at the first stage: what its keys, its site and its score hang on may have changed.
- * A lead that has become another's double goes back only where dedupe still lies before it, and ends there as merged.
+ * A lead that has become another's double goes back only where dedupe still lies before it, and ends there as merged. One
+ * that was told anew since it died stays: as it was it is out of date, and mended it would be later than what was told.
  */
 export function planRedrive(
   letter: Letter | null,
-  state: LeadState | undefined,
+  onRecord: OnRecord | undefined,
   patch: Readonly<Record<string, unknown>> | null,
   rules: Rules,
 ): Plan {
   if (!letter?.lead || !isWhole(letter)) return stay("unreadable");
   const { lead, stage } = letter;
+  const { state, revision = 0 } = onRecord ?? {};
   if (!rules.stages.has(stage)) return stay("no_stage");
   if (state === "discarded" || state === "erased") return stay(state);
-  if (!patch)
-    return state === "merged" && isPastDedupe(lead.timeline) ? merged : { kind: "go", stage, lead: lead as Lead };
+  if (!patch && state === "merged" && isPastDedupe(lead.timeline)) return merged;
+  if (revision > lead.revision) return stay("told_again");
+  if (!patch) return { kind: "go", stage, lead: lead as Lead };
   if (rules.side.has(stage)) return stay("no_lead");
   const mended = mend(lead, patch, rules);
   return "faults" in mended

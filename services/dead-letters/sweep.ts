@@ -3,7 +3,7 @@ import type { NatsConnection } from "nats";
 import type { Names } from "../../config/names.ts";
 import { errCodes, JetStreamError, jsApi } from "../../mixins/jetstream.ts";
 import { statement } from "../../mixins/knex.ts";
-import { getMessage } from "../../mixins/scan.ts";
+import { getFromLeader, getMessage } from "../../mixins/scan.ts";
 import { endMerged, mergedLetters } from "../leads/dead-letters.sql.ts";
 import type { LetterKey } from "./letter-id.ts";
 import { noteSwept, unsweptJobs } from "./sweep.sql.ts";
@@ -18,9 +18,13 @@ export interface Streams {
 /** Letters of a look: one request or two each. */
 const mostMerged = 100;
 
-/** A letter's message; null where the stream does not hold it. A stream that was made anew gives sequences again. */
+/**
+ * A letter's message; null where the stream does not hold it, which is its leader's word, as letters are closed on it. A
+ * stream that was made anew gives sequences again.
+ */
 export async function messageOf({ nc, names }: Streams, { seq, diedAt }: LetterKey) {
-  const message = await getMessage(nc, names.dead.stream, { seq });
+  const { stream } = names.dead;
+  const message = (await getMessage(nc, stream, { seq })) ?? (await getFromLeader(nc, stream, seq));
   return message && Math.abs(message.storedAt - diedAt) <= 1 ? message : null;
 }
 

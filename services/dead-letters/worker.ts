@@ -8,14 +8,13 @@ import { fits } from "../../mixins/actor/envelope.ts";
 import { type Databases, statement } from "../../mixins/knex.ts";
 import { Sweeper } from "../../mixins/sweeper.ts";
 import { type DeadLead, discardLeads, noteRedriven, sweepLetters } from "../leads/dead-letters.sql.ts";
-import type { LeadState } from "../leads/lead.ts";
-import { statesOf } from "../leads/leads.sql.ts";
 import { sweepOperations } from "../leads/operations.sql.ts";
 import { rowOfDead } from "../leads/row.ts";
 import { claimLetters, endJob, type Job, keepJob, leaseJob, type Settled, settleLetters } from "./jobs.sql.ts";
 import { letterId } from "./letter-id.ts";
 import type { LetterRow } from "./letters.sql.ts";
-import { type Letter, type Plan, parseLetter, planRedrive, type Rules } from "./plan.ts";
+import { leadKey, readOnRecord } from "./on-record.sql.ts";
+import { type Letter, type OnRecord, type Plan, parseLetter, planRedrive, type Rules } from "./plan.ts";
 import { putBack, wasPutBack } from "./put-back.ts";
 import { sweepJobs } from "./sweep.sql.ts";
 import { deleteLetter, messageOf, purgeMarkers, sweepMarkers, sweepMerged } from "./sweep.ts";
@@ -181,18 +180,12 @@ export class JobWorker {
   async #discard(knex: Knex, job: Job, rows: LetterRow[], letters: (Letter | null)[]): Promise<Settled[]> {
     const leads = rows.flatMap(({ kind }, n) => (kind === "lead" ? leadOf(letters[n]!) : []));
     await discardLeads(knex, leads, job.reason ?? "");
-    const states = await this.#statesOf(knex, rows);
+    const onRecord = await readOnRecord(knex, rows);
     return rows.map((row, n) => {
       // A holder that died may have let go of the letter, after it ended the lead.
-      const isAway = states.get(keyOf(row)) === "discarded";
+      const isAway = onRecord.get(leadKey(row))?.state === "discarded";
       return { ...row, to: letters[n] || isAway ? "discarded" : "gone" };
     });
-  }
-
-  async #statesOf(knex: Knex, rows: readonly LetterRow[]): Promise<Map<string, LeadState>> {
-    const known = rows.flatMap(({ kind, tenant, leadId }) => (kind === "lead" && leadId ? [{ tenant, leadId }] : []));
-    const found = await statement(() => statesOf(knex, known));
-    return new Map(found.map((s) => [`${s.tenant} ${s.lead_id}`, s.state as LeadState]));
   }
 
   async #redrive(
@@ -204,22 +197,24 @@ export class JobWorker {
     markers: { stage: string; claim: number; until: number }[],
   ): Promise<Settled[]> {
     const { nc, names } = this.#o;
-    const states = await this.#statesOf(knex, rows);
+    const onRecord = await readOnRecord(knex, rows);
     const rules = { ...this.#o.rules, now: Date.now() };
-    const planOf = (letter: Letter | null, state: LeadState | undefined): Plan | null => {
+    const planOf = (letter: Letter | null, known: OnRecord | undefined): Plan | null => {
       if (!letter) return null;
-      const plan = planRedrive(letter, state, job.patch, rules);
+      const plan = planRedrive(letter, known, job.patch, rules);
       return plan.kind === "go" && !fits(JSON.stringify({ lead: plan.lead }))
         ? { kind: "stay", why: "too_large" }
         : plan;
     };
-    const plans = rows.map((row, n) => planOf(letters[n]!, states.get(keyOf(row))));
+    const plans = rows.map((row, n) => planOf(letters[n]!, onRecord.get(leadKey(row))));
     const meant = rows.flatMap(({ kind }, n) =>
       plans[n]?.kind === "go" && kind === "lead" ? leadOf(letters[n]!) : [],
     );
     // One may have become another's double since its state was read.
-    const lost = new Set((await noteRedriven(knex, meant)).map(keyOf));
-    for (const [n, row] of rows.entries()) if (lost.has(keyOf(row))) plans[n] = planOf(letters[n]!, "merged");
+    const lost = new Set((await noteRedriven(knex, meant)).map(leadKey));
+    for (const [n, row] of rows.entries())
+      if (lost.has(leadKey(row)))
+        plans[n] = planOf(letters[n]!, { revision: 0, ...onRecord.get(leadKey(row)), state: "merged" });
     const going = rows.flatMap((row, n) => {
       const plan = plans[n];
       return plan?.kind === "go" ? [{ row, letter: letters[n]!, plan }] : [];
@@ -247,11 +242,14 @@ export class JobWorker {
       rows.map(async (row, n): Promise<Settled> => {
         const plan = plans[n];
         if (plan?.kind === "go") return { ...row, to: "redriven" };
-        if (plan) return plan.kind === "merged" ? { ...row, to: "merged" } : { ...row, to: "dead", why: plan.why };
-        const letter = { id: letterId(row), claim: row.claim! };
-        const stages = [row.stage, this.#o.rules.first];
-        const isBack = await wasPutBack({ nc, names, jobId: job.id }, stages, letter);
-        return { ...row, to: isBack ? "redriven" : "gone" };
+        if (plan?.kind === "merged") return { ...row, to: "merged" };
+        // A holder that died may have let go of the letter, or the later telling may be what it put back, mended.
+        if (!plan || plan.why === "told_again") {
+          const letter = { id: letterId(row), claim: row.claim! };
+          const stages = [row.stage, this.#o.rules.first];
+          if (await wasPutBack({ nc, names, jobId: job.id }, stages, letter)) return { ...row, to: "redriven" };
+        }
+        return plan ? { ...row, to: "dead", why: plan.why } : { ...row, to: "gone" };
       }),
     );
   }
@@ -264,8 +262,6 @@ export class JobWorker {
     }
   }
 }
-
-const keyOf = ({ tenant, leadId }: Pick<LetterRow, "tenant" | "leadId">) => `${tenant} ${leadId}`;
 
 /** A second's letters at the most, of a job that has a rate. */
 function sizeOf({ kind, rate }: Job): number {

@@ -189,17 +189,17 @@ export async function endLosers(trx: Knex, merges: readonly Merge[]): Promise<vo
 }
 
 /**
- * How many leads are merged into these losers now. Locks nothing: the losers are locked, so that nobody adds to them. By
+ * How many leads are merged into these now. Locks nothing: the caller has locked these, so that nobody adds to them. By
  * `leads_by_winner`.
  */
-export async function countChildren(trx: Knex, merges: readonly Merge[]): Promise<number> {
-  const tenants = tenantArrays(merges);
+export async function countChildren(trx: Knex, parents: readonly TenantLead[]): Promise<number> {
+  const tenants = tenantArrays(parents);
   const { rows } = await trx.raw<{ rows: { n: number }[] }>(
-    `select count(*)::int as n from unnest(?::int[], ?::uuid[]) as g(t, loser)
+    `select count(*)::int as n from unnest(?::int[], ?::uuid[]) as g(t, parent)
      cross join lateral (
-       select 1 from leads l where l.tenant = (?::text[])[t] and l.merged_into = loser offset 0
+       select 1 from leads l where l.tenant = (?::text[])[t] and l.merged_into = parent offset 0
      ) l`,
-    [tenants.at, literal(merges.map((m) => m.loser)), tenants.names],
+    [tenants.at, literal(parents.map((parent) => parent.leadId)), tenants.names],
   );
   return rows[0]!.n;
 }

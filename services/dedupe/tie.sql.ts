@@ -150,7 +150,8 @@ async function write(trx: Knex.Transaction, merges: readonly Merge[], changed: r
   const children = merges.reduce((sum, merge) => sum + merge.loser_before.children.length, 0);
   // One that was merged into a loser while its lock was waited for is not locked here, and to lock it now, below ids that
   // are held, deadlocked with a repeat of it: so it is looked for, not written.
-  if ((await countChildren(trx, merges)) !== children) throw new Moved("a lead was merged into a loser meanwhile");
+  const losers = merges.map(({ tenant, loser }) => ({ tenant, leadId: loser }));
+  if ((await countChildren(trx, losers)) !== children) throw new Moved("a lead was merged into a loser meanwhile");
   if (children > 0) await moveChildren(trx, merges);
   await insertMerges(trx, merges);
   const died = merges.filter((merge) => merge.loser_before.state === "dead");

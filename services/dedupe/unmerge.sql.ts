@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import type { TimelineEntry } from "../leads/lead.ts";
-import { lockLeads, moveBack, readKnown, writeIdentities } from "./dedupe.sql.ts";
+import { countChildren, lockLeads, moveBack, readKnown, writeIdentities } from "./dedupe.sql.ts";
 import { type Before, type Identity, type Locked, ownOf, takesPart } from "./party.ts";
 import { keepApart } from "./reviews.sql.ts";
 import { provenanceOf, survive } from "./survivorship.ts";
@@ -40,10 +40,14 @@ export async function unmerge(
   const locked = new Map((await lockLeads(trx, both, [both[1]!])).map((row) => [row.leadId, row]));
   const [lead, winner] = [locked.get(leadId), locked.get(root)];
   if (lead?.mergedInto !== root || winner?.mergedInto !== null) throw new Moved(`lead ${leadId} has moved`);
+  const merged = [...locked.values()].filter((row) => row.mergedInto === root);
+  // One that was merged into the winner while its lock was waited for is not among them, and what it knows would be lost.
+  if ((await countChildren(trx, [winner])) !== merged.length)
+    throw new Moved(`a lead was merged into ${root} meanwhile`);
   const merge = await lastMerge(trx, tenant, leadId);
   if (!merge || merge.undone) throw new Error(`the merge of lead ${leadId} is not booked`);
 
-  const members = [...locked.values()].filter((row) => row.mergedInto === root && row !== lead);
+  const members = merged.filter((row) => row !== lead);
   const back = members.filter((row) => merge.before.children.includes(row.leadId));
   const stay = members.filter((row) => !back.includes(row));
   const state = stateAfter(lead, merge.before);

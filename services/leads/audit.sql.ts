@@ -134,13 +134,18 @@ export class AuditTables {
   }
 }
 
+/** `unread`: of a dead letter nobody can tell which telling it holds; a lead without a revision is told of with 0. */
 const foundByLead = `select tenant, lead_id, bool_or(place = 'flight') as flight, bool_or(place = 'dead') as dead,
+  bool_or(place = 'dead' and nullif(revision, 0) is null) as unread,
   max(revision) filter (where place = 'dead') as dead_revision from audit_found`;
 
-/** Only a letter of a later telling unsays an end: one of which nobody can read which telling it holds does not. */
+/**
+ * Only a letter of a later telling unsays an end: one of which nobody can read which telling it holds does not. A letter of
+ * an earlier telling than the row's accounts for nothing: the later one has come to the record, and is elsewhere or lost.
+ */
 const term = `case
   when l.state in ('discarded', 'erased', 'merged') then l.state
   when l.state in ('completed', 'rejected') and (f.dead and not f.flight and f.dead_revision > l.revision) is not true then l.state
   when f.flight or exists (select from resumes r where r.lead_id = l.lead_id and r.tenant = l.tenant) then 'inFlight'
-  when f.dead then 'dead'
+  when f.dead and (f.unread or (f.dead_revision < l.revision) is not true) then 'dead'
   else 'broken' end`;

@@ -1,5 +1,4 @@
 import type { Knex } from "knex";
-import { statement } from "../../mixins/knex.ts";
 import { type Counts, type Erasure, erasureColumns } from "./erasures.sql.ts";
 import { eraseLateListings, eraseListings, listingMarks } from "./raw.sql.ts";
 import { raise } from "./tombstones.sql.ts";
@@ -65,7 +64,7 @@ export async function begin(
     ...(own ? [{ leadId: lead_id, fields: own }] : []),
   ]);
   await raise(trx, asked, [...tellings, ...leadIds.map((id) => ({ leadId: id, fields: {} }))]);
-  const did = await eraseRecord(trx, { tenant, erasureId, leadIds });
+  const did = await eraseRecord(trx, { tenant, erasureId, leadIds, isUnknown: person.length === 0 });
   await trx.raw("update erasures set did = ?::jsonb where tenant = ? and erasure_id = ?::uuid", [
     JSON.stringify(did),
     tenant,
@@ -114,7 +113,10 @@ async function isAccepted(trx: Knex.Transaction, tenant: string, leadId: string)
   return rows.length > 0;
 }
 
-type Whose = Pick<Erasure, "tenant" | "leadIds" | "erasureId">;
+interface Whose extends Pick<Erasure, "tenant" | "leadIds" | "erasureId"> {
+  /** No row of theirs was found. */
+  isUnknown?: boolean;
+}
 type Run = (knex: Knex, erasure: Whose) => Promise<number>;
 
 async function count(knex: Knex, sql: string, bindings: readonly unknown[]): Promise<number> {
@@ -124,11 +126,11 @@ async function count(knex: Knex, sql: string, bindings: readonly unknown[]): Pro
 
 /**
  * Empties the leads' rows, or makes empty ones where there are none yet. The row is as late as the erasure: whatever was
- * told before it is an earlier telling from now on. By primary key.
+ * told before it is an earlier telling from now on. By primary key. Throws {@link Moved} where it comes upon a row of a lead
+ * that was not known: it has just arrived, and nothing of what it tells was looked for.
  */
-const leads: Run = (knex, { tenant, leadIds }) =>
-  count(
-    knex,
+const leads: Run = async (knex, { tenant, leadIds, isUnknown = false }) => {
+  const { rows } = await knex.raw<{ rows: { met: boolean }[] }>(
     `insert into leads (tenant, lead_id, revision, step, state, reason, stage, source, trust, tier, name, fields, accepted_at)
      select ?, id, extract(epoch from clock_timestamp()) * 1000, 0, 'erased', 'erased', '', '', 50, 1, '', '{}', now()
      from unnest(?::uuid[]) id order by id
@@ -138,9 +140,13 @@ const leads: Run = (knex, { tenant, leadIds }) =>
        source = '', source_id = null, name = '', email = null, phone = null, website = null, domain = null, city = null,
        region = null, zip = null, country = null, vertical = null, fields = '{}', own = null, provenance = '{}',
        keys = null, warnings = null, facts = '{}', score = null, score_detail = null, mockup = null, timeline = '[]', updated_at = now()
-     where leads.state <> 'erased'`,
-    [tenant, leadIds],
+     where leads.state <> 'erased'
+     returning old.lead_id is not null as met`,
+    [tenant, leadIds] as never,
   );
+  if (isUnknown && rows.some(({ met }) => met)) throw new Moved(`${leadIds} has arrived`);
+  return rows.length;
+};
 
 /** Keeps of an acceptance that there was one, and when; and of its import, that one more was erased. By primary keys. */
 const acceptances: Run = (knex, { tenant, leadIds }) =>
@@ -196,19 +202,29 @@ const mails: Run = (knex, { tenant, leadIds }) =>
     [tenant, leadIds],
   );
 
-/** The person's addresses are on the tenant's list of suppressions from now on, also for other leads that have them. */
-const suppressions: Run = (knex, { tenant, leadIds, erasureId }) =>
-  count(
-    knex,
-    `insert into suppressions (tenant, address, reason)
-     select ?, address, 'erased' from (
-       select unnest(addresses) as address from erasures where tenant = ? and erasure_id = ?::uuid
-       union
-       select address from outbox where tenant = ? and lead_id = any(?::uuid[]) and address is not null
-     ) known order by address
-     on conflict do nothing`,
-    [tenant, tenant, erasureId, tenant, leadIds],
+/**
+ * The person's addresses are on the tenant's list of suppressions from now on, also for other leads that have them: those of the
+ * record, and those that e-mails went to. All stand in the erasure, by which lifting finds them (`lift`).
+ */
+const suppressions: Run = async (knex, { tenant, leadIds, erasureId }) => {
+  // A statement of its own: outbox is looked up before the erasure is locked (mixins/knex.ts, `statement`).
+  const { rows } = await knex.raw<{ rows: { address: string }[] }>(
+    `select distinct address::text as address from outbox
+     where tenant = ? and lead_id = any(?::uuid[]) and address is not null`,
+    [tenant, leadIds],
   );
+  return count(
+    knex,
+    `with noted as (
+       update erasures set addresses = array(select unnest(addresses) union select unnest(?::bytea[]))
+       where tenant = ? and erasure_id = ?::uuid returning addresses
+     )
+     insert into suppressions (tenant, address, reason)
+     select ?, address, 'erased' from (select unnest(addresses) as address from noted) known order by address
+     on conflict do nothing`,
+    [rows.map(({ address }) => address), tenant, erasureId, tenant],
+  );
+};
 
 /**
  * Closes what the index of dead letters says of them: the letters themselves go out of the stream. By
@@ -253,48 +269,4 @@ export async function eraseRecord(trx: Knex.Transaction, erasure: Whose): Promis
   const counts: Counts = {};
   for (const [name, run] of Object.entries(tables)) counts[name] = await run(trx, erasure);
   return counts;
-}
-
-/** Pages that a statement of {@link eraseByPages} reads: some 30 ms, so that none runs into its timeout. */
-const pagesAtOnce = 10_000;
-
-/**
- * Runs an update or delete over a table that has no index by lead, one partition after another and a range of pages at a
- * time (a TID range scan), so that each statement is short however large the table. An erasure is rare; an index would cost
- * every lead.
- */
-async function eraseByPages(
-  knex: Knex,
-  table: string,
-  sqlOf: (partition: string) => string,
-  { tenant, leadIds }: Whose,
-): Promise<number> {
-  const { rows: parts } = await statement(() =>
-    knex.raw<{ rows: { name: string; pages: number }[] }>(
-      `select relid::regclass::text as name, (pg_relation_size(relid) / current_setting('block_size')::int)::int as pages
-       from pg_partition_tree(?::regclass) where isleaf`,
-      [table],
-    ),
-  );
-  let done = 0;
-  for (const { name, pages } of parts) {
-    for (let from = 0; from < pages; from += pagesAtOnce) {
-      const bindings = { tenant, leadIds, from: `(${from},0)`, to: `(${from + pagesAtOnce},0)` };
-      done += (await statement(() => knex.raw<{ rowCount: number }>(sqlOf(name), bindings))).rowCount;
-    }
-  }
-  return done;
-}
-
-const inPages = "p.ctid >= cast(:from as tid) and p.ctid < cast(:to as tid) and p.tenant = :tenant";
-
-/** What was bought about the leads and kept in the ledger, so that a repeat need not buy it again. The sums stay. */
-export function eraseAnswers(knex: Knex, whose: Whose): Promise<number> {
-  return eraseByPages(
-    knex,
-    "budget_entries",
-    (partition) => `update ${partition} p set answer = null
-     where ${inPages} and lead_id = any(cast(:leadIds as uuid[])) and answer is not null`,
-    whose,
-  );
 }

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import { transaction } from "../../mixins/knex.ts";
 import type { TimeKey } from "../../mixins/time-cursor.ts";
-import { listingMarks } from "./raw.sql.ts";
+import { eraseRaw, listingMarks } from "./raw.sql.ts";
 import { raise, type Telling } from "./tombstones.sql.ts";
 
 /** place -> how many things were erased there */
@@ -40,7 +40,42 @@ export async function takeDue(knex: Knex, limit: number, leaseMs: number): Promi
   return rows;
 }
 
-/** Notes what copies on their way tell of the person, before they go: tombstones, and where else to look. */
+/** Takes one erasure into hand as {@link takeDue} does; null where it is not due, so in another's hands. By primary key. */
+export async function takeUp(
+  knex: Knex,
+  { tenant, erasureId }: Pick<Erasure, "tenant" | "erasureId">,
+  leaseMs: number,
+): Promise<Erasure | null> {
+  const { rows } = await knex.raw<{ rows: Erasure[] }>(
+    `update erasures set next_at = now() + make_interval(secs => ?::float8 / 1000)
+     where tenant = ? and erasure_id = ?::uuid and finished_at is null and next_at <= now()
+     returning ${erasureColumns}`,
+    [leaseMs, tenant, erasureId],
+  );
+  return rows[0] ?? null;
+}
+
+/** The erasure was lifted while somebody still looked for what is left: what is told of the person since is not to go. */
+export class Lifted extends Error {
+  constructor(erasureId: string) {
+    super(`the erasure ${erasureId} was lifted`);
+    this.name = "Lifted";
+  }
+}
+
+/** Keeps an erasure from being lifted until the end of the transaction. Throws {@link Lifted} where it was. By primary key. */
+export async function hold(knex: Knex, { tenant, erasureId }: Pick<Erasure, "tenant" | "erasureId">): Promise<void> {
+  const { rows } = await knex.raw(
+    "select from erasures where tenant = ? and erasure_id = ?::uuid and lifted_at is null for no key update",
+    [tenant, erasureId],
+  );
+  if (rows.length === 0) throw new Lifted(erasureId);
+}
+
+/**
+ * Notes what copies on their way tell of the person, before they go: tombstones, and where else to look. Throws
+ * {@link Lifted}, on which they stay.
+ */
 export async function notice(
   knex: Knex,
   erasure: Pick<Erasure, "tenant" | "erasureId">,
@@ -50,6 +85,7 @@ export async function notice(
   const texts = (name: "email" | "website") => fields.flatMap((f) => (typeof f[name] === "string" ? [f[name]] : []));
   const listings = tellings.map(({ leadId, source, sourceId }) => ({ source, sourceId: sourceId ?? leadId }));
   await transaction(knex, async (trx) => {
+    await hold(trx, erasure);
     await trx.raw(
       `update erasures set
          websites = array(select distinct w from unnest(websites || ?::text[]) w),
@@ -60,11 +96,7 @@ export async function notice(
       [texts("website"), JSON.stringify(listings), texts("email"), erasure.tenant, erasure.erasureId],
     );
     await raise(trx, erasure, tellings);
-    await trx.raw(
-      `delete from listing_raw r using jsonb_to_recordset(?::jsonb) as told(source text, "sourceId" text)
-       where r.source_id = told."sourceId" and r.tenant = ? and r.source = told.source`,
-      [JSON.stringify(listings), erasure.tenant],
-    );
+    await eraseRaw(trx, erasure.tenant, listings);
   });
 }
 

@@ -185,11 +185,11 @@ export async function upsertDead(trx: Knex, rows: LeadRow[]): Promise<number> {
 export async function statesOf(
   trx: Knex,
   keys: { tenant: string; leadId: string }[],
-): Promise<{ tenant: string; lead_id: string; state: string; merged_into: string | null }[]> {
+): Promise<{ tenant: string; lead_id: string; revision: number; state: string; merged_into: string | null }[]> {
   const { rows } = await trx.raw(
     `select found.* from unnest(?::text[], ?::uuid[]) as wanted(tenant, lead_id)
      cross join lateral (
-       select l.tenant, l.lead_id, l.state, l.merged_into from leads l
+       select l.tenant, l.lead_id, l.revision::float8 as revision, l.state, l.merged_into from leads l
        where l.lead_id = wanted.lead_id and l.tenant = wanted.tenant offset 0
      ) found`,
     [keys.map((k) => k.tenant), keys.map((k) => k.leadId)],

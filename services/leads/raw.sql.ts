@@ -69,22 +69,45 @@ export async function sweepRaw(knex: Knex, days: number, limit: number): Promise
 export const listingMarks = `array(select sha256(convert_to(source || ' ' || "sourceId", 'UTF8'))
   from jsonb_to_recordset(?::jsonb) as told(source text, "sourceId" text))`;
 
+/** A listing, as a lead that was read from it names it. */
+export interface Listing {
+  source?: string | undefined;
+  sourceId: string;
+}
+
 /**
- * Erases what listing providers told of these leads, before their rows are emptied, which say under which key. By primary
- * key; a repeat finds nothing.
+ * Erases what was told of these listings, in the caller's transaction; answers how many. By primary key. Its rows are locked
+ * in the order of theirs, as {@link keepRaw} does, and deleted by a statement of their own: a delete locks each as its plan
+ * comes to it, which deadlocks with that, and is not safe (mixins/knex.ts, `statement`). A repeat finds nothing.
  */
-export async function eraseListings(
-  knex: Knex,
-  { tenant, leadIds }: { tenant: string; leadIds: readonly string[] },
-): Promise<number> {
-  const { rowCount } = await knex.raw<{ rowCount: number }>(
-    `delete from listing_raw r using (
-       select source, coalesce(source_id, lead_id::text) as source_id from leads where tenant = ? and lead_id = any(?::uuid[])
-     ) l
-     where r.source_id = l.source_id and r.tenant = ? and r.source = l.source`,
-    [tenant, leadIds, tenant] as never,
+export async function eraseRaw(trx: Knex, tenant: string, listings: readonly Listing[]): Promise<number> {
+  const { rows: held } = await trx.raw<{ rows: { source_id: string; source: string }[] }>(
+    `select source_id, source from listing_raw where source_id = any(?::text[]) and tenant = ?
+     order by source_id, tenant, source for update`,
+    [listings.map(({ sourceId }) => sourceId), tenant],
+  );
+  // Another source's listing may have the same id.
+  const meant = new Set(listings.map(({ source, sourceId }) => JSON.stringify([source, sourceId])));
+  const rows = held.filter((row) => meant.has(JSON.stringify([row.source, row.source_id])));
+  if (rows.length === 0) return 0;
+  const { rowCount } = await trx.raw<{ rowCount: number }>(
+    `delete from listing_raw r using unnest(?::text[], ?::text[]) as told(source_id, source)
+     where r.source_id = told.source_id and r.tenant = ? and r.source = told.source`,
+    [rows.map((row) => row.source_id), rows.map((row) => row.source), tenant],
   );
   return rowCount;
+}
+
+/** Erases what listing providers told of these leads, before their rows are emptied, which say under which key. */
+export async function eraseListings(
+  trx: Knex,
+  { tenant, leadIds }: { tenant: string; leadIds: readonly string[] },
+): Promise<number> {
+  const { rows } = await trx.raw<{ rows: Listing[] }>(
+    `select source, coalesce(source_id, lead_id::text) as "sourceId" from leads where tenant = ? and lead_id = any(?::uuid[])`,
+    [tenant, [...leadIds]],
+  );
+  return eraseRaw(trx, tenant, rows);
 }
 
 /**

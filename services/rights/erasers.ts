@@ -8,8 +8,9 @@ import { forgetLeads } from "../../mixins/idempotency.ts";
 import { statement, transaction } from "../../mixins/knex.ts";
 import { ObjectStore } from "../../mixins/object-store.ts";
 import type { Resources } from "../../mixins/resources.ts";
-import { eraseAnswers, eraseRecord } from "../leads/erase.sql.ts";
-import { type Counts, countedAsTold, type Erasure, notice, websitesOf } from "../leads/erasures.sql.ts";
+import { eraseAnswers } from "../leads/answers.sql.ts";
+import { eraseRecord } from "../leads/erase.sql.ts";
+import { type Counts, countedAsTold, type Erasure, hold, notice, websitesOf } from "../leads/erasures.sql.ts";
 import { sweep } from "./streams.ts";
 
 /** What an eraser has to work with. */
@@ -27,7 +28,8 @@ type Eraser = (erasure: Erasure, hands: Hands) => Promise<Counts>;
 /**
  * Every place where something of a person may lie: another place is another line. An eraser is harmless when it runs
  * again, and throws `OUTAGE` when it cannot say that nothing is left. The streams come first, as their copies may tell of
- * contacts that the record does not know; the record was emptied when the erasure began, and is looked at again.
+ * contacts that the record does not know; the record was emptied when the erasure began, and is looked at again. Those that
+ * take away leads throw `Lifted` where the erasure was lifted meanwhile: the person may have been told again.
  */
 export const erasers: Record<string, Eraser> = {
   streams: async (erasure, { resources, nc, names, publisher, stages }) =>
@@ -41,7 +43,10 @@ export const erasers: Record<string, Eraser> = {
       onCopies: (tellings) => notice(resources.databases.of(erasure.tenant), erasure, tellings),
     }),
   record: (erasure, { resources }) =>
-    transaction(resources.databases.of(erasure.tenant), (trx) => eraseRecord(trx, erasure)),
+    transaction(resources.databases.of(erasure.tenant), async (trx) => {
+      await hold(trx, erasure);
+      return eraseRecord(trx, erasure);
+    }),
   pictures: async ({ tenant, leadIds }, { resources, names }) => {
     const store = new ObjectStore(resources.nats, names.objects.screenshots);
     let pictures = 0;

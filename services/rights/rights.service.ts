@@ -12,7 +12,16 @@ import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { readCursor, writeCursor } from "../../mixins/time-cursor.ts";
 import { begin } from "../leads/erase.sql.ts";
-import { type Counts, type Erasure, notePass, readErasures, takeDue } from "../leads/erasures.sql.ts";
+import {
+  type Counts,
+  type Erasure,
+  hold,
+  Lifted,
+  notePass,
+  readErasures,
+  takeDue,
+  takeUp,
+} from "../leads/erasures.sql.ts";
 import { lift, marksOf } from "../leads/tombstones.sql.ts";
 import { erasers, type Hands } from "./erasers.ts";
 import { isQueued } from "./streams.ts";
@@ -56,7 +65,8 @@ export default defineService({
 
     /**
      * Looks everywhere once. The last pass is one that began `LEADS_ERASE_AGAIN_MS` after another, before which all were
-     * told, and found no copy on its way: what a stage published before it had heard is found by then.
+     * told, and found no copy on its way: what a stage published before it had heard is found by then. Throws `Lifted` for an
+     * erasure that others have finished and somebody has lifted meanwhile.
      */
     async pass(erasure: Erasure): Promise<Erasure> {
       const hands: Hands = await this.hands();
@@ -71,6 +81,7 @@ export default defineService({
       await tell();
       let copies = 0;
       for (const [name, erase] of Object.entries(erasers)) {
+        await statement(() => hold(knex, erasure));
         const counts = await erase(erasure, hands);
         for (const [place, n] of Object.entries(counts)) if (n > 0) did[place] = (did[place] ?? 0) + n;
         if (name === "streams") copies = Object.values(counts).reduce((sum, n) => sum + n, 0);
@@ -88,11 +99,18 @@ export default defineService({
       return noted;
     },
 
-    /** A pass whose fault, whatever part of NATS it comes from, is an outage where it is one. */
+    /** A pass whose fault, whatever part of NATS it comes from, is an outage where it is one; it ends where it was lifted. */
     async tryPass(erasure: Erasure): Promise<Erasure> {
       try {
         return await this.pass(erasure);
       } catch (error) {
+        if (error instanceof Lifted) {
+          this.logger.info("an erasure was lifted while it was looked for what is left", {
+            tenant: erasure.tenant,
+            erasureId: erasure.erasureId,
+          });
+          return erasure;
+        }
         throw (error as Error).name === "NatsError" ? outage("nats", error) : error;
       }
     },
@@ -131,9 +149,9 @@ export default defineService({
 
   actions: {
     /**
-     * Erases the person of a lead: this one and all that were merged with it. Asked again it says how far that is. Throws
-     * `NOT_FOUND` for a lead that nobody has heard of, `OUTAGE` with nothing claimed when PostgreSQL or NATS is away:
-     * what was begun then is gone on with by itself.
+     * Erases the person of a lead: this one and all that were merged with it. Asked again it says how far that is, and makes
+     * a pass of its own only where whoever had it in hand is late. Throws `NOT_FOUND` for a lead that nobody has heard of,
+     * `OUTAGE` with nothing claimed when PostgreSQL or NATS is away: what was begun then is gone on with by itself.
      */
     erase: {
       params: { tenant, id, $$strict: true },
@@ -149,7 +167,10 @@ export default defineService({
         const erasure = (await beginIf(false)) ?? (await beginIf(await isQueued(hands, tenant, ask.leadId)));
         if (!erasure) throw new LeadsError("NOT_FOUND", "there is no such lead");
         if (erasure.passes > 0) return shown(erasure);
-        const first: Promise<Erasure> = this.tryPass(erasure);
+        const isMine = erasure.erasureId === ask.erasureId;
+        const taken = isMine ? erasure : await statement(() => takeUp(knex, erasure, settings.eraseAgainMs));
+        if (!taken) return shown(erasure);
+        const first: Promise<Erasure> = this.tryPass(taken);
         // When nobody waits for it any more, its fault is the next pass's.
         first.catch(() => {});
         const late = delay(patienceMs, null, { ref: false });

@@ -16,7 +16,7 @@ export interface Sweep {
   stages: readonly string[];
   tenant: string;
   leadIds: readonly string[];
-  /** Told of each copy before it goes. */
+  /** Told of each copy before it goes, and of messages that go without one (none): what it throws keeps them where they are. */
   onCopies(tellings: readonly Lead[]): Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export async function sweep(options: Sweep): Promise<Record<string, number>> {
 /** Takes a batch of messages out: their tellings noted, then the rest published, then deleted. */
 async function takeOut(options: Sweep, stream: string, found: readonly Hit[]): Promise<number> {
   const tellings = found.flatMap(({ decision }) => ("tellings" in decision ? decision.tellings : []));
-  if (tellings.length > 0) await options.onCopies(tellings);
+  await options.onCopies(tellings);
   await Promise.all(found.map((hit) => publishLeft(options, stream, hit)));
   await Promise.all(found.map(({ message }) => remove(options.nc, stream, message.seq)));
   return Math.max(tellings.length, found.length);

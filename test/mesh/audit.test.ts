@@ -273,6 +273,22 @@ describe("the audit", function () {
       const { inFlight, dead, completed, ok } = await at.look();
       assert.deepEqual({ inFlight, dead, completed, ok }, { inFlight: 1, dead: 1, completed: 0, ok: true });
     });
+
+    it("names a lead whose later telling vanished, though its letter of an earlier one stands, and none whose letter says no telling", async () => {
+      const [lost, unread] = [aLead(), aLead()];
+      const again = (lead: Lead) => ({ ...lead, revision: lead.revision + 1 });
+      await at.accept(lost, unread);
+      await at.bury(lost, "score");
+      await at.bury({ ...unread, revision: undefined as never }, "score");
+      await at.arrive(again(lost), again(unread));
+      const { accepted, dead, broken } = await at.look();
+      assert.deepEqual({ accepted, dead, broken }, { accepted: 2, dead: 1, broken: [lost.leadId] });
+      // As an old letter of it, too, leaves the one that nobody can read.
+      await at.bury(unread, "score");
+      await at.bury(again(lost), "email");
+      const found = await at.look();
+      assert.deepEqual([found.dead, found.ok], [2, true]);
+    });
   });
 
   describe("as a command", () => {

@@ -1,17 +1,21 @@
 import assert from "node:assert/strict";
 import { pipeline, sideStages } from "../../../config/pipeline.ts";
-import { unpack } from "../../../mixins/actor/envelope.ts";
+import { pack, unpack } from "../../../mixins/actor/envelope.ts";
 import { ensureStreams, jsApi } from "../../../mixins/jetstream.ts";
+import { transaction } from "../../../mixins/knex.ts";
 import { scan } from "../../../mixins/scan.ts";
 import { audit } from "../../../services/leads/audit.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
+import { insertLeads } from "../../../services/leads/record.ts";
 import { bury, jobEnd, mailboxLeads } from "../../support/dead-letters.ts";
 import { eventually } from "../../support/eventually.ts";
 import { aLead, passed } from "../../support/leads.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
+import { origin } from "../../support/stages.ts";
 
 const services = ["services/leads/leads.service.ts", "services/dead-letters/dead-letters.service.ts"];
 const by = "a test";
+const envelopeOf = (lead: Lead) => pack({ ...origin(lead.tenant), lane: "live" }, [{ lead }])[0]!;
 
 describe("dead letters", function () {
   this.timeout(60_000);
@@ -141,6 +145,34 @@ describe("dead letters", function () {
     assert.deepEqual([lead!.fields.name, lead!.fields.phone, lead!.leadId], ["Mill", "+13125550199", leads[0]!.leadId]);
     assert.deepEqual([lead!.timeline, lead!.sourceId], [[], leads[0]!.sourceId]);
     assert.ok(lead!.revision > leads[0]!.revision, "a later telling");
+    await holds();
+  });
+
+  it("stay where they are when their lead was told again since, and are put away without it", async () => {
+    const { tenant, leads } = some(2);
+    const [told, other] = leads as [Lead, Lead];
+    await bury(mesh, leads);
+    const again = { ...told, revision: told.revision + 1, fields: { name: "Told again", phone: "+13125550177" } };
+    const knex = mesh.resources.databases.of("");
+    await transaction(knex, (trx) => insertLeads(trx, "dedupe", [again]));
+    await mesh.nats.jetstream().publish(mesh.names.mailbox("score").subject("live"), envelopeOf(again).data, {
+      headers: envelopeOf(again).headers,
+    });
+    const asked = { tenant, by, filter: {} };
+    const patch = { name: "Mill", phone: "312 555 0199" };
+    for (const more of [{}, { patch }]) {
+      const dry = await call("redrive", { ...asked, ...more, dryRun: true });
+      assert.deepEqual([dry.redrivable, dry.left.map(({ why }: any) => why)], [1, ["told_again"]]);
+    }
+    const { redriven, leftDead } = await jobEnd(mesh, (await call("redrive", { ...asked, patch })).id);
+    assert.deepEqual([redriven, leftDead], [1, { told_again: 1 }]);
+    assert.deepEqual(
+      (await inMailbox("enrich", tenant)).map(({ leadId }) => leadId),
+      [other.leadId],
+    );
+    assert.deepEqual((await row(told)).fields, again.fields);
+    await jobEnd(mesh, (await call("discard", { ...asked, reason: "told again" })).id);
+    assert.deepEqual([(await row(told)).state, (await call("counts", { tenant })).total], ["in_progress", 0]);
     await holds();
   });
 

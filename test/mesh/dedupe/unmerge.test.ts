@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import type { Knex } from "knex";
 import { transaction } from "../../../mixins/knex.ts";
+import { arrive } from "../../../services/dedupe/arrive.sql.ts";
 import { judge } from "../../../services/dedupe/judge.sql.ts";
+import { join } from "../../../services/dedupe/settle.sql.ts";
 import { type Unmerged, unmerge } from "../../../services/dedupe/unmerge.sql.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
 import { writeEnds } from "../../../services/leads/record.ts";
+import { eventually } from "../../support/eventually.ts";
 import { passed } from "../../support/leads.ts";
 import { business, contents, dedupePlace, type Place, rowOf } from "./place.ts";
 
@@ -162,6 +165,34 @@ describe("dedupe: a merge is undone", () => {
     const other = business({ phone, name: lead.fields.name }, { tenant: "zenith" });
     await place.settle([other]);
     assert.deepEqual(await undo(other), { kind: "none" }, "another tenant's");
+  });
+
+  it("keeps what a lead knows that is merged into the winner while the unmerge waits for it", async () => {
+    const ids = [1, 2, 3].map((n) => `0000000${n}-0000-4000-8000-000000000000`) as [string, string, string];
+    const winner = business({ phone, name: "Bakery" }, { leadId: ids[0], revision: 1_000 });
+    const loser = business({ phone, name: "Bakery" }, { leadId: ids[1], revision: 2_000 });
+    const late = business({ phone, name: "Bakery", email: "a@bakery.example" }, { leadId: ids[2], revision: 3_000 });
+    await place.settle([winner, loser]);
+    const another = place.another();
+    const arrived = await transaction(another, (trx) => arrive(trx, "dedupe", [late]));
+    const holder = await another.transaction();
+    await holder("leads").where({ lead_id: winner.leadId }).forUpdate().first();
+    // The winner has the smallest id, so that the unmerge waits with nothing locked.
+    const undone = undo(loser);
+    await eventually("the unmerge waits for the winner", async () => {
+      const { rows } = await another.raw(
+        `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+           and query like '%for update of l'`,
+      );
+      return rows.length > 0;
+    });
+    await join(holder, arrived);
+    await holder.commit();
+    assert.deepEqual(await undone, { kind: "done", from: winner.leadId, state: "in_progress" });
+    const row = await rowOf(knex, winner.leadId);
+    assert.deepEqual([row.fields.email, Object.keys(row.provenance).length > 0], ["a@bakery.example", true]);
+    assert.equal((await rowOf(knex, late.leadId)).merged_into, winner.leadId);
+    assert.equal((await rowOf(knex, loser.leadId)).merged_into, null);
   });
 
   it("is not taken back by a late end of the merge, nor lost to others who write the same leads at once", async () => {

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { letterId, readCursor, readLetterId, writeCursor } from "../../../services/dead-letters/letter-id.ts";
-import { type Letter, parseLetter, patchFaults, planRedrive, type Rules } from "../../../services/dead-letters/plan.ts";
+import {
+  type Letter,
+  type OnRecord,
+  parseLetter,
+  patchFaults,
+  planRedrive,
+  type Rules,
+} from "../../../services/dead-letters/plan.ts";
 import type { LeadState } from "../../../services/leads/lead.ts";
 import { aLead, passed } from "../../support/leads.ts";
 
@@ -13,14 +20,16 @@ const rules: Rules = {
 };
 const lead = passed(aLead(), "enrich", "dedupe");
 const letter: Letter = { lead, stage: "score", lane: "bulk", tenant: "acme", requestId: "r", traceparent: "t" };
-const why = (given: Partial<Letter> | null, patch: object | null = null, state?: LeadState) => {
-  const plan = planRedrive(given && { ...letter, ...given }, state, patch as Record<string, unknown> | null, rules);
+/** On record as the letter has it. */
+const as = (state: LeadState): OnRecord => ({ state, revision: lead.revision });
+const why = (given: Partial<Letter> | null, patch: object | null = null, known?: OnRecord) => {
+  const plan = planRedrive(given && { ...letter, ...given }, known, patch as Record<string, unknown> | null, rules);
   return plan.kind === "stay" ? plan.why : plan.kind === "go" ? plan.stage : plan.kind;
 };
 
 describe("what becomes of a letter that is put back", () => {
   it("is its own stage, with the lead as it was, where nothing is mended", () => {
-    assert.deepEqual(planRedrive(letter, "dead", null, rules), { kind: "go", stage: "score", lead });
+    assert.deepEqual(planRedrive(letter, as("dead"), null, rules), { kind: "go", stage: "score", lead });
     assert.equal(why({ stage: "source" }), "source");
   });
 
@@ -31,14 +40,19 @@ describe("what becomes of a letter that is put back", () => {
     assert.equal(why({ tenant: "another" }), "unreadable");
     assert.equal(why({ lead: { ...lead, timeline: "none" as never } }), "unreadable");
     assert.equal(why({ stage: "gone" }), "no_stage");
-    assert.equal(why({}, null, "discarded"), "discarded");
-    assert.equal(why({}, null, "erased"), "erased");
+    assert.equal(why({}, null, as("discarded")), "discarded");
+    assert.equal(why({}, null, as("erased")), "erased");
     assert.equal(why({ stage: "source" }, { name: "x" }), "no_lead");
   });
 
   it("is the first stage and a later telling where it is mended, with what was worked out worked out anew", () => {
     const told = { ...lead, fields: { ...lead.fields, website: "https://old.example/", domain: "old.example" } };
-    const plan = planRedrive({ ...letter, lead: told }, "dead", { website: "new.example", vertical: "Bakery" }, rules);
+    const plan = planRedrive(
+      { ...letter, lead: told },
+      as("dead"),
+      { website: "new.example", vertical: "Bakery" },
+      rules,
+    );
     assert.ok(plan.kind === "go");
     assert.equal(plan.stage, "enrich");
     const { fields, revision, leadId, timeline, facts } = plan.lead;
@@ -47,22 +61,30 @@ describe("what becomes of a letter that is put back", () => {
   });
 
   it("is its close where the lead has become another's double, but for what passes dedupe again", () => {
-    assert.equal(why({}, null, "merged"), "merged");
-    assert.equal(why({ stage: "enrich", lead: { ...lead, timeline: [] } }, null, "merged"), "enrich");
-    assert.equal(why({}, { name: "Mill" }, "merged"), "enrich", "mended, it is a later telling");
-    assert.equal(why({ lead: { ...lead, timeline: [null, 7] as never } }, null, "merged"), "score");
+    assert.equal(why({}, null, as("merged")), "merged");
+    assert.equal(why({ stage: "enrich", lead: { ...lead, timeline: [] } }, null, as("merged")), "enrich");
+    assert.equal(why({}, { name: "Mill" }, as("merged")), "enrich", "mended, it is a later telling");
+    assert.equal(why({ lead: { ...lead, timeline: [null, 7] as never } }, null, as("merged")), "score");
+  });
+
+  it("is nothing where the lead was told again since, mended or not: the letter would be put over that", () => {
+    const later = { state: "dead" as const, revision: lead.revision + 1 };
+    assert.equal(why({}, null, later), "told_again");
+    assert.equal(why({}, { name: "Mill" }, later), "told_again");
+    assert.equal(why({}, { name: "Mill" }, { state: "in_progress", revision: lead.revision - 1 }), "enrich");
+    assert.equal(why({}, null, { ...later, state: "merged" }), "merged", "its letter is closed");
   });
 
   it("takes a field away by null, and stays dead where that leaves no lead", () => {
     const both = { ...lead, fields: { ...lead.fields, email: "info@mill.example" } };
-    const plan = planRedrive({ ...letter, lead: both }, "dead", { email: null }, rules);
+    const plan = planRedrive({ ...letter, lead: both }, as("dead"), { email: null }, rules);
     assert.ok(plan.kind === "go" && !("email" in plan.lead.fields));
     assert.equal(why({}, { phone: null }), "patch_refused");
   });
 
   it("mends a lead that is misshapen", () => {
     const broken = { ...letter, lead: { ...lead, fields: null as never } };
-    const plan = planRedrive(broken, "dead", { name: "Mill", phone: "312 555 0142" }, rules);
+    const plan = planRedrive(broken, as("dead"), { name: "Mill", phone: "312 555 0142" }, rules);
     assert.ok(plan.kind === "go" && plan.lead.fields.phone === "+13125550142");
   });
 
