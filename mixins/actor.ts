@@ -98,7 +98,7 @@ export function actor<T extends Item>(options: ActorOptions<T>): Mixin<{}> {
         if (this.$draining) return;
         const inFlow = flow.some((line) => line.name === stage);
         const line = stageOptions(stage, flow, side);
-        const meter = new ActorMeter(meterOf(this.broker), stage, line.concurrency);
+        const meter = new ActorMeter(meterOf(this.broker), stage, line.places);
         onRead(this.broker, () => meter.read(this.$worker.inHand));
         this.$publisher = new Publisher(nc);
         this.$worker = new Worker<T>({

@@ -47,15 +47,18 @@ export class IdempotencyKeys {
   async claim(tenant: string, key: string, mine: Claim): Promise<Claim> {
     const kv = await this.#open();
     const name = nameOf(tenant, key);
+    let previousSeq = 0;
     // The loop is for a claim that runs out between the two statements, or that a follower does not have yet.
     for (let tries = 0; tries < 5; tries++) {
       try {
-        await kv.put(name, codec.encode(JSON.stringify(mine)), { previousSeq: 0 });
+        await kv.put(name, codec.encode(JSON.stringify(mine)), { previousSeq });
         return mine;
       } catch (error) {
         if ((error as NatsError).api_error?.err_code !== errCodes.wrongLastSequence) throw down(error);
       }
       const entry = await kv.get(name).catch((error) => Promise.reject(down(error)));
+      // What an erasure took out leaves a marker in its place.
+      previousSeq = entry?.revision ?? 0;
       if (entry?.operation !== "PUT") continue;
       const first = JSON.parse(codec.decode(entry.value)) as Claim;
       if (first.body !== mine.body)

@@ -158,6 +158,10 @@ const outageErrors = new Set([
   "EAI_AGAIN",
   "ENOENT",
   "EHOSTUNREACH",
+  "EHOSTDOWN",
+  "ENETUNREACH",
+  "ENETDOWN",
+  "EADDRNOTAVAIL",
 ]);
 
 const poolTimeout = "KnexTimeoutError";
@@ -170,7 +174,7 @@ export function isDatabaseOutage(error: unknown): boolean {
   if (code !== undefined) return outageErrors.has(code) || (/^[0-9A-Z]{5}$/.test(code) && outageStates.test(code));
   return (
     name === poolTimeout ||
-    /Connection terminated|Connection ended|Client has encountered a connection error|timeout exceeded when trying to connect|server closed the connection|Query read timeout|Client was closed|is not queryable/i.test(
+    /Connection terminated|Connection ended|Client has encountered a connection error|timeout expired|error establishing an SSL connection|server closed the connection|Query read timeout|Client was closed|is not queryable/i.test(
       message ?? "",
     )
   );
@@ -214,8 +218,9 @@ export const unseen = (sql: string): string => sql.replaceAll(/cast\(:\w+ as \w+
 /**
  * Runs one statement that commits by itself; errors and repeats as with {@link transaction}.
  *
- * One that locks rows (`for update`, `for share`) must look up all that it needs by the keys of partitioned tables before
- * its first lock, or leave it to the next statement. PostgreSQL 18.0 to 18.4, having looked at a locked row again because
+ * One that locks rows (`for update`, `for share`; an update or a delete of rows that were not locked before locks them, too)
+ * must look up all that it needs by the keys of partitioned tables before its first lock, or leave it to the next statement.
+ * PostgreSQL 18.0 to 18.4, having looked at a locked row again because
  * another had changed it, chooses partitions by memory that it has freed by then, and crashes (its commit 1b5dd3a mends it).
  */
 export async function statement<T>(run: () => PromiseLike<T>): Promise<T> {

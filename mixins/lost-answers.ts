@@ -29,12 +29,12 @@ const nobodyListens = 503;
 const rejected = ({ action, nodeID }: Pending) => new Errors.RequestRejectedError({ action: action.name, nodeID });
 
 /**
- * Broker middleware for calls that a broken connection cuts in two. The NATS client throws away what is published while
- * it is away (nats 2.29, `resetOutbound`): calls and answers wait here until it is back. What was already on its way is
- * lost, and its caller would wait for its whole timeout, five minutes for PageSpeed, a stage's batch with it: whoever
- * connects again ends its own calls that were under way, with Moleculer's own `REQUEST_REJECTED`, and tells the others to
- * end those that they had made to it. One that is still worked on is ended too: it may have reached its service, as after
- * any kill, and its caller knows what to do.
+ * Broker middleware for calls that a broken connection cuts in two. The NATS client throws away what is published while it
+ * is away (nats 2.29, `resetOutbound`): calls and answers wait here until it is back, but for calls whose callers have
+ * given up by then. What was already on its way is lost, and its caller would wait for its whole timeout, five minutes for
+ * PageSpeed, a stage's batch with it: whoever connects again ends its own calls that were under way, with Moleculer's own
+ * `REQUEST_REJECTED`, and tells the others to end those that they had made to it. One that is still worked on is ended too:
+ * it may have reached its service, as after any kill, and its caller knows what to do.
  *
  * And a call to a node that was killed or cut off would wait until its heartbeats are missed, fifteen seconds: NATS says at
  * once where nobody listens (https://docs.nats.io/nats-concepts/core-nats/reqreply#no-responders), if it is asked by a
@@ -42,6 +42,7 @@ const rejected = ({ action, nodeID }: Pending) => new Errors.RequestRejectedErro
  * but `SERVICE_NOT_AVAILABLE`: who may not repeat a call (an e-mail is handed over once) knows that nothing came of it.
  */
 export function lostAnswers(names: Names, unheard: Unheard, graceMs = usualGraceMs): Middleware {
+  let calls: ReadonlyMap<string, Pending> | undefined;
   /** Resolves when there is a connection; undefined while there is one. */
   let away: PromiseWithResolvers<void> | undefined;
   let settling: NodeJS.Timeout | undefined;
@@ -59,7 +60,12 @@ export function lostAnswers(names: Names, unheard: Unheard, graceMs = usualGrace
       async function send(topic, data, meta) {
         // A heart-beat of the past says nothing.
         const { type, payload } = meta.packet;
-        if (away && type !== "HEARTBEAT") await away.promise;
+        if (away && type !== "HEARTBEAT") {
+          const call = calls?.get(payload.id!);
+          await away.promise;
+          // Whoever made the call has given up meanwhile: it is not to be done behind its back, nor beside what it did instead.
+          if (type === "REQ" && calls?.get(payload.id!) !== call) return;
+        }
         if (!asking || type !== "REQ") return next(topic, data, meta);
         asking.client.publish(topic, data, { reply: `${asking.inbox}.${payload.id}` });
       },
@@ -67,6 +73,7 @@ export function lostAnswers(names: Names, unheard: Unheard, graceMs = usualGrace
       const transit = broker.transit as unknown as Transit;
       const client = transit?.tx.client;
       if (!client) return;
+      calls = transit.pendingRequests;
       const inbox = `${inboxPrefix(client)}.${nuid.next()}`;
       client.subscribe(`${inbox}.*`, {
         callback: (error, { subject, headers }) => {

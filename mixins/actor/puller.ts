@@ -248,7 +248,7 @@ export class Puller {
  * Reads `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<ns>.<pending>` (9 tokens), or the longer
  * form with domain and account before the stream (ADR-15).
  */
-function deliveryOf(msg: Msg, isMoreAsked: boolean): Delivery {
+export function deliveryOf(msg: Msg, isMoreAsked = false): Delivery {
   const tokens = msg.reply!.split(".");
   const at = tokens.length >= 11 ? 4 : 2;
   const now = Date.now();

@@ -7,7 +7,7 @@ import type { Tracing } from "../tracing.ts";
 import { foreignLetter } from "./dead-letter.ts";
 import { unpack } from "./envelope.ts";
 import type { ActorMeter } from "./meter.ts";
-import { type OutageGate, patience, type Step } from "./outage.ts";
+import { isOutage, type OutageGate, patience, type Step } from "./outage.ts";
 import { drop, faultOf, type Item, type Outcome, retry, type Verdict, type Work } from "./outcome.ts";
 import type { Publisher, PublishOptions } from "./publisher.ts";
 import type { Delivery } from "./puller.ts";
@@ -128,13 +128,18 @@ export class Steps<T extends Item> {
 
   readonly #isErased = ({ work }: Entry<T>): boolean => this.#o.isErased(work.tenant, work.lead.leadId);
 
-  /** A step over the batch, through outages, down to the culprit. An outage of a part only has had its patience. */
+  /** A step over the batch, through outages, down to the culprit. An outage that is the batch's own has had its patience. */
   #bisect<R>(step: Step, entries: Entry<T>[], run: (part: Entry<T>[]) => Promise<readonly R[]>) {
-    return bisect(
-      entries,
-      (part) => this.#gate.through(step, () => run(part), part.length === entries.length ? patience : 0),
-      isStopped,
-    );
+    let tolerance = patience;
+    const through = async (part: Entry<T>[]) => {
+      try {
+        return await this.#gate.through(step, () => run(part), tolerance);
+      } catch (error) {
+        if (isOutage(error)) tolerance = 0;
+        throw error;
+      }
+    };
+    return bisect(entries, through, isStopped);
   }
 
   /** Verdicts into the record. A lead that the record refuses alone is retried as if its handler had failed. */

@@ -1,16 +1,16 @@
-import type { KV } from "nats";
 import { headers, type Lane, lanes as laneNames } from "../../config/names.ts";
 import { ensureDue, ensureLane } from "../jetstream.ts";
 import { type EnvelopeItem, maxLeads, type Route, unpack } from "./envelope.ts";
 import { Lanes } from "./lanes.ts";
 import { stepClock } from "./meter.ts";
-import { Mover, parkEnvelopes } from "./mover.ts";
+import { Mover } from "./mover.ts";
 import { OutageGate, type OutageState, sleep } from "./outage.ts";
 import { type Item, retry, type Work } from "./outcome.ts";
 import { ackBody, type Delivery, Puller } from "./puller.ts";
 import { crashLoop } from "./settle.ts";
 import { newStats } from "./stats.ts";
 import { Steps, Stopped, type WorkerOptions } from "./steps.ts";
+import { cutIntoSingles, Deaths } from "./suspects.ts";
 import { Trail } from "./trail.ts";
 
 /** An envelope delivered more often than this may have killed its worker: it is handled alone from now on. */
@@ -38,7 +38,11 @@ export class Worker<T extends Item> {
   #linger: NodeJS.Timeout | undefined;
   /** Batches in work. */
   readonly #running: Record<Lane, number> = { live: 0, bulk: 0 };
+  /** Those of them that could be blamed for the death of this process: one that only waits to publish could not. */
+  readonly #working = new Set<Delivery[]>();
   #alone = false;
+  /** A suspect was handled: the lanes come first, once. */
+  #lanesFirst = false;
   #draining = false;
   #idle: (() => void) | undefined;
 
@@ -160,10 +164,12 @@ export class Worker<T extends Item> {
   /** Starts what can start. */
   #pump(): void {
     if (this.#alone || this.#abort.signal.aborted) return;
-    if (this.#suspects.length > 0) {
-      if (this.#places === 0) void this.#isolate(this.#suspects.shift()!);
-      return;
-    }
+    if (this.#suspects.length === 0 || this.#lanesFirst) this.#fill();
+    this.#lanesFirst = false;
+    if (this.#suspects.length > 0 && this.#working.size === 0) void this.#isolate(this.#suspects.shift()!);
+  }
+
+  #fill(): void {
     for (;;) {
       const next = this.#lanes.next(Date.now(), this.#running, this.#draining);
       if (next === null) return;
@@ -179,6 +185,7 @@ export class Worker<T extends Item> {
   async #run(lane: Lane, deliveries: Delivery[]): Promise<void> {
     const { meter, stage, tracing } = this.#o;
     this.#running[lane]++;
+    this.#working.add(deliveries);
     meter.taken(lane, deliveries, this.#places);
     let completed = 0;
     try {
@@ -187,6 +194,8 @@ export class Worker<T extends Item> {
       const dead = await new Trail(tracing, stage.name, entries).run(async () => {
         await timed("handle", this.#steps.handle(entries));
         await timed("checkpoint", this.#steps.checkpoint(entries));
+        this.#working.delete(deliveries);
+        if (this.#suspects.length > 0) this.#pump();
         return timed("publish", this.#steps.publish(entries));
       });
       for (const delivery of deliveries) this.#letGo(delivery, ackBody.ack);
@@ -195,6 +204,7 @@ export class Worker<T extends Item> {
     } catch (error) {
       await this.#giveUp(deliveries, error);
     } finally {
+      this.#working.delete(deliveries);
       this.#running[lane]--;
       meter.ended(this.#places, completed);
       this.#pump();
@@ -221,13 +231,14 @@ export class Worker<T extends Item> {
       await this.#giveUp([delivery], error);
     } finally {
       this.#alone = false;
+      this.#lanesFirst = true;
       this.#pump();
       if (this.#hand.size === 0) this.#idle?.();
     }
   }
 
   async #handleAlone(delivery: Delivery): Promise<void> {
-    const { stage, names, publisher, nc, log } = this.#o;
+    const { stage, names, nc, log } = this.#o;
     const lane = this.#laneOf(delivery);
     let content: { route: Route; items: EnvelopeItem<T>[] };
     try {
@@ -237,21 +248,11 @@ export class Worker<T extends Item> {
     }
     const { route, items } = content;
     if (items.length > 1) {
-      // By way of the park: its own mailbox may be full, and nobody would empty it meanwhile.
-      const parked = items.map((item) => ({ item, until: Date.now(), seq: delivery.seq }));
-      await Promise.all(
-        parkEnvelopes(names, stage.name, route, parked, 1).map(({ subject, envelope }) => {
-          envelope.headers.set(headers.suspect, "1");
-          return publisher.publish(subject, envelope.data, envelope.headers, this.#steps.patient);
-        }),
-      );
+      await cutIntoSingles(this.#o, content, delivery.seq, this.#steps.patient);
       this.#letGo(delivery, ackBody.ack);
       return;
     }
-    const kv: KV = await nc.jetstream().views.kv(names.bucket.control, { bindOnly: true });
-    const key = `suspect.${stage.name}.${delivery.seq}`;
-    const entry = await kv.get(key);
-    const deaths = entry?.operation === "PUT" ? Number(entry.string()) : 0;
+    const deaths = await Deaths.of(nc, names, `${stage.name}.${delivery.seq}`);
     const { lead, tries } = items[0]!;
     log("warn", "handling a suspect alone", {
       stage: stage.name,
@@ -260,17 +261,17 @@ export class Worker<T extends Item> {
       lane,
       requestId: route.requestId,
       deliveries: delivery.deliveries,
-      deaths,
+      deaths: deaths.count,
     });
-    if (deaths >= deadAfter) {
+    if (deaths.count >= deadAfter) {
       const work: Work<T> = { ...route, lead, attempt: (tries?.count ?? 0) + 1, redelivered: true };
-      await this.#steps.publish([{ work, tries, route, delivery, outcome: retry(crashLoop(deaths)) }]);
+      await this.#steps.publish([{ work, tries, route, delivery, outcome: retry(crashLoop(deaths.count)) }]);
       this.#letGo(delivery, ackBody.ack);
     } else {
-      await kv.put(key, String(deaths + 1));
+      await deaths.add();
       await this.#run(lane, [delivery]);
     }
-    await kv.delete(key);
+    await deaths.forget();
   }
 
   #letGo(delivery: Delivery, body: Uint8Array): void {

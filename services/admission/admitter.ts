@@ -3,7 +3,7 @@ import { headers, type Names } from "../../config/names.ts";
 import { countOf, maxLeads } from "../../mixins/actor/envelope.ts";
 import { sleep } from "../../mixins/actor/outage.ts";
 import { inboxPrefix, type Publisher } from "../../mixins/actor/publisher.ts";
-import { ackBody } from "../../mixins/actor/puller.ts";
+import { ackBody, deliveryOf } from "../../mixins/actor/puller.ts";
 import { consumerInfo, ensureConsumer, jsApi } from "../../mixins/jetstream.ts";
 import { Rounds, room } from "./rounds.ts";
 
@@ -25,6 +25,10 @@ const idleMs = 100;
  * is a request to JetStream for each of them, and one for the intake.
  */
 const fullMs = 50;
+/** How long a tenant is left out when nothing of it can be fetched: what it has is in another instance's hands, or fails, ms. */
+const restMs = 1_000;
+/** How long a tenant's consumer is kept that nobody asks: a stream has a thousand of them at the most (NATS 2.15), ms. */
+const forgottenMs = 600_000;
 /** Envelopes of one tenant in hand at once. */
 const most = 500;
 const ackWaitMs = 30_000;
@@ -41,6 +45,8 @@ export class Admitter {
   readonly #o: AdmitterOptions;
   readonly #rounds = new Rounds();
   readonly #known = new Set<string>();
+  /** Tenants that are left out until then, ms since 1970. */
+  readonly #resting = new Map<string, number>();
   /** Begins no further round. */
   readonly #stop = new AbortController();
   /** Waits no longer for a mailbox that is full. */
@@ -95,23 +101,26 @@ export class Admitter {
     const shares = this.#rounds.share(backlog, envelopes * maxLeads, Date.now());
     const scale = Math.min(1, envelopes / [...shares.values()].reduce((a, b) => a + b, 0));
     const moved = await Promise.all(
-      [...shares].map(([tenant, share]) => this.#move(tenant, Math.min(most, Math.max(1, Math.floor(share * scale))))),
+      [...shares].map(([tenant, share]) =>
+        this.#tryMove(tenant, Math.min(most, Math.max(1, Math.floor(share * scale)))),
+      ),
     );
     const sum = moved.reduce((a, b) => a + b, 0);
     if (sum === 0) return idleMs;
     return sum < envelopes ? 0 : fullMs;
   }
 
-  /** tenant -> envelopes in the intake. */
+  /** tenant -> envelopes in the intake, but for those that rest. */
   async #backlog(): Promise<Map<string, number>> {
     const { nc, names } = this.#o;
     const info = await jsApi(nc, `STREAM.INFO.${names.intake.stream}`, { subjects_filter: names.intake.all });
     const prefix = names.intake.subject("");
+    const now = Date.now();
+    for (const [tenant, until] of this.#resting) if (until <= now) this.#resting.delete(tenant);
     return new Map(
-      Object.entries<number>(info.state.subjects ?? {}).map(([subject, count]) => [
-        subject.slice(prefix.length),
-        count,
-      ]),
+      Object.entries<number>(info.state.subjects ?? {})
+        .map(([subject, count]) => [subject.slice(prefix.length), count] as const)
+        .filter(([tenant]) => !this.#resting.has(tenant)),
     );
   }
 
@@ -133,6 +142,20 @@ export class Admitter {
     return room(depth, this.#rate, limit);
   }
 
+  /** What one tenant fails by is nobody else's. */
+  async #tryMove(tenant: string, envelopes: number): Promise<number> {
+    try {
+      const moved = await this.#move(tenant, envelopes);
+      if (moved === 0 && this.#known.has(tenant)) this.#resting.set(tenant, Date.now() + restMs);
+      return moved;
+    } catch (error) {
+      this.#resting.set(tenant, Date.now() + restMs);
+      if (!this.#stop.signal.aborted)
+        this.#o.log("warn", "admission of a tenant waits", { tenant, error: (error as Error).message });
+      return 0;
+    }
+  }
+
   /** Moves up to `envelopes` of a tenant; answers how many it moved. */
   async #move(tenant: string, envelopes: number): Promise<number> {
     const { names, publisher, stages } = this.#o;
@@ -144,7 +167,9 @@ export class Admitter {
         try {
           const h = msg.headers ?? natsHeaders();
           leads += countOf(h);
-          h.set(headers.msgId, `intake.${msg.reply!.split(".").at(-4)}`);
+          // The time beside the sequence: a store that lost its end in a crash gives sequences again.
+          const { seq, storedAt } = deliveryOf(msg);
+          h.set(headers.msgId, `intake.${seq}.${storedAt}`);
           await publisher.publish(subject, msg.data, h, { full: "wait", signal: this.#abort.signal });
           msg.respond(ackBody.ack);
         } catch (error) {
@@ -169,7 +194,7 @@ export class Admitter {
         filter_subject: names.intake.subject(tenant),
         ack_wait: ackWaitMs * 1e6,
         max_ack_pending: 5_000,
-        inactive_threshold: 3_600_000 * 1e6,
+        inactive_threshold: forgottenMs * 1e6,
       });
       this.#known.add(tenant);
     }

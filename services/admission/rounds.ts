@@ -19,6 +19,29 @@ interface Tenant {
   leadsPerEnvelope: number;
 }
 
+interface Claim {
+  tenant: string;
+  /** Envelopes that wait. */
+  envelopes: number;
+  /** Leads it got lately. */
+  usage: number;
+  weight: number;
+  perEnvelope: number;
+}
+
+/** The level to which the least served are filled up, by claims from the least served on. */
+function levelOf(claims: readonly Claim[], leads: number): number {
+  let [usage, weights, level] = [0, 0, 0];
+  for (const [n, claim] of claims.entries()) {
+    usage += claim.usage;
+    weights += claim.weight;
+    level = (usage + leads) / weights;
+    const next = claims[n + 1];
+    if (next && level <= next.usage / next.weight) break;
+  }
+  return level;
+}
+
 export class Rounds {
   readonly #tenants = new Map<string, Tenant>();
   #decayedAt = 0;
@@ -35,23 +58,27 @@ export class Rounds {
     const claims = [...backlog].map(([tenant, envelopes]) => {
       const state = this.#tenant(tenant);
       const weight = envelopes * 2 < largest ? smallerWeight : 1;
-      return { tenant, envelopes, state, weight, level: state.usage / weight };
+      return { tenant, envelopes, usage: state.usage, weight, perEnvelope: state.leadsPerEnvelope };
     });
-    claims.sort((a, b) => a.level - b.level);
-    // The level to which the least served are filled up.
-    let sum = 0;
-    let weights = 0;
-    let level = 0;
-    for (const [n, claim] of claims.entries()) {
-      sum += claim.state.usage;
-      weights += claim.weight;
-      level = (sum + leads) / weights;
-      if (n + 1 < claims.length && level <= claims[n + 1]!.level) break;
-    }
+    claims.sort((a, b) => a.usage / a.weight - b.usage / b.weight);
     const shares = new Map<string, number>();
-    for (const { tenant, envelopes, state, weight } of claims) {
-      const share = Math.min(envelopes, Math.round((level * weight - state.usage) / state.leadsPerEnvelope));
-      if (share > 0) shares.set(tenant, share);
+    // Whoever has less than its share gets all that it has; what it leaves is for the others.
+    let open: Claim[] = claims;
+    let left = leads;
+    for (;;) {
+      const level = levelOf(open, left);
+      const shareOf = ({ usage, weight, perEnvelope }: Claim) => Math.round((level * weight - usage) / perEnvelope);
+      const served = open.filter((claim) => claim.envelopes <= shareOf(claim));
+      if (served.length === 0) {
+        for (const claim of open) if (shareOf(claim) > 0) shares.set(claim.tenant, shareOf(claim));
+        break;
+      }
+      for (const { tenant, envelopes, perEnvelope } of served) {
+        shares.set(tenant, envelopes);
+        left -= envelopes * perEnvelope;
+      }
+      open = open.filter((claim) => !served.includes(claim));
+      if (open.length === 0) break;
     }
     // Less than an envelope for each: the least served gets one.
     const first = claims[0];

@@ -127,6 +127,44 @@ describe("an outage", () => {
     assert.deepEqual([ends.size, ends.repeats, handled], [100, 0, 100]);
   });
 
+  it("that begins while a batch is being split for a bad lead burns no try of the others", async () => {
+    const ends = new Ends();
+    /** Runs that meet it yet; it begins when the batch was split for the first time. */
+    let left: number | null = null;
+    const attempts = new Map<string, number>();
+    await using mesh = await startMesh({
+      env,
+      flow: [{ name: "one", ...quick, batchLeads: 16, retry: { retries: 1, baseMs: 100, maxMs: 300 } }],
+      services: [
+        stage("one", {
+          handle(batch) {
+            for (const { lead, attempt } of batch) attempts.set(lead.leadId, attempt);
+            if (left !== null && left > 0) {
+              left--;
+              throw outage("llm");
+            }
+            if (batch.some(({ lead }) => lead.source === "bad")) {
+              left ??= 6;
+              throw new Error("a bad lead");
+            }
+            return batch.map(({ lead }) => forward(lead));
+          },
+          checkpoint: ends.checkpoint,
+        }),
+      ],
+    });
+    const leads = someLeads(16);
+    leads[5]!.source = "bad";
+    await put(mesh, "one", "bulk", leads);
+    await eventually("a dead letter", async () => (await deadLetters(mesh)).length === 1);
+    await quiet(mesh, ["one"]);
+    assert.equal(ends.size, 15);
+    assert.deepEqual(
+      leads.map(({ leadId }) => attempts.get(leadId)),
+      leads.map(({ source }) => (source === "bad" ? 2 : 1)),
+    );
+  });
+
   it("that only one lead meets stalls nobody, and that lead ends as a dead letter", async () => {
     const ends = new Ends();
     await using mesh = await startMesh({

@@ -149,35 +149,37 @@ describe("back-pressure", () => {
     assert.equal((await deadLetters(mesh)).length, 0);
   });
 
-  it("does not block a live lead behind bulk leads that wait for room", async () => {
-    const passed = new Ends();
-    const hold = gate();
-    await using mesh = await startMesh({
-      env: { LEADS_MAILBOX_ENVELOPES: "20" },
-      flow,
-      services: [
-        stage("one"),
-        stage("two", {
-          async handle(batch) {
-            if (batch[0]!.lane === "bulk") await hold.wait();
-            return batch.map(({ lead }) => forward(lead));
-          },
-          checkpoint: passed.checkpoint,
-        }),
-      ],
+  for (const isSuspect of [false, true])
+    it(`does not block a live lead behind bulk leads that wait for room${isSuspect ? ", nor behind suspects" : ""}`, async () => {
+      const passed = new Ends();
+      const hold = gate();
+      await using mesh = await startMesh({
+        env: { LEADS_MAILBOX_ENVELOPES: "20" },
+        flow,
+        services: [
+          stage("one"),
+          stage("two", {
+            async handle(batch) {
+              if (batch[0]!.lane === "bulk") await hold.wait();
+              return batch.map(({ lead }) => forward(lead));
+            },
+            checkpoint: passed.checkpoint,
+          }),
+        ],
+      });
+      // A request each, so that no two share an envelope. What finds the mailbox full is of no interest.
+      for (const lead of someLeads(80)) await put(mesh, "one", "bulk", [lead]).catch(() => {});
+      await eventually("bulk is stuck", async () => {
+        const [one, two] = await Promise.all([laneInfo(mesh, "one", "bulk"), laneInfo(mesh, "two", "bulk")]);
+        return two.num_pending + two.num_ack_pending === 20 && one.num_ack_pending > 0;
+      });
+      const live = someLeads(20);
+      await put(mesh, "one", "live", live.slice(0, 5), { isSuspect });
+      await acceptLive(mesh, live.slice(5));
+      await eventually("live passes", () => live.every(({ leadId }) => passed.leads.has(leadId)), { withinMs: 3_000 });
+      hold.open();
+      await quiet(mesh, ["one", "two"]);
     });
-    // A request each, so that no two share an envelope. What finds the mailbox full is of no interest.
-    for (const lead of someLeads(80)) await put(mesh, "one", "bulk", [lead]).catch(() => {});
-    await eventually("bulk is stuck", async () => {
-      const [one, two] = await Promise.all([laneInfo(mesh, "one", "bulk"), laneInfo(mesh, "two", "bulk")]);
-      return two.num_pending + two.num_ack_pending === 20 && one.num_ack_pending > 0;
-    });
-    const live = someLeads(20);
-    await acceptLive(mesh, live);
-    await eventually("live passes", () => live.every(({ leadId }) => passed.leads.has(leadId)), { withinMs: 3_000 });
-    hold.open();
-    await quiet(mesh, ["one", "two"]);
-  });
 });
 
 describe("pausing a stage", () => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { forward } from "../../mixins/actor/outcome.ts";
-import { consumerInfo, jsApi } from "../../mixins/jetstream.ts";
+import { Publisher } from "../../mixins/actor/publisher.ts";
+import { consumerInfo, ensureStreams, jsApi } from "../../mixins/jetstream.ts";
+import { Admitter } from "../../services/admission/admitter.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMesh } from "../support/mesh.ts";
@@ -85,6 +87,53 @@ describe("admission", () => {
       passed.length < 20_000 && tookMs < 1_000,
       `took ${tookMs.toFixed(0)} ms while ${passed.length} of 20,000 were through`,
     );
+  });
+
+  it("takes nothing for a repeat where the intake was made anew, and gives sequences again", async () => {
+    const passed: Lead[] = [];
+    await using mesh = await startMesh({ flow, services: [noting(passed, 0.05), admission] });
+    const { nats, names, settings } = mesh;
+    await acceptBulk(mesh, someLeads(200, "a"));
+    await eventually("the first are through", () => passed.length === 200);
+    await quiet(mesh, ["one"]);
+    await jsApi(nats, `STREAM.DELETE.${names.intake.stream}`);
+    await ensureStreams(nats, names, settings, flow);
+    await acceptBulk(mesh, someLeads(200, "a"));
+    await eventually("those after it are through", () => passed.length === 400, { withinMs: 20_000 });
+  });
+
+  it("goes on with the others where a tenant's consumer cannot be had, and with that tenant when it can", async () => {
+    const passed: Lead[] = [];
+    await using mesh = await startMesh({ flow, services: [noting(passed, 0.05)] });
+    const { nats, names } = mesh;
+    const { stream } = names.intake;
+    const consumer = names.intake.consumer("held");
+    // One that pushes cannot become one that is asked.
+    const filter = { filter_subject: names.intake.subject("held") };
+    const config = { durable_name: consumer, deliver_subject: "nowhere", ack_policy: "explicit", ...filter };
+    await jsApi(nats, `CONSUMER.DURABLE.CREATE.${stream}.${consumer}`, { stream_name: stream, config });
+    const told: { message: string; tenant?: string }[] = [];
+    const publisher = new Publisher(nats);
+    const log = (_level: string, message: string, fields: { tenant?: string }) => told.push({ message, ...fields });
+    const admitter = new Admitter({ nc: nats, names, publisher, stages: ["one"], limit: 1_000, log });
+    try {
+      await acceptBulk(mesh, someLeads(200, "held"));
+      await acceptBulk(mesh, someLeads(8_000, "free"));
+      admitter.start();
+      await eventually("the free tenant is through", () => passed.length === 8_000, { withinMs: 20_000 });
+      assert.ok(passed.every(({ tenant }) => tenant === "free"));
+      await eventually("it is told whose leads wait", () => told.length > 0);
+      await jsApi(nats, `CONSUMER.DELETE.${stream}.${consumer}`);
+      await eventually("the other one is, too", () => passed.length === 8_200, { withinMs: 20_000 });
+      // No round failed for all.
+      assert.deepEqual(
+        [...new Set(told.map(({ message, tenant }) => `${message}: ${tenant}`))],
+        ["admission of a tenant waits: held"],
+      );
+    } finally {
+      await admitter.stop(1_000);
+      publisher.close();
+    }
   });
 
   it("is shared by several instances without doubling", async () => {

@@ -19,13 +19,14 @@ const errorOf = (promise: Promise<unknown>): Promise<any> =>
 describe("a database that fails", function () {
   this.timeout(60_000);
   let server: OwnServer;
+  let url: string;
   let databases: Databases;
   before(async () => {
     server = await ownPostgres();
-    const LEADS_DATABASE_URL = await createDatabase(server.url, "faults");
+    url = await createDatabase(server.url, "faults");
     databases = new Databases(
       loadSettings({
-        LEADS_DATABASE_URL,
+        LEADS_DATABASE_URL: url,
         LEADS_STATEMENT_TIMEOUT_MS: "500",
         LEADS_DATABASE_POOL: String(poolSize),
       }),
@@ -110,6 +111,18 @@ describe("a database that fails", function () {
     } finally {
       for (const pid of backends) process.kill(pid, "SIGCONT");
       server.thaw();
+    }
+    await eventually("it answers again", one);
+  });
+
+  it("is an outage while it is frozen and there is no connection yet: it takes one, and says nothing", async () => {
+    const fresh = new Databases(loadSettings({ LEADS_DATABASE_URL: url }));
+    server.freeze();
+    try {
+      assert.deepEqual(seen(await errorOf(statement(() => fresh.of("").raw("select 1")))), outage);
+    } finally {
+      server.thaw();
+      await fresh.close();
     }
     await eventually("it answers again", one);
   });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { forgetLeads } from "../../mixins/idempotency.ts";
 import { leadsIn, postLead, startGateway } from "../support/gateway.ts";
 import { testPlace } from "../support/servers.ts";
 
@@ -34,6 +35,16 @@ describe("an Idempotency-Key", () => {
     const b = await postLead(gateway, zenith.secret, { ...lead, name: "Other Bakery" }, key);
     assert.equal(b.status, 202);
     assert.notEqual(a.body.id, b.body.id);
+  });
+
+  it("can be used anew when the lead that it stood for was forgotten", async () => {
+    await using gateway = await startGateway();
+    const { secret } = await gateway.key("acme", "ingest");
+    const { body } = await postLead(gateway, secret, lead, key);
+    assert.equal(await forgetLeads(gateway.nats, gateway.names, { tenant: "acme", leadIds: [body.id] }), 1);
+    const anew = { ...lead, name: "Other Bakery" };
+    const [first, again] = [await postLead(gateway, secret, anew, key), await postLead(gateway, secret, anew, key)];
+    assert.deepEqual([first.status, again.status, again.body.id], [202, 202, first.body.id]);
   });
 
   it("is not used up by a request that was refused", async () => {

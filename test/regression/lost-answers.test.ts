@@ -4,6 +4,7 @@ import { namesFor } from "../../config/names.ts";
 import { brokerOptions } from "../../mixins/broker.ts";
 import { lostAnswers } from "../../mixins/lost-answers.ts";
 import { Unheard } from "../../mixins/unheard.ts";
+import { eventually } from "../support/eventually.ts";
 import { type Proxy as CutLine, startProxy } from "../support/proxy.ts";
 import { type OwnServer, ownNats, type TestPlace, testPlace, withSettings } from "../support/servers.ts";
 
@@ -22,12 +23,16 @@ describe("a call whose answer was lost with a connection", () => {
   let answerer: ServiceBroker;
   let called: PromiseWithResolvers<void>;
   let answer: PromiseWithResolvers<string>;
+  /** The calls that came, by the timeout that they told. */
+  let asked: (number | undefined)[];
+  const isConnected = ({ transit }: ServiceBroker) => (transit as any).tx.client.protocol.connected as boolean;
 
   beforeEach(async () => {
     place = await testPlace();
     proxy = await startProxy(place.settings.natsUrl);
     called = Promise.withResolvers();
     answer = Promise.withResolvers();
+    asked = [];
   });
   afterEach(async () => {
     await Promise.all([caller?.stop(), answerer?.stop()]);
@@ -51,7 +56,8 @@ describe("a call whose answer was lost with a connection", () => {
     answerer.createService({
       name: "slow",
       actions: {
-        answer() {
+        answer({ params }: { params: { timeout?: number } }) {
+          asked.push(params.timeout);
           called.resolve();
           return answer.promise;
         },
@@ -73,6 +79,20 @@ describe("a call whose answer was lost with a connection", () => {
       proxy.restore();
       assert.equal((await call).type, "REQUEST_REJECTED");
     });
+
+  it("is not made when the connection is back, where its caller has given up", async () => {
+    server = await ownNats();
+    const { url } = server;
+    await start(() => url);
+    await server.kill();
+    await eventually("the caller has noticed", () => !isConnected(caller));
+    const calls = [100, 0].map((timeout) => caller.call("slow.answer", { timeout }, { timeout, retries: 0 }));
+    await assert.rejects(calls[0]!, { type: "REQUEST_TIMEOUT" });
+    answer.resolve("late");
+    await server.start();
+    assert.equal(await calls[1], "late");
+    assert.deepEqual(asked, [0]);
+  });
 
   it("waits where it is while there is no connection, and arrives when there is one", async () => {
     server = await ownNats();

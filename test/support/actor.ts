@@ -1,6 +1,6 @@
 import { appendFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
-import type { Lane, Names } from "../../config/names.ts";
+import { headers as headerNames, type Lane, type Names } from "../../config/names.ts";
 import type { DeadLetter } from "../../mixins/actor/dead-letter.ts";
 import { pack, type Route } from "../../mixins/actor/envelope.ts";
 import type { Item, Verdict } from "../../mixins/actor/outcome.ts";
@@ -35,13 +35,17 @@ export function fileRecord(file: string) {
   };
 }
 
-/** Puts leads straight into a stage's mailbox. `perEnvelope` counts for the bulk lane. */
+/** Puts leads straight into a stage's mailbox. `perEnvelope` counts for the bulk lane. `isSuspect`: as if they had killed a worker. */
 export async function put(
   { nats, names }: Place,
   stage: string,
   lane: Lane,
   leads: readonly Item[],
-  { perEnvelope = 50, route = {} }: { perEnvelope?: number; route?: Partial<Route> } = {},
+  {
+    perEnvelope = 50,
+    route = {},
+    isSuspect = false,
+  }: { perEnvelope?: number; route?: Partial<Route>; isSuspect?: boolean } = {},
 ): Promise<void> {
   const publisher = new Publisher(nats);
   try {
@@ -50,9 +54,13 @@ export async function put(
         { ...origin(leads[0]!.tenant), lane, ...route },
         leads.map((lead) => ({ lead })),
         lane === "live" ? 1 : perEnvelope,
-      ).map(({ data, headers }) =>
-        publisher.publish(names.mailbox(stage).subject(lane), data, headers, { full: "throw", timeoutMs: 10_000 }),
-      ),
+      ).map(({ data, headers }) => {
+        if (isSuspect) headers.set(headerNames.suspect, "1");
+        return publisher.publish(names.mailbox(stage).subject(lane), data, headers, {
+          full: "throw",
+          timeoutMs: 10_000,
+        });
+      }),
     );
   } finally {
     publisher.close();

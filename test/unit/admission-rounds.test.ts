@@ -57,6 +57,11 @@ describe("the rounds of admission", () => {
     );
   });
 
+  it("give the others what a tenant's backlog leaves of its share", () => {
+    const shares = new Rounds().share(new Map(Object.entries({ a: 1, b: 1, large: 1_000 })), 3_200, 0);
+    assert.deepEqual(Object.fromEntries(shares), { a: 1, b: 1, large: 62 });
+  });
+
   it("share out nothing that is not there", () => {
     assert.deepEqual(new Rounds().share(new Map([["a", 2]]), 5_000, 0), new Map([["a", 2]]));
   });
