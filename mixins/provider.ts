@@ -6,6 +6,7 @@ import { meterOf } from "./metrics.ts";
 import { type Answer, NoAnswer, type Request, type Sorted, send, sortAnswer, textOf } from "./provider/answer.ts";
 import { ProviderGate } from "./provider/gate.ts";
 import { type ProviderMeter, providerMeter } from "./provider/meter.ts";
+import { givenUp, givenUpFor, inVain, mostRuns } from "./provider/vain.ts";
 import { resourcesOf } from "./resources.ts";
 import { defineMixin, type Mixin } from "./schema.ts";
 import { traced } from "./trace/scope.ts";
@@ -64,6 +65,8 @@ interface Vars {
   $check: (body: unknown) => true | object[];
   /** Answers in a row that could not be read. */
   $unreadable: number;
+  /** When the last one came that could be, ms since 1970. */
+  $goodAt: number;
   /** Undefined until NATS has told. */
   $erased: Erased | undefined;
   /** Throws `PROVIDER_REFUSED` where the person of the lead was erased. */
@@ -80,13 +83,6 @@ interface Vars {
 const settleMs = 5_000;
 /** A provider that is closed for longer is, for a lead, as one that may not be paid: its tenant chooses, ms. */
 const longestWaitMs = 15 * 60_000;
-/** Times that one effect is paid at the most for an answer that cannot be read: the next would hardly be another. */
-const mostRuns = 3;
-/**
- * Kept in the place of the last of them: a lead that comes again, for another provider's sake say, pays no further. Not
- * where no answer is kept: the work of a dead letter that is redriven goes on, when the provider can be read again.
- */
-const givenUp = { $unreadable: true };
 /** So many such answers in a row close the provider for all instances: it has changed, and each further look costs. */
 const mostUnreadable = 3;
 /** What is kept in the ledger of an answer at the most, characters of JSON. */
@@ -134,7 +130,8 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           ...(order.leadId === undefined ? {} : { leadId: order.leadId }),
         });
         if (taken.kind === "booked") {
-          if (isGivenUp(taken.answer)) throw unreadable(name, true);
+          const reason = givenUpFor(taken.answer);
+          if (reason) throw inVain(name, reason, true);
           return taken.answer as R;
         }
         if (taken.kind === "held")
@@ -157,7 +154,12 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
           await close("release");
           throw error;
         }
-        const { body, sorted } = await this.$send(order.request(this.settings.apiKey), close);
+        const askedAt = Date.now();
+        const isLast = taken.run >= mostRuns;
+        const { body, sorted } = await this.$send(order.request(this.settings.apiKey), close, {
+          isLast: () => isLast && this.$goodAt > askedAt,
+          keep: order.keep,
+        });
         if (sorted.kind !== "good") {
           await close("release");
           return this.$refuse(sorted);
@@ -165,12 +167,12 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         const faults = body === undefined ? ["unreadable"] : this.$check(body);
         if (faults !== true) {
           this.$meter.broken();
-          const isLast = taken.run >= mostRuns;
-          await close("settle", isLast && order.keep ? { answer: givenUp } : {});
+          await close("settle", isLast && order.keep ? { answer: givenUp("unreadable") } : {});
           if (++this.$unreadable >= mostUnreadable) await this.$gate.closeFor(null);
-          throw unreadable(name, isLast);
+          throw inVain(name, "unreadable", isLast);
         }
         this.$unreadable = 0;
+        this.$goodAt = Date.now();
         const costMicro = order.costOf ? order.costOf(body) : order.maxMicro;
         let result: R;
         try {
@@ -191,10 +193,14 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         throw new LeadsError("PROVIDER_REFUSED", "the lead was erased", { provider: name, reason: "erased" });
       },
 
-      /** The answer, sorted. One that did not come is an outage: given back when it was never sent, else booked as spent. */
+      /**
+       * The answer, sorted. One that did not come is an outage: given back when it was never sent, else booked as spent; the
+       * last that is paid for in vain is given up.
+       */
       async $send(
         request: Request,
-        close: (action: string) => Promise<unknown>,
+        close: (action: string, params?: { answer?: unknown }) => Promise<unknown>,
+        { isLast, keep }: { isLast(): boolean; keep: boolean },
       ): Promise<{ body: unknown; sorted: Sorted }> {
         const { settings } = resourcesOf(this.broker);
         const limits = { timeoutMs: settings.providerTimeoutMs, maxBytes: options.maxBytes };
@@ -207,8 +213,12 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         } catch (error) {
           const unsent = error instanceof NoAnswer && error.unsent;
           told(unsent ? "unsent" : "unanswered");
-          await close(unsent ? "release" : "settle");
-          throw outage(name, error);
+          if (unsent || !isLast()) {
+            await close(unsent ? "release" : "settle");
+            throw outage(name, error);
+          }
+          await close("settle", keep ? { answer: givenUp("unanswered") } : {});
+          throw inVain(name, "unanswered", true);
         }
         let body: unknown;
         try {
@@ -242,6 +252,7 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
       const { settings, nats, names } = resourcesOf(this.broker);
       this.settings.apiKey = options.key(settings);
       this.$unreadable = 0;
+      this.$goodAt = 0;
       this.$meter = providerMeter(meterOf(this.broker), name);
       this.$gate = new ProviderGate({ nats, names, provider: name, dailyCalls: options.dailyCalls(settings) });
       this.$check = this.broker.validator!.compile(options.schema as never) as unknown as Vars["$check"];
@@ -259,15 +270,6 @@ export function provider(options: ProviderOptions): Mixin<Pick<Vars, "$ask">> {
         );
     },
   }) as Mixin<Pick<Vars, "$ask">>;
-}
-
-const isGivenUp = (answer: unknown): boolean => (answer as typeof givenUp | null)?.$unreadable === true;
-
-function unreadable(name: string, isLast: boolean): LeadsError {
-  return new LeadsError(isLast ? "PROVIDER_REFUSED" : "OUTAGE", `${name} answers in a form that is not known`, {
-    ...(isLast ? { provider: name } : { dependency: name }),
-    reason: "unreadable",
-  });
 }
 
 /** Why a lead goes on without the answer that it wanted, as its tenant chose; null: it does not. Looks at fields only. */

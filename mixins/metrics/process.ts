@@ -209,26 +209,38 @@ function watchLoop(): Refresh {
 /** How often the event loop's delay is sampled, ms. */
 const periodMs = 20;
 
-/** Counts the breakers that are open here: Moleculer tells of each endpoint by events of this process. */
+/** Longest window of a breaker (the services' `circuitBreaker`), ms. */
+const breakerWindowMs = 60_000;
+
+/**
+ * Counts the breakers that are open here: Moleculer tells of each endpoint by events of this process. One that is asked for
+ * no more is thrown away by it without a word, after two windows without a call: so long nothing is heard of it.
+ */
 function watchBreakers(broker: ServiceBroker): void {
-  const open = new Map<string, Set<string>>();
+  /** Service -> endpoint -> when it was last heard to be open, ms since 1970. */
+  const open = new Map<string, Map<string, number>>();
   const serviceOf = (action: string) => action.slice(0, action.lastIndexOf("."));
   const change =
-    (isOpen: boolean) =>
+    (state: "opened" | "half-opened" | "closed") =>
     ({ nodeID, action }: { nodeID: string; action: string }) => {
       const service = serviceOf(action);
-      const endpoints = open.get(service) ?? new Set();
+      const endpoints = open.get(service) ?? new Map<string, number>();
       open.set(service, endpoints);
-      if (isOpen) endpoints.add(`${nodeID} ${action}`);
-      else endpoints.delete(`${nodeID} ${action}`);
+      const endpoint = `${nodeID} ${action}`;
+      if (state === "closed") endpoints.delete(endpoint);
+      else if (state === "opened" || endpoints.has(endpoint)) endpoints.set(endpoint, Date.now());
     };
-  broker.localBus.on("$circuit-breaker.opened", change(true));
-  broker.localBus.on("$circuit-breaker.closed", change(false));
+  for (const state of ["opened", "half-opened", "closed"] as const)
+    broker.localBus.on(`$circuit-breaker.${state}`, change(state));
   broker.localBus.on("$node.disconnected", ({ node }: { node: { id: string } }) => {
     for (const endpoints of open.values())
-      for (const endpoint of endpoints) if (endpoint.startsWith(`${node.id} `)) endpoints.delete(endpoint);
+      for (const endpoint of endpoints.keys()) if (endpoint.startsWith(`${node.id} `)) endpoints.delete(endpoint);
   });
   onRead(broker, (meter) => {
-    for (const [service, endpoints] of open) meter.set("leads_breakers_open", { service }, endpoints.size);
+    const heardSince = Date.now() - 2 * breakerWindowMs;
+    for (const [service, endpoints] of open) {
+      for (const [endpoint, heardAt] of endpoints) if (heardAt < heardSince) endpoints.delete(endpoint);
+      meter.set("leads_breakers_open", { service }, endpoints.size);
+    }
   });
 }

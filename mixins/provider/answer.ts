@@ -116,15 +116,15 @@ function sortStatus(status: number, headers: Answer["headers"], now: number): So
   if (status === 401 || status === 403) return { kind: "down", reason: `refuses the key (${status})` };
   if (status === 402) return { kind: "later", waitMs: waitMs ?? 3_600_000, reason: "wants to be paid (402)" };
   if (status === 429) return { kind: "later", waitMs, reason: "has had too many requests (429)" };
-  if (status === 503 && waitMs !== null) return { kind: "later", waitMs, reason: "is busy (503)" };
+  if (status === 503 && headers.get("retry-after") !== null) return { kind: "later", waitMs, reason: "is busy (503)" };
   if (status === 408 || status >= 500) return { kind: "down", reason: `answers ${status}` };
   if (status >= 300 && status < 400) return { kind: "down", reason: `has moved (${status})` };
   return { kind: "never", reason: `http_${status}` };
 }
 
-/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); null where there is none. A day at the most. */
+/** `Retry-After` in seconds or as a date (RFC 9110, 10.2.3); null where there is none, or none to come. A day at the most. */
 export function retryAfterMs(value: string | null, now: number): number | null {
   if (value === null) return null;
   const ms = /^\d{1,9}$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - now;
-  return Number.isFinite(ms) ? Math.min(86_400_000, Math.max(0, ms)) : null;
+  return ms > 0 ? Math.min(86_400_000, ms) : null;
 }

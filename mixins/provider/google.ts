@@ -22,7 +22,7 @@ export function sortGoogle(body: unknown): Sorted | null {
   if (status !== "RESOURCE_EXHAUSTED") return null;
   const seconds = /^(\d+(?:\.\d+)?)s$/.exec(details.find(({ retryDelay }) => retryDelay)?.retryDelay ?? "")?.[1];
   if (seconds !== undefined) {
-    const waitMs = Math.min(86_400_000, Math.ceil(Number(seconds) * 1_000));
+    const waitMs = Math.min(86_400_000, Math.ceil(Number(seconds) * 1_000)) || null;
     return { kind: "later", waitMs, reason: "has had too many requests (429)" };
   }
   const isDaily =

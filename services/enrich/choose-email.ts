@@ -1,3 +1,4 @@
+import { isSharedDomain } from "../intake/shared-domains.ts";
 import type { LeadFields, SiteFacts } from "../leads/lead.ts";
 
 /** Mailboxes that a business reads, the most wanted first; all of them are a role's, not a person's. */
@@ -13,9 +14,13 @@ const unwanted =
 export function chooseEmail(fields: LeadFields, site: SiteFacts): Pick<LeadFields, "email" | "emailRole"> {
   if (fields.email !== undefined || site.status !== "ok") return {};
   const usable = (site.emails ?? []).filter((email) => !unwanted.test(email));
-  const own = usable.filter((email) => fields.domain !== undefined && isOf(email, fields.domain));
+  const { domain = "" } = fields;
+  const atDomain = usable.filter((email) => domain !== "" && isOf(email, domain));
+  // A platform's address is the platform's, wherever it stands.
+  const own = isSharedDomain(domain) ? [] : atDomain;
+  const others = usable.filter((email) => !atDomain.includes(email));
   const rank = (email: string) => (wanted.indexOf(email.split("@")[0]!) + wanted.length + 1) % (wanted.length + 1);
-  const chosen = own.toSorted((a, b) => rank(a) - rank(b))[0] ?? (usable.length === 1 ? usable[0] : undefined);
+  const chosen = own.toSorted((a, b) => rank(a) - rank(b))[0] ?? (others.length === 1 ? others[0] : undefined);
   if (chosen === undefined) return {};
   return wanted.includes(chosen.split("@")[0]!) ? { email: chosen, emailRole: true } : { email: chosen };
 }

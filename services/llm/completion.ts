@@ -30,12 +30,16 @@ export type Completion = {
 /** Longer ones would not be kept in the ledger; what is asked for is a tenth of it. */
 const maxText = 12_000;
 
+/** What jsonb takes: neither NUL nor half of a surrogate pair. */
+const storable = (_key: string, value: unknown) =>
+  typeof value === "string" ? value.toWellFormed().replaceAll("\0", "") : value;
+
 /** The JSON of an answer's text. Models that are not held to a schema like to put it in a fence. */
 export function jsonOf(text: string): { ok: true; value: unknown } | { ok: false; reason: Bad } {
   const bare = /^\s*```(?:json)?\s*([\s\S]*?)\s*```\s*$/.exec(text)?.[1] ?? text;
   if (bare.length > maxText) return { ok: false, reason: "truncated" };
   try {
-    return { ok: true, value: JSON.parse(bare) };
+    return { ok: true, value: JSON.parse(bare, storable) };
   } catch {
     return { ok: false, reason: "not_json" };
   }

@@ -1,5 +1,6 @@
 import type { Context } from "moleculer";
 import { tenantPattern } from "../../config/names.ts";
+import { LeadsError } from "../../mixins/errors.ts";
 import { cacheKeyOf, type ForgetParams, forget, forgetParams } from "../../mixins/forget.ts";
 import { sortGoogle } from "../../mixins/provider/google.ts";
 import { provider } from "../../mixins/provider.ts";
@@ -86,7 +87,16 @@ export default defineService({
             essential: true,
             maxMicro: pagespeedMicro,
             request: (key) => ({ path, query: query(url, key) }),
-            read: (body: PageSpeedAnswer) => factsOf(body),
+            read(body: PageSpeedAnswer) {
+              const facts = factsOf(body);
+              // It may be otherwise in a moment: not to be kept, as what is told by an error's status is not.
+              if (facts.status !== "failed") return facts;
+              const { reason } = facts;
+              throw new LeadsError("PROVIDER_REFUSED", `cannot measure it: ${reason}`, {
+                provider: "pagespeed",
+                reason,
+              });
+            },
             keep: true,
           },
           ctx.requestID ?? undefined,

@@ -24,6 +24,7 @@ const limits = {
   title: 200,
   description: 500,
   links: 2_000,
+  contact: 1_000,
   scripts: 150,
   meta: 100,
   pages: 500,
@@ -71,7 +72,7 @@ export function extract(html: string, pageUrl: string, region: string): Extract 
         else if (name === "script" && attributes["src"] && scripts.length < limits.scripts)
           scripts.push(attributes["src"]);
         const guarded = attributes["data-cfemail"];
-        if (guarded !== undefined) mailto.push(decodeProtectedEmail(guarded) ?? "");
+        if (guarded !== undefined && mailto.length < limits.links) mailto.push(decodeProtectedEmail(guarded) ?? "");
         if (!inline.has(name)) text.push(" ");
       },
       ontext(chunk) {
@@ -97,10 +98,10 @@ export function extract(html: string, pageUrl: string, region: string): Extract 
   );
 
   function readLink(href: string | undefined): void {
-    if (href === undefined || links.length >= limits.links) return;
+    if (href === undefined || links.length + mailto.length + tel.length >= limits.links) return;
     const target = href.trim();
-    if (/^mailto:/i.test(target)) mailto.push(decoded(target.slice(7).split("?")[0]!));
-    else if (/^tel:/i.test(target)) tel.push(decoded(target.slice(4)));
+    if (/^mailto:/i.test(target)) mailto.push(decoded(target.slice(7, limits.contact).split("?")[0]!));
+    else if (/^tel:/i.test(target)) tel.push(decoded(target.slice(4, limits.contact)));
     else links.push(target);
   }
   function readMeta(attributes: Record<string, string>): void {

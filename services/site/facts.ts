@@ -13,7 +13,52 @@ export function keptSeconds(facts: SiteFacts): number {
   return facts.status === "ok" ? 7 * 24 * 3_600 : 3_600;
 }
 
-/** May the page be read? `robots`: text of the host's robots.txt, null where its server failed: then nothing may. */
+/** Longest rule of a robots.txt that is read, characters: no address that is fetched is longer. */
+const longestRule = 2_048;
+/** What rules with wildcards may come to, characters: weighing one takes its length times that of the address. */
+const mostWildcards = 64_000;
+const nothingAllowed = "User-agent: *\nDisallow: /";
+
+/**
+ * What of a robots.txt is for us: the rules of our groups and of those for everybody (RFC 9309 section 2.2.1), each group with
+ * one line an agent. The parser makes a rule of each line for each line of agents above it: of a text that nobody chose it
+ * would make any number. One whose rules would take long to weigh allows nothing.
+ */
+export function forUs(text: string): string {
+  const kept: string[] = [];
+  const agents = new Set<string>();
+  let inHead = false;
+  let hasRules = false;
+  let wildcards = 0;
+  for (const line of text.split(/\r\n|\r|\n/)) {
+    const [, field = "", told = ""] = /^([^:#]+):([^#]*)/.exec(line) ?? [];
+    const [name, value] = [field.trim().toLowerCase(), told.trim()];
+    if (name === "") continue;
+    if (name === "user-agent") {
+      if (!inHead) {
+        // Agents without a rule are no group.
+        if (!hasRules) kept.length -= agents.size;
+        agents.clear();
+        hasRules = false;
+      }
+      const agent = value.toLowerCase().split("/")[0]!.trim();
+      if ((agent === "*" || agent === robotName.toLowerCase()) && !agents.has(agent)) {
+        agents.add(agent);
+        kept.push(`User-agent: ${agent}`);
+      }
+    } else if (agents.size > 0 && (name === "allow" || name === "disallow")) {
+      hasRules = true;
+      const rule = value.length <= longestRule ? value : "";
+      if (rule.includes("*")) wildcards += rule.length;
+      if (wildcards > mostWildcards) return nothingAllowed;
+      kept.push(`${name}: ${rule}`);
+    }
+    inHead = name === "user-agent";
+  }
+  return kept.join("\n");
+}
+
+/** May the page be read? `robots`: what of the host's robots.txt is {@link forUs}, null where its server failed: then nothing may. */
 export function isAllowed(robots: string | null, url: string): boolean {
   if (robots === null) return false;
   return robots === "" || robotsParser(new URL("/robots.txt", url).href, robots).isAllowed(url, robotName) !== false;

@@ -42,6 +42,9 @@ export interface FetcherOptions {
 /** What is read of a robots.txt: RFC 9309 asks for at least 500 KiB. */
 const robotsBytes = 512_000;
 
+/** Where a redirect may lead, characters. */
+const longestUrl = 2_048;
+
 /** Fetches pages under the rules of docs/enrich.md: checked addresses, capped time, bytes and redirects. */
 export class Fetcher {
   readonly #options: Required<Omit<FetcherOptions, "generatorUrl">> & { generatorOrigin: string | undefined };
@@ -108,7 +111,7 @@ export class Fetcher {
       const { status, headers } = answer;
       if (!isRedirect(status, headers)) return { url, answer };
       const next = URL.parse(String(headers.location), url.href);
-      if (!next) throw new FetchError("bad_url", "", status);
+      if (!next || next.href.length > longestUrl) throw new FetchError("bad_url", "", status);
       url = next;
       await connectionFree();
     }

@@ -1,8 +1,9 @@
 import { parse } from "tldts";
+import { isSharedDomain } from "../intake/shared-domains.ts";
 
 /** What is fetched for a web address, and under which key its facts are kept. */
 export interface Site {
-  /** The same for every lead of the site: host without `www.`, and the path where the host is shared by many. */
+  /** The same for every lead of the site: host without `www.`, and path and query where the host is shared by many. */
   key: string;
   host: string;
   /** Registrable domain: what distinct failures are counted by. */
@@ -10,7 +11,7 @@ export interface Site {
   path: string;
 }
 
-/** Hosts where each path is another business: their front page says nothing of a lead. */
+/** Hosts where each path is another business, beside shared domains themselves: their front page says nothing of a lead. */
 const shared =
   /(?:^|\.)(?:facebook\.com|fb\.com|instagram\.com|linkedin\.com|twitter\.com|x\.com|tiktok\.com|youtube\.com|yelp\.com|linktr\.ee|sites\.google\.com|google\.com|about\.me|wixsite\.com|angelfire\.com|tripod\.com|geocities\.ws|square\.site|business\.site)$/;
 
@@ -26,7 +27,8 @@ export function siteOf(website: string): Site | null {
     .replace(/^www\.(?=[^.]+\.)/, "")
     .replace(/\.(?=$|:)/, "");
   const domain = parse(url.hostname, { allowPrivateDomains: true, validateHostname: false }).domain ?? url.hostname;
-  const path = shared.test(url.hostname) ? url.pathname.replace(/\/+$/, "") || "/" : "/";
+  const isShared = shared.test(url.hostname) || (host === domain && isSharedDomain(domain));
+  const path = isShared ? (url.pathname.replace(/\/+$/, "") || "/") + url.search : "/";
   return { key: path === "/" ? host : host + path, host, domain, path };
 }
 

@@ -3,7 +3,7 @@ import type { Settings } from "../../config/settings.ts";
 import { outage } from "../../mixins/errors.ts";
 import type { SiteFacts } from "../leads/lead.ts";
 import { askControl } from "./control.ts";
-import { isAllowed, mostTelling, robotName, triesNext, unreachable } from "./facts.ts";
+import { forUs, isAllowed, mostTelling, robotName, triesNext, unreachable } from "./facts.ts";
 import { FetchError, Fetcher, failureOf } from "./fetch.ts";
 import { readPage } from "./read-page.ts";
 import { type Resolve, resolver } from "./resolve.ts";
@@ -24,6 +24,8 @@ export interface Outside {
 
 const robotsKeptMs = 3_600_000;
 const robotsHosts = 2_000;
+/** Of all that is kept of them, characters. */
+const robotsLength = 16_000_000;
 
 /** Reads sites: one visit is robots.txt, the front page, and what they tell; it knows our own outages from the sites'. */
 export class Visitor {
@@ -33,6 +35,7 @@ export class Visitor {
   readonly #wayOut = new WayOut();
   /** origin -> its robots.txt; the oldest goes first */
   readonly #robots = new Map<string, { text: string | null; until: number }>();
+  #robotsLength = 0;
   #answeredBefore: string[] = [];
   #downBy: Suspicion = "dns";
   #asking: Promise<boolean> | undefined;
@@ -137,16 +140,24 @@ export class Visitor {
     if (kept && kept.until > Date.now()) return kept.text;
     let text: string | null;
     try {
-      text = await this.#fetcher.robots(origin, signal);
+      const told = await this.#fetcher.robots(origin, signal);
+      text = told === null ? null : forUs(told);
     } catch (error) {
       const { reason } = failureOf(error, signal);
       // A robots.txt that leads nowhere is none (RFC 9309 section 2.3.1.2); a host that does not answer is that.
       if (!["redirects", "blocked_address", "bad_url", "off", "bad_response"].includes(reason)) throw error;
       text = "";
     }
-    this.#robots.delete(origin);
+    this.#forget(origin);
     this.#robots.set(origin, { text, until: Date.now() + robotsKeptMs });
-    if (this.#robots.size > robotsHosts) this.#robots.delete(this.#robots.keys().next().value!);
+    this.#robotsLength += text?.length ?? 0;
+    while (this.#robots.size > robotsHosts || this.#robotsLength > robotsLength)
+      this.#forget(this.#robots.keys().next().value!);
     return text;
+  }
+
+  #forget(origin: string): void {
+    this.#robotsLength -= this.#robots.get(origin)?.text?.length ?? 0;
+    this.#robots.delete(origin);
   }
 }

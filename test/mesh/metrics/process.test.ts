@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { mock } from "node:test";
 import { complete, forward, retry } from "../../../mixins/actor/outcome.ts";
 import { LeadsError } from "../../../mixins/errors.ts";
 import { metrics } from "../../../mixins/metrics.ts";
@@ -46,6 +47,29 @@ describe("a process's metrics", () => {
     ({ samples, types } = await scrape(metricsUrl(mesh.broker)));
   });
   after(() => mesh[Symbol.asyncDispose]());
+
+  it("count a breaker as open until it closes, and no longer when nothing more is heard of it", async () => {
+    const { broker } = mesh;
+    const tell = (state: string) =>
+      broker.localBus.emit(`$circuit-breaker.${state}`, { nodeID: "n", action: "far.ask" });
+    const open = async () =>
+      sumOf((await scrape(metricsUrl(broker))).samples, "leads_breakers_open", { service: "far" });
+    tell("opened");
+    assert.equal(await open(), 1);
+    tell("closed");
+    assert.equal(await open(), 0);
+    tell("opened");
+    mock.timers.enable({ apis: ["Date"], now: Date.now() + 100_000 });
+    try {
+      tell("half-opened");
+      mock.timers.setTime(Date.now() + 100_000);
+      assert.equal(await open(), 1);
+      mock.timers.setTime(Date.now() + 100_000);
+      assert.equal(await open(), 0);
+    } finally {
+      mock.timers.reset();
+    }
+  });
 
   it("count every lead, each outcome and each lane", () => {
     const outcome = (stage: string, lane: string, outcome: string) =>

@@ -86,6 +86,43 @@ describe("PageSpeed", () => {
     assert.deepEqual(await today(mesh), { spent: 0, reserved: 0, open: 0 });
   });
 
+  it("is asked anew about a page that it could not measure: what may be otherwise in a moment is not kept", async () => {
+    await using stub = await pagespeedStub();
+    await using mesh = await startMesh({ flow, services: [stage("end"), budget, pagespeed], env: envOf(stub) });
+    for (const served of [1, 2]) {
+      await assert.rejects(facts(mesh, "https://blank-joe.example/", "lead 1"), {
+        type: "PROVIDER_REFUSED",
+        data: { provider: "pagespeed", reason: "NO_FCP" },
+      });
+      assert.equal(stub.served, served);
+    }
+  });
+
+  it("is paid three times at the most for a page that it does not answer for, while it answers for others", async () => {
+    await using stub = await pagespeedStub();
+    const env = envOf(stub, { LEADS_PROVIDER_TIMEOUT_MS: "1000" });
+    await using mesh = await startMesh({ flow, services: [stage("end"), budget, pagespeed], env });
+    const told: unknown[] = [];
+    for (let n = 1; n <= 3; n++) {
+      stub.delayMs = 3_000;
+      const slow = facts(mesh, "https://slow-joe.example/", "lead 1").catch((error) => error);
+      await eventually("it is asked for", () => stub.open === 1);
+      stub.delayMs = 0;
+      await facts(mesh, `https://ann-${n}.example/`);
+      const { type, data } = await slow;
+      told.push([type, data.reason]);
+    }
+    const served = stub.requests.length;
+    await assert.rejects(facts(mesh, "https://slow-joe.example/", "lead 1"), { type: "PROVIDER_REFUSED" });
+    assert.equal(stub.requests.length, served);
+    assert.deepEqual(told, [
+      ["OUTAGE", undefined],
+      ["OUTAGE", undefined],
+      ["PROVIDER_REFUSED", "unanswered"],
+    ]);
+    assert.deepEqual(await today(mesh), { spent: 6_000, reserved: 0, open: 0 });
+  });
+
   it("calls nobody when the budget is used up, or the ledger cannot be asked", async () => {
     await using stub = await pagespeedStub();
     await using mesh = await startMesh({

@@ -87,7 +87,7 @@ const parameters = new Set([
   "captchaToken",
 ]);
 
-/** Answers the documentation's own example about its own site. Hosts whose first word is `unloadable-` cannot be loaded by Lighthouse, `crashing-` end it. */
+/** Answers the documentation's own example about its own site. Hosts whose first word is `unloadable-` cannot be loaded by Lighthouse, `crashing-` end it, `blank-` paint nothing. */
 export function pagespeedStub(): Promise<HttpStub> {
   return httpStub(words, (url) => {
     const refuse = (message: string, more: object = {}) => ({
@@ -118,6 +118,10 @@ export function pagespeedStub(): Promise<HttpStub> {
     });
     if (host.startsWith("unloadable-")) return lighthouse(400, "lighthouseUserError", "FAILED_DOCUMENT_REQUEST");
     if (host.startsWith("crashing-")) return lighthouse(500, "lighthouseError", "ERRORED_DOCUMENT_REQUEST");
+    if (host.startsWith("blank-")) {
+      const runtimeError = { code: "NO_FCP", message: "The page did not paint any content." };
+      return { status: 200, body: measurement(target, { runtimeError }) };
+    }
     return { status: 200, body: target === measuredUrl ? measured : measurement(target) };
   });
 }

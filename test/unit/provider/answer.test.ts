@@ -34,7 +34,10 @@ describe("a provider's HTTP status", () => {
   it("may carry Retry-After in seconds or as a date, a day at the most", () => {
     assert.equal(retryAfterMs("120", now), 120_000);
     assert.equal(retryAfterMs("Mon, 23 Nov 2026 12:00:30 GMT", now), 30_000);
-    assert.equal(retryAfterMs("Mon, 23 Nov 2026 11:00:00 GMT", now), 0);
+    // Nothing to wait for is no answer to how long: it is asked after a time that doubles.
+    assert.equal(retryAfterMs("Mon, 23 Nov 2026 11:00:00 GMT", now), null);
+    assert.equal(retryAfterMs("0", now), null);
+    assert.deepEqual(sorted(503, { "retry-after": "0" }), ["later", null]);
     assert.equal(retryAfterMs("99999999", now), 86_400_000);
     assert.equal(retryAfterMs("soon", now), null);
     assert.equal(retryAfterMs(null, now), null);

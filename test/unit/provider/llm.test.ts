@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
+import { jsonOf } from "../../../services/llm/completion.ts";
 import { worthTelling } from "../../../services/llm/fallback.ts";
 import { costMicro, mostMicro, priceOf } from "../../../services/llm/prices.ts";
 import { strictSchema } from "../../../services/llm/strict-schema.ts";
+
+describe("the JSON of a model's answer", () => {
+  it("holds nothing that the ledger, which keeps it, cannot store", () => {
+    const told = { a: ["x\0y", "half \ud83d", "whole \ud83d\ude00"] };
+    const read = jsonOf(`\`\`\`json\n${JSON.stringify(told)}\n\`\`\``);
+    assert.deepEqual(read, { ok: true, value: { a: ["xy", "half \ufffd", "whole \ud83d\ude00"] } });
+  });
+});
 
 describe("the price table of language models", () => {
   const table = ["a-mini=0.4/1.6/0.1", "org/b:free=0/0", "c=3/15"];

@@ -16,6 +16,11 @@ describe("the address of a lead that came without one", () => {
     assert.deepEqual(chosen(["joe@gmail.com"]), { email: "joe@gmail.com" });
     assert.deepEqual(chosen(["joe@gmail.com", "web@agency.com"]), {});
   });
+  it("is never that of the platform whose page the lead has", () => {
+    const onEtsy = (emails: string[]) => chosen(emails, { domain: "etsy.com" });
+    assert.deepEqual(onEtsy(["support@etsy.com"]), {});
+    assert.deepEqual(onEtsy(["support@etsy.com", "joe@gmail.com"]), { email: "joe@gmail.com" });
+  });
   it("is none that nobody reads", () => assert.deepEqual(chosen(["noreply@joe.com", "postmaster@joe.com"]), {}));
   it("never takes the place of one that was told", () =>
     assert.deepEqual(chosen(["info@joe.com"], { email: "a@b.co" }), {}));

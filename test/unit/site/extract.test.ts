@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { Random } from "../../../bin/demo/random.ts";
 import { decodePage } from "../../../services/site/charset.ts";
 import { decodeProtectedEmail, readEmails, readPhones, readSocial } from "../../../services/site/contacts.ts";
 import { extract } from "../../../services/site/extract.ts";
-import { isAllowed } from "../../../services/site/facts.ts";
+import { forUs, isAllowed } from "../../../services/site/facts.ts";
 import { candidatesOf, siteOf } from "../../../services/site/site-of.ts";
 
 const page = (html: string) => extract(html, "http://www.joe.com/", "US");
@@ -13,6 +14,13 @@ describe("reading a page", () => {
       `<html lang="en_US"><title> Joe&amp;s \n Pizza </title><meta name="Description" content=" Best&#32;slices "><svg><title>icon</title></svg>`,
     );
     assert.deepEqual([seen.title, seen.description, seen.language], ["Joe&s Pizza", "Best slices", "en-US"]);
+  });
+
+  it("looks no further into a link than an address is long, and at no more of them than at others", () => {
+    const seen = page(
+      `<a href="mailto:${"a".repeat(1_500_000)}@joe.com">${'<a href="mailto:info@joe.com">'.repeat(5_000)}`,
+    );
+    assert.deepEqual(seen.emails, ["info@joe.com"]);
   });
 
   it("leaves out what the page does not say", () => {
@@ -164,6 +172,17 @@ describe("which site a web address is", () => {
     assert.deepEqual(candidatesOf(siteOf("http://shop.joe.com")!), ["https://shop.joe.com/", "http://shop.joe.com/"]);
     assert.deepEqual(candidatesOf(siteOf("http://8.8.8.8")!), ["https://8.8.8.8/", "http://8.8.8.8/"]);
   });
+  it("is a page of its own, by path and query, where the host is a platform's", () => {
+    const keys = [
+      "https://www.etsy.com/shop/joe",
+      "https://facebook.com/profile.php?id=1",
+      "https://joe.wordpress.com/a",
+    ];
+    assert.deepEqual(
+      keys.map((address) => siteOf(address)!.key),
+      ["etsy.com/shop/joe", "facebook.com/profile.php?id=1", "joe.wordpress.com"],
+    );
+  });
   it("is none for what is no web address", () => {
     for (const text of ["", "yes", "ftp://joe.com", "http://"]) assert.equal(siteOf(text), null, text);
   });
@@ -179,5 +198,53 @@ describe("robots.txt", () => {
     assert.equal(isAllowed("User-agent: *\nDisallow: /private", "http://joe.com/"), true);
     assert.equal(isAllowed("", "http://joe.com/"), true);
     assert.equal(isAllowed(null, "http://joe.com/"), false);
+  });
+
+  it("says the same to us when what is for others was left out", () => {
+    const lines = [
+      ...[
+        "User-agent: *",
+        "user-agent:LeadFactoryBot/1.0",
+        "User-Agent: other # or so",
+        "User-agent:",
+        "Sitemap: /s.xml",
+      ],
+      ...[
+        "Disallow: /",
+        "Allow: /a",
+        "disallow:/a/b",
+        "Disallow:",
+        "Allow: /*.html$",
+        "Disallow: /a*b # no",
+        "nonsense",
+        "",
+      ],
+    ];
+    const paths = ["/", "/a", "/a/b", "/a/x/b", "/b.html", "/a/b.html"];
+    for (let seed = 0; seed < 2_000; seed++) {
+      const random = new Random(`robots ${seed}`);
+      const text = Array.from({ length: random.whole(0, 14) }, () => random.pick(lines)).join(
+        random.pick(["\n", "\r\n"]),
+      );
+      for (const path of paths) {
+        const url = `http://joe.com${path}`;
+        assert.equal(isAllowed(forUs(text), url), isAllowed(text, url), `${path} of\n${text}`);
+      }
+    }
+  });
+
+  it("costs no more than its length, whatever it holds, and allows nothing where it would take long to weigh", () => {
+    const everyone = "user-agent:*\n".repeat(18_000) + "allow:/\n".repeat(30_000);
+    const kept = forUs(everyone);
+    assert.ok(kept.length < everyone.length);
+    assert.equal(kept.match(/User-agent/g)!.length, 1);
+    assert.equal(forUs(`user-agent: other\n${"allow:/\n".repeat(30_000)}`), "");
+    assert.equal(
+      isAllowed(
+        forUs(`user-agent: *\nallow: /\n${`disallow: /${"*a".repeat(1_000)}\n`.repeat(100)}`),
+        "http://joe.com/",
+      ),
+      false,
+    );
   });
 });
