@@ -46,6 +46,11 @@ async function main(): Promise<number> {
   if (tenant !== undefined && !tenantPattern.test(tenant)) throw new Error(`"${tenant}" is no tenant's name`);
   const isSet = positionals[0] === "set";
   if (positionals.length > (isSet ? 1 : 0)) throw new Error(`${positionals.at(-1)} means nothing here\n\n${usage}`);
+  const choices = (["day", "month", "cap", "over"] as const).filter((name) => (values[name]?.length ?? 0) > 0);
+  if (!isSet && choices.length > 0)
+    throw new Error(
+      `${choices.map((name) => `--${name}`).join(", ")}: only \`set\` writes down what a tenant chooses\n\n${usage}`,
+    );
   const settings = stackSettings(dirFlag(values.dir === undefined ? [] : ["--dir", values.dir]));
   const databases = new Databases({ ...settings, databasePool: 1, statementTimeoutMs: 600_000 });
   try {

@@ -12,8 +12,6 @@ interface Setting<T> {
   default: T;
   allowed: string;
   text: string;
-  /** Its value is shown to nobody, not even in the error that refuses it. */
-  secret?: true;
   /** Throws nothing; returns undefined for a value that is not allowed. */
   parse(raw: string): T | undefined;
 }
@@ -106,9 +104,9 @@ function urls(name: Setting<string>["name"], value: string, schemes: readonly st
 function micro(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return whole(name, value, 0, 1_000_000_000_000, "micro-USD", text);
 }
-function secret(name: Setting<string>["name"], text: string): Setting<string> {
+function secret(name: `LEADS_${string}_KEY`, text: string): Setting<string> {
   const shape = /^[\x21-\x7e]{0,512}$/;
-  return { ...pattern(name, "", shape, "printable ASCII without spaces, or empty", text), secret: true };
+  return pattern(name, "", shape, "printable ASCII without spaces, or empty", text);
 }
 function model(name: Setting<string>["name"], text: string): Setting<string> {
   return pattern(name, "", /^[^\s=,]{0,100}$/, "a model's name, or empty", text);
@@ -739,12 +737,23 @@ export function loadSettings(env: Record<string, string | undefined> = process.e
     const value = raw === undefined ? setting.default : setting.parse(raw);
     if (value === undefined)
       faults.push(
-        `${setting.name}=${setting.secret ? "(hidden)" : JSON.stringify(raw)}: allowed is ${setting.allowed}`,
+        `${setting.name}=${isSecret(setting, raw!) ? "(hidden)" : JSON.stringify(raw)}: allowed is ${setting.allowed}`,
       );
     settings[key] = value;
   }
   if (faults.length > 0) throw new SettingsError(faults);
   return Object.freeze(settings) as Settings;
+}
+
+/** Settings whose value is shown to nobody, by their names. */
+const secretName = /_(KEY|SECRETS)$/;
+
+/**
+ * Is this value not to be shown, not even in the error that refuses it? The password of an address stands before an @,
+ * and an address that is refused may lack its slashes.
+ */
+function isSecret({ name, type }: Setting<unknown>, raw: string): boolean {
+  return secretName.test(name) || /\/\/.*@/s.test(raw) || (type === "URL" && raw.includes("@"));
 }
 
 /** The `LEADS_` variables of the environment, to be passed on to a process of ours. */
@@ -765,7 +774,7 @@ export function typedIn(env: Record<string, string | undefined> = process.env): 
 export function secretsOf(settings: Settings): string[] {
   const secrets = Object.entries<Setting<unknown>>(table).flatMap(([key, { name }]) => {
     const value = settings[key as keyof Settings];
-    if (/_(KEY|SECRETS)$/.test(name)) return [value].flat().map(String);
+    if (secretName.test(name)) return [value].flat().map(String);
     const password = typeof value === "string" && URL.canParse(value) ? new URL(value).password : "";
     return [password, decodeURIComponent(password)];
   });

@@ -10,7 +10,7 @@ import { requestIdOf, secretOf, traceOf } from "./http/ids.ts";
 import { matcher } from "./http/match.ts";
 import type { Operation } from "./http/operation.ts";
 import { errorTypeOf, problemOf } from "./http/problem.ts";
-import { readQuery } from "./http/query.ts";
+import { queryOf, readQuery } from "./http/query.ts";
 import { countAnswer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
 import { closeServer, listen, makeServer } from "./http/server.ts";
 import { type Asker, askerOf } from "./http/session.ts";
@@ -38,6 +38,8 @@ export interface Edge {
   leaving: AbortController;
   proxies: ReturnType<typeof proxyRanges>;
   meter: Meter;
+  /** Operation -> requests of it in hand, of those that have a bound. */
+  inHand: Map<string, number>;
 }
 
 /** What moleculer-web brings that is used here. */
@@ -126,7 +128,10 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
         // moleculer-web has put its context's there, which is the trace's.
         res.setHeader("X-Request-Id", state.requestId);
         if (state.operation.scope === null) {
-          if (state.operation.limited) await this.limitStranger(state.address);
+          const { limited, signed } = state.operation;
+          if (limited) await this.limitStranger(state.address);
+          if (signed && !signed.by.some((name) => req.headers[name.toLowerCase()] !== undefined))
+            throw new LeadsError("UNAUTHORIZED", `it is not signed: there is no header ${signed.by.join(" or ")}`);
           return null;
         }
         if (!this.keys.isReady) throw outage("keys");
@@ -156,7 +161,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       async admit(req: IncomingMessage & { $ctx?: Context }): Promise<Call> {
         const { operation, requestId, trace, params, asker } = states.get(req)!;
         const { settings } = resourcesOf(this.broker);
-        const { values, faults } = readQuery(operation.query ?? {}, new URLSearchParams(req.url!.split("?", 2)[1]));
+        const { values, faults } = readQuery(operation.query ?? {}, queryOf(req.url!));
         if (faults.length > 0) throw new LeadsError("VALIDATION", "the query is wrong", { faults });
         const mediaType = operation.body ? mediaTypeOf(req, Object.keys(operation.body.types)) : "";
         const whole = operation.body !== undefined && !operation.body.upload;
@@ -184,9 +189,23 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
         };
       },
 
+      /** Does the work of an operation whose requests in hand have a bound. Throws `MAILBOX_FULL`. */
+      async bounded<T>(id: string, atOnce: number, work: () => Promise<T>): Promise<T> {
+        const held = this.inHand.get(id) ?? 0;
+        if (held >= atOnce) throw new LeadsError("MAILBOX_FULL", `${held} requests ${id} are in hand`);
+        this.inHand.set(id, held + 1);
+        try {
+          return await work();
+        } finally {
+          this.inHand.set(id, this.inHand.get(id)! - 1);
+        }
+      },
+
       async run(req: IncomingMessage, res: ServerResponse): Promise<void> {
-        const handler = handlers[states.get(req)!.operation.id as Id];
-        send(req, res, await handler.call(this as This, await this.admit(req)), !this.server.listening);
+        const { id, signed } = states.get(req)!.operation;
+        const answered = async () => handlers[id as Id].call(this as This, await this.admit(req));
+        const answer = signed ? await this.bounded(id, signed.atOnce, answered) : await answered();
+        send(req, res, answer, !this.server.listening);
       },
 
       /** moleculer-web's way out for whatever a route throws. */
@@ -222,6 +241,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       this.proxies = proxyRanges(settings.trustedProxies);
       this.leaving = new AbortController();
       this.meter = meterOf(this.broker);
+      this.inHand = new Map();
       this.keys = new KeyRing(names, (fault) => this.logger.warn(fault));
       this.limiter = new RateLimiter(redis(), names);
       // One function for all: what runs is the operation whose scope was checked, whichever alias led here.

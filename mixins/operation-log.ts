@@ -64,5 +64,6 @@ async function tell(nc: NatsConnection, names: Names, entry: OperationEntry): Pr
   } catch (error) {
     throw outage("nats", error);
   }
-  if (answer.error) throw new JetStreamError("the log of operations", answer.error);
+  // A full store, or no leader yet: a later try can succeed.
+  if (answer.error) throw outage("nats", new JetStreamError("the log of operations", answer.error));
 }

@@ -7,7 +7,7 @@ npm run key -- list [--tenant T]
 npm run key -- revoke ID
 
   create    makes a key and prints its secret, which is kept nowhere
-              ingest    take leads in           operate   dead letters, merges, imports of the tenant
+              ingest    take leads in           operate   dead letters, merges, erasures, e-mails and settings of the tenant
               read      read leads and outbox   platform  stages, streams and nodes of everybody
   list      all keys, the revoked ones too, without their secrets
   revoke    ends a key for good; gateways refuse it within a second

@@ -1,4 +1,13 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
 import type { ServerKind } from "./server.ts";
@@ -92,10 +101,17 @@ async function fromGo(work: string): Promise<string> {
   return join(work, "nats-server");
 }
 
+/** What a message may hold (docs/architecture.md). There is no flag for it; compose/nats.conf says the same. */
+const config = "max_payload: 8MB\n";
+
 /** A private NATS server with JetStream. */
 export function natsServer(binary: string): ServerKind {
   return {
     name: "nats",
+    async prepare(dataDir) {
+      mkdirSync(dataDir, { recursive: true });
+      writeFileSync(join(dataDir, "nats.conf"), config);
+    },
     command: ({ port, dataDir }) => ({
       file: binary,
       args: [
@@ -103,6 +119,8 @@ export function natsServer(binary: string): ServerKind {
         "127.0.0.1",
         "--port",
         String(port),
+        "--config",
+        join(dataDir, "nats.conf"),
         "--jetstream",
         "--store_dir",
         dataDir,

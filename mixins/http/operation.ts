@@ -45,6 +45,11 @@ export interface Operation {
   scope: Scope | null;
   /** Needs no key, and is limited by the caller's address as those without a valid key are. */
   limited?: boolean;
+  /**
+   * Needs no key, and is signed: without any of the headers `by` it is refused before its body is read. A gateway has
+   * `atOnce` of them in hand at the most.
+   */
+  signed?: { by: readonly string[]; atOnce: number };
   /** What stands between braces in the path. */
   params?: Record<string, Parameter>;
   query?: Record<string, Parameter>;
@@ -68,6 +73,7 @@ export function errorsOf(operation: Operation): ErrorType[] {
   if (operation.scope !== null)
     for (const e of ["UNAUTHORIZED", "FORBIDDEN", "RATE_LIMITED", "OUTAGE"] as const) errors.add(e);
   if (operation.limited) errors.add("RATE_LIMITED");
+  if (operation.signed) for (const e of ["UNAUTHORIZED", "MAILBOX_FULL"] as const) errors.add(e);
   if (operation.query) errors.add("VALIDATION");
   if (operation.body) for (const e of ["TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "SLOW_REQUEST"] as const) errors.add(e);
   return [...errors];

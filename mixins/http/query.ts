@@ -6,6 +6,12 @@ export interface Fault {
 }
 export type Value = string | number | boolean;
 
+/** The query of a request's target: all behind the first `?`, which may hold others (RFC 3986, 3.4). */
+export function queryOf(target: string): URLSearchParams {
+  const at = target.indexOf("?");
+  return new URLSearchParams(at === -1 ? "" : target.slice(at + 1));
+}
+
 /**
  * Reads the query by what the operation declares. A parameter that is not declared is a fault too: a filter with a
  * typing error must not answer everything.

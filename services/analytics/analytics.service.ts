@@ -15,6 +15,7 @@ import {
   everyDay,
   figuresOf,
   inOrder,
+  mostCurves,
   mostDays,
   notMeasuredOf,
 } from "./figures.ts";
@@ -25,9 +26,6 @@ const tenant = { type: "string", pattern: new RegExp(`${tenantPattern.source}|^\
 const day = { type: "string", pattern: /^\d{4}-\d\d-\d\d$/, optional: true } as const;
 const word = { type: "string", max: 64, optional: true } as const;
 const strict = { $$strict: true } as const;
-
-/** Curves that are told at once: more are no picture. */
-const mostCurves = 20;
 
 interface Period {
   tenant: string;

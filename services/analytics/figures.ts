@@ -4,8 +4,12 @@ import { scoreBins } from "./measures.ts";
 export const axes = ["day", "source", "vertical", "zip", "tenant"] as const;
 export type Axis = (typeof axes)[number];
 
-/** Days that may be asked for at once. */
+/**
+ * Days that may be asked for at once, and values that are told of each of them: more curves are no picture. Both together
+ * are 8,000 rows, of 950 bytes at the most: the answer goes to the gateway in one message, which may hold 8 MB.
+ */
 export const mostDays = 400;
+export const mostCurves = 20;
 /** Days that are told where nobody says since when. */
 const usualDays = 30;
 const dayMs = 86_400_000;

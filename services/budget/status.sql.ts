@@ -75,9 +75,9 @@ export async function levelsOf(
 
 export interface Tally {
   tenant: string;
-  /** Effects that were done in the day. */
+  /** Effects of the day that were done or are under way, those that cost nothing among them. */
   calls: number;
-  /** Of these, done again after a crash had left the first one's fate unknown. */
+  /** Of these, done again: a crash had left the first one's fate unknown, or its answer was kept nowhere and asked for once more. */
   repeats: number;
   /** Whose fate nobody knows; counted as spent. */
   presumed: number;

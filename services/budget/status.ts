@@ -22,7 +22,7 @@ export interface BudgetStatus {
   /** provider -> its day */
   providers: Record<string, WindowStatus>;
   overBudget: Caps["overBudget"];
-  /** Of the day's effects. */
+  /** Of the day's effects, as {@link Tally} has them. */
   calls: number;
   repeats: number;
   presumed: number;

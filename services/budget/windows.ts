@@ -19,11 +19,6 @@ export function dayOf(at: number): string {
   return new Date(at).toISOString().slice(0, 10);
 }
 
-/** The first day of a day's month. */
-export function monthOf(day: string): string {
-  return `${day.slice(0, 7)}-01`;
-}
-
 /** When the window after the one that holds `day` begins, ms since 1970. */
 export function nextWindow(period: Period, day: string): number {
   const [year, month, date] = day.split("-").map(Number) as [number, number, number];

@@ -28,7 +28,7 @@ export const whoOf = ({ key }: Pick<Call, "key">): string =>
 
 /**
  * Does what an operator asks of a service that keeps no log itself, with its line in the log. Of the body `fields` alone are
- * written down, and of those no more than words and figures: it is not checked yet, and the log is kept for ever.
+ * written down, and of those no more than words and figures: it is not checked yet, and the log is kept for LEADS_OPERATION_DAYS.
  */
 export async function logged(
   broker: ServiceBroker,

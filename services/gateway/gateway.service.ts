@@ -7,7 +7,7 @@ import { openapi } from "../../mixins/http/openapi.ts";
 import { errorTypeOf } from "../../mixins/http/problem.ts";
 import { type Edge, http } from "../../mixins/http.ts";
 import { IdempotencyKeys } from "../../mixins/idempotency.ts";
-import { ensureStreams } from "../../mixins/jetstream.ts";
+import { ensureStreams, JetStreamError } from "../../mixins/jetstream.ts";
 import { meterOf } from "../../mixins/metrics.ts";
 import { type PoolNews, PoolWatch, poolEvent } from "../../mixins/pool-watch.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
@@ -142,7 +142,7 @@ export default defineService({
       const seen: { stages: StageSeen[] } = await this.broker.call("operations.stages", {}, { timeout, retries: 0 });
       return seen.stages;
     },
-    /** Makes what a gateway needs of NATS, however long NATS takes to come. */
+    /** Makes what a gateway needs of NATS, however long NATS takes to come, to elect its leaders, or to have room. */
     async prepare(): Promise<void> {
       const { nats, names, settings, flow, side, erased } = resourcesOf(this.broker);
       const nc = await nats();
@@ -153,7 +153,7 @@ export default defineService({
           this.erased = await erased();
           return await this.keys.ready;
         } catch (error) {
-          if (errorTypeOf(error) !== "OUTAGE") throw error;
+          if (!(error instanceof JetStreamError) && errorTypeOf(error) !== "OUTAGE") throw error;
           if (this.leaving.signal.aborted || nc.isClosed()) return;
           this.logger.warn(`cannot take leads yet: ${(error as Error).message}`);
           await delay(waitMs, undefined, { ref: false });
@@ -186,7 +186,14 @@ export default defineService({
   async started() {
     // With NATS away it listens all the same and says what is missing: /healthz must not fail for that.
     const patience = delay(3_000, undefined, { ref: false });
-    await Promise.race([this.prepare(), patience]);
+    let begun = false;
+    const prepared = this.prepare().catch((error: Error) => {
+      if (!begun) throw error;
+      // Nobody waits for it any more. A connection that breaks while the process leaves is no fault.
+      if (this.server.listening) this.broker.fatal("the gateway cannot begin", error);
+    });
+    await Promise.race([prepared, patience]);
+    begun = true;
   },
   stopped() {
     this.acceptor.close();

@@ -40,7 +40,7 @@ function queryOf({ query, header }: Call, now: number): LogQuery {
   const given = { service, stage, lead, trace, to };
   const lastId = header("Last-Event-ID");
   const at =
-    cursor !== undefined ? Number(cursor) : lastId && /^\d{1,16}$/.test(lastId) ? Number(lastId) + 1 : undefined;
+    cursor !== undefined ? Number(cursor) : lastId && /^\d{1,15}$/.test(lastId) ? Number(lastId) + 1 : undefined;
   // A page that goes on elsewhere began somewhere already.
   const since = at !== undefined ? 0 : follow === true ? now : now - recentMs;
   return {

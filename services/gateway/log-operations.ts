@@ -4,7 +4,10 @@ import { cursor, list, object, ref } from "./schema-words.ts";
 
 /** The part of the table that is about the log. */
 
-const time = { type: "integer", minimum: 0, maximum: 8_640_000_000_000_000 } as const;
+/** JetStream reads a time as RFC 3339, whose years have four digits. */
+const time = { type: "integer", minimum: 0, maximum: 253_402_300_799_999 } as const;
+/** A sequence in JetStream, as far as a number of ours is exact. */
+const sequence = { type: "string", maxLength: 15, pattern: "^\\d+$" } as const;
 const word = { type: "string", maxLength: 64, pattern: "^[A-Za-z0-9_-]+$" } as const;
 
 export const logOperations = [
@@ -15,11 +18,11 @@ export const logOperations = [
     scope: "platform",
     summary: "Shows and follows the log of all processes",
     description:
-      "The oldest lines first, a page at a time, which may be short, or empty, and still have a next one: a request looks at 10,000 lines at the most. With `follow=true` as server-sent events: each has its line as `data` and its place as `id`, with which `Last-Event-ID` goes on. Lines are kept for a day, or a gigabyte.",
+      "The oldest lines first, a page at a time, which may be short, or empty, and still have a next one: a request looks at 10,000 lines at the most. With `follow=true` as server-sent events: each has its line as `data` and its place as `id`, with which `Last-Event-ID` goes on. Lines are kept for LEADS_LOG_STREAM_HOURS, and go earlier where they fill LEADS_LOG_STREAM_BYTES.",
     headers: {
       "Last-Event-ID": {
         description: "Of the last event that came: following goes on after it.",
-        schema: { type: "string", maxLength: 20, pattern: "^\\d+$" },
+        schema: sequence,
       },
     },
     query: {
@@ -49,7 +52,7 @@ export const logOperations = [
       },
       cursor: {
         description: "`next` of the page before.",
-        schema: { type: "string", maxLength: 20, pattern: "^\\d+$" },
+        schema: sequence,
       },
       follow: {
         description: "Goes on with what comes, for fifteen minutes at the most.",

@@ -66,9 +66,11 @@ export const mailOperations = [
       "X-Twilio-Email-Event-Webhook-Signature": { description: "SendGrid's.", schema: { type: "string" } },
       "X-Twilio-Email-Event-Webhook-Timestamp": { description: "SendGrid's.", schema: { type: "string" } },
     },
-    body: { raw: 8_388_608, types: { "application/json": { type: ["object", "array"] } } },
+    signed: { by: ["Leads-Signature", "X-Twilio-Email-Event-Webhook-Signature"], atOnce: 32 },
+    // It goes on in base64, in a message of 8 MB at the most.
+    body: { raw: 4_194_304, types: { "application/json": { type: ["object", "array"] } } },
     answers: { 200: { description: "Taken in.", type: "application/json", schema: ref("EventsTaken") } },
-    errors: ["UNAUTHORIZED", "OUTAGE"],
+    errors: ["OUTAGE"],
   },
   {
     id: "askUnsubscribe",

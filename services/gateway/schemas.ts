@@ -170,8 +170,11 @@ export const schemas = {
         description:
           "What becomes of a lead whose stage may not spend: it waits for the next window, ends as `over_budget`, or goes on without what cannot be paid.",
       },
-      calls: { ...whole, description: "Paid effects of the day." },
-      repeats: { ...whole, description: "Of these, done again after a crash." },
+      calls: { ...whole, description: "Effects of the day: done or under way, those that cost nothing among them." },
+      repeats: {
+        ...whole,
+        description: "Of these, done again: after a crash, or because the answer of the first was kept nowhere.",
+      },
       presumed: { ...whole, description: "Whose fate nobody knows; counted as spent." },
       open: { ...whole, description: "Under way." },
     },

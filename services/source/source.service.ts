@@ -1,14 +1,17 @@
 import type { Context, Service } from "moleculer";
 import { headers, tenantPattern } from "../../config/names.ts";
 import { type Acceptor, acceptor } from "../../mixins/accept.ts";
-import { pack } from "../../mixins/actor/envelope.ts";
+import { maxBytes, pack } from "../../mixins/actor/envelope.ts";
 import { Publisher } from "../../mixins/actor/publisher.ts";
 import { actor } from "../../mixins/actor.ts";
+import { outage } from "../../mixins/errors.ts";
+import { JetStreamError, jsApi } from "../../mixins/jetstream.ts";
 import { meterOf } from "../../mixins/metrics.ts";
-import { resourcesOf } from "../../mixins/resources.ts";
+import { type Resources, resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
 import { Sweeper } from "../../mixins/sweeper.ts";
 import { writeTraceparent } from "../../mixins/trace/ids.ts";
+import { areaCodePattern } from "../intake/limits.ts";
 import { type Trust, trustLevels } from "../leads/lead.ts";
 import { sweepRaw } from "../leads/raw.sql.ts";
 import { openWork, workState } from "./source.sql.ts";
@@ -59,7 +62,7 @@ export default defineService({
         verticals: { type: "array", min: 1, max: 200, items: { type: "string", min: 1, max: 64 } },
         trust: { type: "enum", values: Object.keys(trustLevels), optional: true },
         region: { type: "string", pattern: /^[A-Z]{2}$/, optional: true },
-        areaCode: { type: "string", pattern: /^\d{2,5}$/, optional: true },
+        areaCode: { type: "string", pattern: areaCodePattern, optional: true },
       },
       async handler(ctx: Context<Omit<WorkOrder, "region" | "trust"> & { region?: string; trust?: Trust }>) {
         const { settings, databases, names } = resourcesOf(this.broker);
@@ -114,7 +117,7 @@ export default defineService({
           tenant,
           effect: pageEffect({ leadId, revision }, cursor),
         }),
-      // A full intake is waited for in the mailbox, with the lease given back.
+      hasRoom: () => hasRoom(resourcesOf(this.broker)),
       bulk: (origin) => this.edge.bulk(origin, { fullForMs: 5_000 }),
     });
     this.raw = new Sweeper({
@@ -138,3 +141,17 @@ export default defineService({
     this.publisher?.close();
   },
 });
+
+/** Is there room in the intake for one more envelope? An intake of few bytes is full with less than a quarter of them left. */
+async function hasRoom({ nats, names }: Resources): Promise<boolean> {
+  try {
+    const { config, state } = await jsApi<{ config: { max_bytes: number }; state: { bytes: number } }>(
+      await nats(),
+      `STREAM.INFO.${names.intake.stream}`,
+    );
+    return state.bytes + Math.min(maxBytes, config.max_bytes / 4) <= config.max_bytes;
+  } catch (error) {
+    // No leader yet, say: it is no fault of the item.
+    throw error instanceof JetStreamError ? outage("nats", error) : error;
+  }
+}

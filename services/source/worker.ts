@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { BulkWriter, Origin } from "../../mixins/accept.ts";
+import { maxLeads } from "../../mixins/actor/envelope.ts";
 import { complete, type Outcome, type Work, wait } from "../../mixins/actor/outcome.ts";
 import type { Erased } from "../../mixins/erased.ts";
 import type { Databases } from "../../mixins/knex.ts";
@@ -17,7 +18,9 @@ export interface WorkerOptions {
   page(item: WorkItem, cursor: string | null): Promise<ListingPage>;
   /** Who was erased lately. */
   erased(): Promise<Erased>;
-  /** A writer into the intake. */
+  /** Is there room in the intake? */
+  hasRoom(): Promise<boolean>;
+  /** A writer into the intake; it waits a fraction of a lease for one that is full. */
   bulk(origin: Origin): BulkWriter<Lead>;
   /** How long an item stays with an instance that says nothing more, ms; a page takes a fraction of it. */
   leaseMs: number;
@@ -27,7 +30,10 @@ export interface WorkerOptions {
   patienceMs: number;
 }
 
-/** Works items off: page by page, each read, normalised, accepted, and only then noted as done. */
+/**
+ * Works items off: page by page, each read, normalised, accepted, and only then noted as done. A page may cost money: none
+ * is asked for while the intake is full, and one for which there was no room any more when it came waits in hand.
+ */
 export class SourceWorker {
   readonly #options: WorkerOptions;
   /** The instance drains: no further page is begun. */
@@ -48,9 +54,11 @@ export class SourceWorker {
     if (claimed.kind === "leased") return wait(Math.max(claimed.until, Date.now()) + 100, "another instance has it");
     try {
       for (let { cursor } = claimed; ; ) {
+        if (!(await this.#options.hasRoom())) return wait(Date.now() + patienceMs, "the intake is full");
         const page = await this.#options.page(item, cursor);
-        const done = await this.#accept(work, page);
-        if (!(await advance(knex, item, holder, { cursor: page.cursor, ...done }, leaseMs)))
+        const renew = async () => (await claim(knex, item, holder, leaseMs)).kind === "claimed";
+        const done = await this.#accept(work, page, renew);
+        if (!done || !(await advance(knex, item, holder, { cursor: page.cursor, ...done }, leaseMs)))
           return wait(Date.now() + leaseMs, "the lease was lost");
         if (page.cursor === null) return complete(item, "done");
         cursor = page.cursor;
@@ -70,17 +78,48 @@ export class SourceWorker {
     }
   }
 
-  /** Accepts what belongs to the item. Resolves when JetStream has it all. */
-  async #accept({ lead: item, requestId, traceparent }: Work<WorkItem>, page: ListingPage) {
+  /** Accepts what belongs to the item. Resolves when JetStream has it all; undefined: the lease was lost meanwhile. */
+  async #accept(work: Work<WorkItem>, page: ListingPage, renew: () => Promise<boolean>) {
+    const { lead: item } = work;
     const { databases, rawDays } = this.#options;
     const erased = await this.#options.erased();
-    const { leads, raw, refused } = leadsOf(item, page, Date.now(), (lead) =>
-      erased.hasAny(lead.tenant, () => marksOf(lead)),
-    );
+    const isErased = (lead: Lead) => erased.hasAny(lead.tenant, () => marksOf(lead));
+    const { leads, raw, refused } = leadsOf(item, page, Date.now(), isErased);
     if (rawDays > 0) await keepRaw(databases.of(item.tenant), raw);
-    const writer = this.#options.bulk({ tenant: item.tenant, requestId, traceparent, importId: item.leadId });
-    for (const lead of leads) await writer.write(lead);
-    await writer.end();
-    return { listings: page.rows.length + page.unreadable, accepted: leads.length, refused: refused + page.unreadable };
+    let accepted = 0;
+    // By as many as an envelope holds: what was stored before it is not told again with what has to wait.
+    for (let at = 0; at < leads.length; at += maxLeads) {
+      const stored = await this.#store(work, leads.slice(at, at + maxLeads), isErased, renew);
+      if (stored === undefined) return undefined;
+      accepted += stored;
+    }
+    const unaccepted = refused + page.unreadable + leads.length - accepted;
+    return { listings: page.rows.length + page.unreadable, accepted, refused: unaccepted };
+  }
+
+  /**
+   * Stores leads in the intake, however long it is full, but for an instance that stops (throws `MAILBOX_FULL`). Answers
+   * how many, less those whose persons were erased meanwhile; undefined: the lease was lost.
+   */
+  async #store(
+    { lead: item, requestId, traceparent }: Work<WorkItem>,
+    leads: readonly Lead[],
+    isErased: (lead: Lead) => boolean,
+    renew: () => Promise<boolean>,
+  ): Promise<number | undefined> {
+    for (;;) {
+      const writer = this.#options.bulk({ tenant: item.tenant, requestId, traceparent, importId: item.leadId });
+      const due = leads.filter((lead) => !isErased(lead));
+      try {
+        for (const lead of due) await writer.write(lead);
+        await writer.end();
+        return due.length;
+      } catch (error) {
+        // What is under way is stored or not before it is tried again.
+        await writer.end().catch(() => {});
+        if ((error as { type?: string }).type !== "MAILBOX_FULL" || this.stopping) throw error;
+        if (!(await renew())) return undefined;
+      }
+    }
   }
 }

@@ -11,7 +11,7 @@ export const storeBytes = 420 * 2 ** 20;
 /** The same server with a store of {@link storeBytes}. */
 export function limitedNats(kind: ServerKind, dir: string, more = ""): ServerKind {
   const file = join(dir, `nats-${Math.random().toString(36).slice(2)}.conf`);
-  writeFileSync(file, `jetstream { max_file_store: ${storeBytes} }\n${more}\n`);
+  writeFileSync(file, `max_payload: 8MB\njetstream { max_file_store: ${storeBytes} }\n${more}\n`);
   return {
     ...kind,
     command(place) {

@@ -49,6 +49,19 @@ describe("POST /v1/leads/bulk", () => {
     );
   });
 
+  it("takes a mapping whose columns ask something, with their question marks as they are (RFC 3986, 3.4)", async () => {
+    await using gateway = await startGateway();
+    const { secret } = await gateway.key("acme", "ingest");
+    const csv = "Who?,Where?\nCorner Bakery,60601\n";
+    const answer = await postBulk(gateway, secret, csv, {
+      query: "map=name=Who?,zip=Where?&source=crm?",
+      type: "text/csv",
+    });
+    assert.deepEqual([answer.status, answer.body.accepted], [200, 1]);
+    const [lead] = await leadsIn(gateway, "intake");
+    assert.deepEqual([lead!.fields.name, lead!.fields.address?.zip, lead!.source], ["Corner Bakery", "60601", "crm?"]);
+  });
+
   it("refuses a mapping or a header that does not fit, and a body of another type", async () => {
     await using gateway = await startGateway();
     const { secret } = await gateway.key("acme", "ingest");

@@ -122,11 +122,20 @@ describe("GET /v1/logs", () => {
       "trace=xyz",
       "limit=1001",
       "cursor=-1",
+      // More than JetStream counts, and later than it can read.
+      "cursor=99999999999999999999",
+      "from=253402300800000",
+      "to=253402300800000",
       "service=a.b",
       "service=*",
       "tenant=acme",
     ])
       assert.equal((await read(query)).status, 422, query);
+  });
+
+  it("knows of nothing behind the last line and in the last year", async () => {
+    for (const query of ["cursor=999999999999999", "from=253402300799999"])
+      assert.deepEqual(await read(query), { status: 200, items: [], next: null }, query);
   });
 
   it("looks at so many lines a request, and says where to go on", async () => {

@@ -104,6 +104,12 @@ describe("compose/compose.yaml", () => {
     const [asks, counts] = ["sendgrid", "analytics"].map((name) => compose.services[name]?.environment);
     assert.match(asks!["LEADS_OPEN_TRACKING"]!, /^\$\{LEADS_OPEN_TRACKING:-off\}$/);
     assert.equal(counts!["LEADS_OPEN_TRACKING"], asks!["LEADS_OPEN_TRACKING"]);
+    // By SMTP nobody tracks them, whatever is asked for.
+    assert.equal(counts!["LEADS_SMTP_URL"], compose.services["sender"]?.environment?.["LEADS_SMTP_URL"]);
+  });
+
+  it("has NATS take what one process tells another", () => {
+    assert.match(readFileSync(join(folder, "nats.conf"), "utf8"), /^max_payload: 8MB$/m);
   });
 
   it("holds no password, and does not start without one", () => {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readQuery } from "../../mixins/http/query.ts";
+import { queryOf, readQuery } from "../../mixins/http/query.ts";
 
 const declared = {
   limit: { description: "", schema: { type: "integer", minimum: 1, maximum: 200, default: 50 } },
@@ -12,6 +12,12 @@ const declared = {
 const read = (query: string) => readQuery(declared, new URLSearchParams(query));
 
 describe("a query", () => {
+  it("is all that stands behind the first question mark", () => {
+    const of = (target: string) => Object.fromEntries(queryOf(target));
+    assert.deepEqual(of("/v1/leads?source=who?&status=dead"), { source: "who?", status: "dead" });
+    assert.deepEqual(of("/v1/leads?"), {});
+    assert.deepEqual(of("/v1/leads"), {});
+  });
   it("is read by the types that are declared, with defaults", () => {
     const { values, faults } = read("ratio=0.5&open=true&sort=b&code=773&q=x");
     assert.deepEqual(faults, []);

@@ -30,9 +30,25 @@ describe("the settings", () => {
     assert.equal(settings.redisUrl, "");
   });
 
-  it("refuse a key without showing it", () => {
-    const [fault] = faultsOf({ LEADS_PAGESPEED_KEY: "half of a secret" });
-    assert.match(fault!, /^LEADS_PAGESPEED_KEY=\(hidden\): /);
+  for (const [name, value, what] of [
+    ["LEADS_PAGESPEED_KEY", "half of a hush", "a key"],
+    ["LEADS_SENDGRID_KEY", "SG.hush\n", "a key that came with the end of its line"],
+    ["LEADS_LINK_SECRETS", "hush", "a secret that is too short"],
+    ["LEADS_MAIL_EVENT_SECRETS", `${"x".repeat(32)},hush`, "one of several secrets"],
+    ["LEADS_DATABASE_URL", "mysql://leads:hush@db.example/leads", "the password of a database"],
+    ["LEADS_REDIS_URL", "http://:hush@127.0.0.1:6379", "the password of a cache"],
+    ["LEADS_NATS_URL", "nats://127.0.0.1:4222,leads:hush@nats.example", "the password of one server of several"],
+    ["LEADS_SMTP_URL", "leads:hush@smtp.example", "the password of an address without a scheme"],
+    ["LEADS_LISTINGS_ORIGINS", "https://leads:hush@lists.example.com", "the password of an origin"],
+  ] as const)
+    it(`refuse ${what} without showing it`, () => {
+      const faults = faultsOf({ [name]: value });
+      assert.equal(faults.length, 1);
+      assert.ok(faults[0]!.startsWith(`${name}=(hidden): allowed is `), faults[0]);
+      assert.doesNotMatch(faults[0]!, /hush/);
+    });
+  it("show a refused address that holds no password", () => {
+    assert.match(faultsOf({ LEADS_MAIL_FROM: "leads@" })[0]!, /^LEADS_MAIL_FROM="leads@": /);
   });
 
   for (const [name, value, why] of [

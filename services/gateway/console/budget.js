@@ -36,9 +36,9 @@ export function BudgetPage() {
         const providers = Object.entries(budget.providers);
         return html`<${Card} title="All providers"><div class="windows"><${Window} name="Today" window=${budget.today} /><${Window} name="This month" window=${budget.month} /></div><//>
           <dl class="stats">
-            <${Stat} name="Paid calls today" value=${num(budget.calls)} sub="" />
+            <${Stat} name="Calls today" value=${num(budget.calls)} sub=" free ones too" />
             <${Stat} name="Under way" value=${num(budget.open)} sub="" />
-            <${Stat} name="Done again" value=${num(budget.repeats)} sub=" after a crash" />
+            <${Stat} name="Done again" value=${num(budget.repeats)} sub=" after a crash, or as no answer was kept" />
             <${Stat} name="Fate unknown" value=${num(budget.presumed)} sub=" counted as spent" tone=${budget.presumed > 0 ? "warn" : ""} />
           </dl>
           <${Card} title="By provider">

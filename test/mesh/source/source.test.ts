@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,6 +43,18 @@ function folder(text: string) {
 /** Short times, so that a test need not wait for a lease. */
 const quickSource = { ...source, settings: { leaseMs: 1_000, patienceMs: 300 } as object } as ServiceSchema;
 const order = { tenant: "acme", provider: "ndjson", listing: "list.ndjson", zips, verticals };
+
+/** What moleculer-repl makes of a line that begins with `call`. */
+async function typed(line: string, mesh: TestMesh): Promise<{ action: string; params: object }> {
+  const repl = createRequire(createRequire(import.meta.url).resolve("moleculer-repl"));
+  const { parseArgsStringToArgv } = repl("string-argv");
+  const program = new (repl("commander").Command)();
+  const read = Promise.withResolvers<{ actionName: string; jsonParams?: string; options: object }>();
+  repl("./src/commands/call.js").declaration(program, mesh.broker, (_: unknown, args: any) => read.resolve(args));
+  await program.parseAsync(parseArgsStringToArgv(line, "node", "repl"));
+  const { actionName, jsonParams, options } = await read.promise;
+  return { action: actionName, params: jsonParams === undefined ? options : JSON.parse(jsonParams) };
+}
 
 const progress = (mesh: TestMesh) => mesh.broker.call<any, any>("source.progress", { tenant: "acme" });
 const done = (mesh: TestMesh, items: number) =>
@@ -246,9 +259,23 @@ describe("source: listings by postal code and vertical", () => {
       );
   });
 
+  it("takes the order that docs/intake.md shows, as the console reads it", async () => {
+    const line = /^call source\.enqueue .*$/m.exec(readFileSync(join(root, "docs", "intake.md"), "utf8"))![0];
+    await using mesh = await startMesh({ services: [quickSource] });
+    const { action, params } = await typed(line, mesh);
+    assert.deepEqual(await mesh.broker.call(action, params), { items: 1, open: 1, opened: 1 });
+  });
+
   it("refuses an order that is none", async () => {
     await using mesh = await startMesh({ services: [quickSource, listings] });
-    for (const wrong of [{ tenant: "A B" }, { provider: "../x" }, { zips: [] }, { verticals: [""] }, { trust: "sure" }])
+    for (const wrong of [
+      { tenant: "A B" },
+      { provider: "../x" },
+      { zips: [] },
+      { verticals: [""] },
+      { trust: "sure" },
+      { areaCode: "77" },
+    ])
       await assert.rejects(
         mesh.broker.call("source.enqueue", { ...order, ...wrong }),
         /Parameters validation/,

@@ -2,13 +2,12 @@ import assert from "node:assert/strict";
 import { loadSettings } from "../../../config/settings.ts";
 import { capsOf, chosen } from "../../../services/budget/caps.ts";
 import { statusOf } from "../../../services/budget/status.ts";
-import { dayOf, levelOf, limitOf, monthOf, nextWindow, retryAt } from "../../../services/budget/windows.ts";
+import { dayOf, levelOf, limitOf, nextWindow, retryAt } from "../../../services/budget/windows.ts";
 
 describe("the windows of a budget", () => {
-  it("are UTC's days and months", () => {
+  it("are UTC's days", () => {
     assert.equal(dayOf(Date.UTC(2026, 10, 23, 23, 59, 59, 999)), "2026-11-23");
     assert.equal(dayOf(Date.UTC(2026, 10, 24)), "2026-11-24");
-    assert.equal(monthOf("2026-11-23"), "2026-11-01");
   });
 
   it("end at midnight and at the month's end, over the year's end and in February too", () => {
