@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { totalmem } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import pg from "pg";
 import { holderOf, type ServerKind } from "./server.ts";
 import { isRoot, type Log, run } from "./tools.ts";
@@ -115,12 +115,15 @@ async function initialise(home: PostgresHome, dataDir: string): Promise<void> {
     }
     return;
   }
-  // Made beside its place and then moved: one that was cut short is never taken for a whole one.
-  const half = `${dataDir}.half`;
+  // Made beside its place and then moved: one that was cut short is never taken for a whole one. In a folder of its own: the
+  // initdb of a start that was killed may go on for a while.
+  const [folder, halves] = [dirname(dataDir), `${basename(dataDir)}.half-`];
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  for (const name of readdirSync(folder).filter((each) => each.startsWith(halves)))
+    rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  const half = mkdtempSync(join(folder, halves));
   const password = randomBytes(18).toString("base64url");
   const passwordFile = `${dataDir}.init`;
-  rmSync(half, { recursive: true, force: true });
-  mkdirSync(half, { recursive: true, mode: 0o700 });
   writeFileSync(passwordFile, password, { mode: 0o600 });
   writeFileSync(`${dataDir}.password`, password, { mode: 0o600 });
   if (home.user) {
