@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Knex } from "knex";
 import { SMTPServer } from "smtp-server";
 import { environmentOf, type Settings } from "../../config/settings.ts";
-import type { ClaimOptions } from "../../services/email/claims.sql.ts";
+import { type ClaimOptions, claimDue, type Handed, markSending } from "../../services/email/claims.sql.ts";
 import { writeMails } from "../../services/email/email.sql.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import { messageIdOf } from "../../services/email/sending.ts";
@@ -164,6 +164,13 @@ export const claimOptions = (more: Partial<ClaimOptions> = {}): ClaimOptions => 
   perDay: 100_000,
   ...more,
 });
+
+/** Claims what is due and says that it is handed over. */
+export async function handOver(knex: Knex): Promise<Handed[]> {
+  const claim = claimOptions();
+  await claimDue(knex, claim);
+  return markSending(knex, claim.holder, 60_000);
+}
 
 /** Writes e-mails into the outbox as the stage does. */
 export async function writeSome(

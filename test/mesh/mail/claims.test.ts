@@ -8,7 +8,7 @@ import { suppress } from "../../../services/email/suppressions.sql.ts";
 import { changeTenant, overdueSeconds, resumeTenant } from "../../../services/email/tenants.sql.ts";
 import { writeEnds } from "../../../services/leads/record.ts";
 import { aLead } from "../../support/leads.ts";
-import { claimOptions, statesIn, writeSome } from "../../support/mail.ts";
+import { claimOptions, handOver, statesIn, writeSome } from "../../support/mail.ts";
 import { type TestPlace, testPlace } from "../../support/servers.ts";
 
 describe("claims of due e-mails", () => {
@@ -24,12 +24,7 @@ describe("claims of due e-mails", () => {
   });
 
   const options = claimOptions;
-  /** Claims what is due and says that it is handed over. */
-  const hand = async () => {
-    const claim = options();
-    await claimDue(knex, claim);
-    return markSending(knex, claim.holder, 60_000);
-  };
+  const hand = () => handOver(knex);
 
   it("give each e-mail to one of many holders that ask at once", async () => {
     await writeSome(knex, 120);

@@ -8,7 +8,7 @@ import { settleFates, settleUnknown } from "../../../services/email/fates.sql.ts
 import { releaseClaims, renewLeases, sweepLeases, takeBack } from "../../../services/email/leases.sql.ts";
 import { overdueSeconds } from "../../../services/email/tenants.sql.ts";
 import { eventually } from "../../support/eventually.ts";
-import { claimOptions, statesIn, writeSome } from "../../support/mail.ts";
+import { claimOptions, handOver, statesIn, writeSome } from "../../support/mail.ts";
 import { type TestPlace, testPlace } from "../../support/servers.ts";
 
 describe("e-mails that a sender has claimed", () => {
@@ -30,12 +30,7 @@ describe("e-mails that a sender has claimed", () => {
       .update({ lease_until: knex.raw("now() - interval '1 s'") });
   const sent = { kind: "sent" } as const;
   const unreached = { kind: "unreached", reason: "nobody is there" } as const;
-  /** Claims what is due and says that it is handed over. */
-  const hand = async () => {
-    const claim = options();
-    await claimDue(knex, claim);
-    return markSending(knex, claim.holder, 60_000);
-  };
+  const hand = () => handOver(knex);
 
   it("are of no use to a holder whose lease ran out: it learns so before it sends", async () => {
     await writeSome(knex, 3);
