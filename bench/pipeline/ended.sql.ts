@@ -12,7 +12,7 @@ export async function countEnded(knex: Knex, tenant: string): Promise<number> {
 /** Milliseconds from the acceptance of leads to their last stage's verdict, ascending. */
 export async function endToEndMs(knex: Knex, tenant: string, source: string): Promise<number[]> {
   const { rows } = await knex.raw(
-    `select /* bench */ (timeline -> -1 ->> 'at')::bigint - revision as ms from leads
+    `select /* bench */ split_part(timeline ->> -1, ' ', 2)::bigint - revision as ms from leads
      where tenant = ? and source = ? and state <> 'in_progress' order by 1`,
     [tenant, source],
   );

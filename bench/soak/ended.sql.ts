@@ -8,7 +8,7 @@ export async function endedOf(knex: Knex, tenant: string, leadIds: readonly stri
   const ended = new Map<string, number>();
   for (let at = 0; at < leadIds.length; at += atOnce) {
     const { rows } = await knex.raw(
-      `select /* bench */ lead_id, coalesce((timeline -> -1 ->> 'at')::bigint, extract(epoch from updated_at) * 1000) as at
+      `select /* bench */ lead_id, coalesce(split_part(timeline ->> -1, ' ', 2)::bigint, extract(epoch from updated_at) * 1000) as at
        from leads
        where tenant = ? and lead_id = any(?::uuid[]) and state <> 'in_progress'`,
       [tenant, leadIds.slice(at, at + atOnce)],

@@ -1,6 +1,7 @@
 import type { Knex } from "knex";
 import { planned } from "../../mixins/knex.ts";
 import { toJsonb } from "../leads/row.ts";
+import { isPastDedupeSql } from "../leads/timeline.ts";
 import type { Identity, Known, Locked, Merge } from "./party.ts";
 
 /**
@@ -17,7 +18,7 @@ export interface TenantLead {
 }
 
 /** Of the table called `l`: as of a {@link Known}. By what its telling has passed, wherever dedupe stands in the flow. */
-export const isStopped = `(l.state = 'dead' and l.timeline @> '[{"stage": "dedupe"}]')`;
+export const isStopped = `(l.state = 'dead' and ${isPastDedupeSql})`;
 
 /** UUIDs and whole numbers need no quoting in an array literal: a fifth of the time that the driver's escaping takes. */
 const literal = (values: readonly (string | number)[]) => `{${values.join(",")}}`;

@@ -1,5 +1,6 @@
 import type { Knex } from "knex";
 import { type Lead, type Trust, trustLevels } from "../leads/lead.ts";
+import { entriesOf } from "../leads/timeline.ts";
 
 interface ResumeRow {
   tenant: string;
@@ -14,7 +15,7 @@ interface ResumeRow {
   facts: Lead["facts"];
   score: Lead["score"] | null;
   mockup: Lead["mockup"] | null;
-  timeline: Lead["timeline"];
+  timeline: unknown[];
 }
 
 const trustOf = (level: number) =>
@@ -36,8 +37,9 @@ export async function readResumes(knex: Knex, most: number, one?: { tenant: stri
      ) l`,
     [...(one ? [one.leadId, one.tenant] : []), most],
   );
-  return rows.map(({ sourceId, trust, warnings, score, mockup, ...lead }) => ({
+  return rows.map(({ sourceId, trust, warnings, score, mockup, timeline, ...lead }) => ({
     ...lead,
+    timeline: entriesOf(timeline),
     trust: trustOf(trust),
     ...(sourceId !== null && { sourceId }),
     ...(warnings && { warnings }),

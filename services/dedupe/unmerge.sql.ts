@@ -1,5 +1,6 @@
 import type { Knex } from "knex";
 import type { TimelineEntry } from "../leads/lead.ts";
+import { linesOf } from "../leads/timeline.ts";
 import { countChildren, lockLeads, moveBack, readKnown, writeIdentities } from "./dedupe.sql.ts";
 import { type Before, type Identity, type Locked, ownOf, takesPart } from "./party.ts";
 import { keepApart } from "./reviews.sql.ts";
@@ -103,7 +104,7 @@ async function release(
     `update leads set state = ?, reason = ?, merged_into = null, timeline = timeline || ?::jsonb, step = step + 1,
        updated_at = now()
      where lead_id = ? and tenant = ?`,
-    [state, reason, JSON.stringify([entry]), leadId, tenant],
+    [state, reason, JSON.stringify(linesOf([entry])), leadId, tenant],
   );
   if (state !== "in_progress") return;
   await trx.raw("insert into resumes (tenant, lead_id) values (?, ?) on conflict do nothing", [tenant, leadId]);

@@ -3,6 +3,7 @@ import { sideStages } from "../../config/pipeline.ts";
 import type { FiledLetter } from "./dead-letters.sql.ts";
 import { isPastDedupe } from "./lead.ts";
 import { isUuid, type LeadRow, rowOfDead } from "./row.ts";
+import { entriesOf } from "./timeline.ts";
 
 /** Stages beside the flow: their mailboxes hold work items, which have ids too, but are nobody's lead. */
 const workStages: ReadonlySet<string> = new Set(sideStages.map(({ name }) => name));
@@ -63,6 +64,6 @@ export function filedLetter(message: {
     errorType: errorTypeOf(letter),
     leadId: owned && isUuid(leadId) ? leadId.toLowerCase() : null,
     attempts: Number.isInteger(attempts) ? Math.min(Math.max(0, attempts), 1_000_000) : 0,
-    isPastDedupe: read.kind === "lead" && isPastDedupe(read.row.timeline),
+    isPastDedupe: read.kind === "lead" && isPastDedupe(entriesOf(read.row.timeline)),
   };
 }

@@ -1,5 +1,6 @@
 import type { Table } from "../../mixins/knex-adapter.ts";
 import { trustLevels } from "./lead.ts";
+import { entriesOf } from "./timeline.ts";
 
 const list = [
   "tenant",
@@ -97,7 +98,7 @@ function toObject(row: any): object {
     ...(row.merged_into !== null && { mergedInto: row.merged_into }),
     acceptedAt: row.accepted_at.getTime(),
     updatedAt: row.updated_at.getTime(),
-    ...(row.timeline && { timeline: row.timeline }),
+    ...(row.timeline && { timeline: entriesOf(row.timeline) }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { type Lead, lowestTier, trustLevels } from "./lead.ts";
+import { linesOf } from "./timeline.ts";
 
 /** One lead as the statements of leads.sql.ts take it, in a JSON array. Scalars that are searched stand apart from `fields`. */
 export interface LeadRow {
@@ -30,6 +31,7 @@ export interface LeadRow {
   score: number | null;
   score_detail: object | null;
   mockup: object | null;
+  /** As timeline.ts has it. */
   timeline: unknown[];
   /** Of an arrival: blocking keys of what it tells, 64-bit numbers in decimal (services/dedupe/keys.ts). */
   keys?: readonly string[];
@@ -98,7 +100,7 @@ export function rowOf(lead: Lead, { stage, state, reason, into }: RowState): Lea
     score: lead.score?.value ?? null,
     score_detail: lead.score ?? null,
     mockup: lead.mockup ?? null,
-    timeline: lead.timeline,
+    timeline: linesOf(lead.timeline),
   };
 }
 
@@ -160,7 +162,7 @@ export function rowOfDead(lead: unknown, stage: string, reason: string): LeadRow
     score: typeof score["value"] === "number" ? whole(score["value"], 32_767) : null,
     score_detail: "value" in score ? score : null,
     mockup: "template" in mockup ? mockup : null,
-    timeline,
+    timeline: linesOf(timeline),
   };
 }
 

@@ -3,6 +3,7 @@ import { globSync } from "node:fs";
 import { join } from "node:path";
 import type { StageState } from "../../mixins/actor.ts";
 import { openDatabase } from "../../mixins/knex.ts";
+import { entriesOf } from "../../services/leads/timeline.ts";
 import { deadLetters } from "../support/actor.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMesh } from "../support/mesh.ts";
@@ -36,11 +37,11 @@ describe("a lock held past the statement timeout", () => {
       const ended = async () => Number((await knex("leads").where({ state: "completed" }).count("* as n"))[0]!["n"]);
       await eventually("every lead ended", async () => (await ended()) === leads.length);
       const rows = await knex("leads").select("timeline");
-      for (const { timeline } of rows)
-        assert.ok(timeline.every(({ attempt }: { attempt?: number }) => attempt === undefined));
+      const timelines = rows.map(({ timeline }) => entriesOf(timeline));
+      for (const timeline of timelines) assert.ok(timeline.every(({ attempt }) => attempt === undefined));
       assert.equal((await deadLetters(mesh)).length, 0);
       assert.deepEqual(
-        rows[0].timeline.map(({ stage }: { stage: string }) => stage),
+        timelines[0]!.map(({ stage }) => stage),
         names,
       );
     } finally {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { addressHash } from "../../services/email/recipient.ts";
 import type { Lead } from "../../services/leads/lead.ts";
+import { entriesOf } from "../../services/leads/timeline.ts";
 import { eventually } from "../support/eventually.ts";
 import { aLead } from "../support/leads.ts";
 import { startMesh, type TestMesh } from "../support/mesh.ts";
@@ -150,7 +151,7 @@ describe("score, mock-up and e-mail", function () {
     assert.equal((await mails(mesh, lead)).length, 1);
     const { timeline } = await rowOf(mesh, lead);
     // An outage burns no try.
-    assert.equal(timeline.at(-1).attempt, undefined);
+    assert.equal(entriesOf(timeline).at(-1)!.attempt, undefined);
   });
 
   describe("with a rules file of its own", () => {

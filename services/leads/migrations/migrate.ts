@@ -17,6 +17,7 @@ import * as imports from "./103-imports.ts";
 import * as opens from "./104-opens.ts";
 import * as keysFirst from "./110-keys-first.ts";
 import * as mailSince from "./111-mail-since.ts";
+import * as fullPages from "./112-full-pages.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -37,6 +38,7 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "104-opens": opens,
   "110-keys-first": keysFirst,
   "111-mail-since": mailSince,
+  "112-full-pages": fullPages,
 };
 
 /** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */

@@ -9,6 +9,7 @@ import { deadLead, filedLetter } from "../../../services/leads/dead-letter.ts";
 import { fileLetters, noteRedriven } from "../../../services/leads/dead-letters.sql.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
 import { writeDead, writeEnds } from "../../../services/leads/record.ts";
+import { entriesOf } from "../../../services/leads/timeline.ts";
 import { passed } from "../../support/leads.ts";
 import { business, dedupePlace, type Place, rowOf, seeded, seededId, shuffled } from "./place.ts";
 
@@ -73,6 +74,16 @@ describe("dedupe: leads that are dead", function () {
     assert.deepEqual([merge.loser_before.state, merge.loser_before.reason], ["dead", "TypeError"]);
     assert.deepEqual(await settled(double), settlement, "a repeat is answered alike");
     assert.deepEqual([await lettersOf(lost), await open()], [["merged"], 0]);
+  });
+
+  it("lose so, too, whose timeline was written before it was lines", async () => {
+    const lost = await dead({ revision: 1_000 });
+    const { timeline } = await rowOf(knex, lost.leadId);
+    const before = JSON.stringify(entriesOf(timeline as unknown[]));
+    await knex("leads").where({ lead_id: lost.leadId }).update({ timeline: before });
+    const double = bakery();
+    await settled(double);
+    assert.deepEqual(await stands(lost), ["merged", double.leadId]);
   });
 
   it("win over nobody: of two that are dead none is merged until one comes that moves", async () => {

@@ -5,6 +5,7 @@ import { unmerge } from "../../../services/dedupe/unmerge.sql.ts";
 import { audit } from "../../../services/leads/audit.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
 import { recordEnds } from "../../../services/leads/record.ts";
+import { entriesOf } from "../../../services/leads/timeline.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
 import { testPlace } from "../../support/servers.ts";
@@ -17,7 +18,7 @@ const stateOf = async (mesh: TestMesh, { leadId }: Lead) =>
   (await mesh.resources.databases.of("acme")("leads").where({ lead_id: leadId }).first()) as {
     state: string;
     reason: string;
-    timeline: { stage: string; outcome: string }[];
+    timeline: unknown[];
   };
 const ended = (mesh: TestMesh, lead: Lead, state: string) =>
   eventually(`it is ${state}`, async () => (await stateOf(mesh, lead))?.state === state);
@@ -63,7 +64,7 @@ describe("dedupe: an unmerged lead", () => {
       await ask();
       const { timeline } = await stateOf(mesh, losers[0]!);
       assert.deepEqual(
-        timeline.map((entry) => `${entry.stage} ${entry.outcome}`),
+        entriesOf(timeline).map((entry) => `${entry.stage} ${entry.outcome}`),
         ["dedupe merge", "dedupe unmerge", "after complete"],
       );
       await quiet(mesh, ["dedupe", "after"]);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { complete } from "../../../mixins/actor/outcome.ts";
 import type { Lead } from "../../../services/leads/lead.ts";
 import { recordEnds } from "../../../services/leads/record.ts";
+import { entriesOf } from "../../../services/leads/timeline.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMesh } from "../../support/mesh.ts";
 import { testPlace } from "../../support/servers.ts";
@@ -58,7 +59,7 @@ describe("dedupe: in a mesh", () => {
     for (const row of merged) {
       assert.equal(row.reason, "duplicate");
       assert.deepEqual(
-        row.timeline.map((entry: { stage: string; outcome: string }) => [entry.stage, entry.outcome]),
+        entriesOf(row.timeline).map((entry) => [entry.stage, entry.outcome]),
         [["dedupe", "merge"]],
       );
     }
@@ -66,7 +67,7 @@ describe("dedupe: in a mesh", () => {
     for (const row of winners) {
       assert.ok(row.email, "what either of the two knew stays");
       assert.deepEqual(
-        row.timeline.map((entry: { stage: string }) => entry.stage),
+        entriesOf(row.timeline).map((entry) => entry.stage),
         ["dedupe", "after"],
       );
     }
