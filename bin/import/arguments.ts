@@ -18,7 +18,7 @@ export const usage = `usage: npm run import -- FILE [options]
   --vertical V          vertical of rows that name none
   --lane bulk|live      default: bulk
   --refused FILE        where refused rows go; default: a file under .stack/imports
-  --restart             begin anew though an earlier run was cut short
+  --restart             begin anew though an earlier run was cut short, and overwrite what --refused FILE holds
   --json                print the summary as JSON`;
 
 export interface ImportArguments {

@@ -1,6 +1,6 @@
 import { createHash, hash, randomBytes } from "node:crypto";
-import { closeSync, createReadStream, ftruncateSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { closeSync, createReadStream, rmSync, statSync, writeSync } from "node:fs";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Acceptor, acceptor, type Origin } from "../../mixins/accept.ts";
 import { LeadsError } from "../../mixins/errors.ts";
@@ -14,8 +14,9 @@ import type { Fault } from "../../services/intake/raw.ts";
 import { Revisions } from "../../services/intake/revisions.ts";
 import { readRows } from "../../services/intake/rows.ts";
 import type { Lead } from "../../services/leads/lead.ts";
-import { type Checkpoint, readCheckpoint, removeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
+import { readCheckpoint, removeCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import type { ImportOptions, ImportSummary, Progress } from "./options.ts";
+import { checkRefusedFile, openRefusedFile } from "./refused-file.ts";
 import { countRefused, noCounts } from "./summary.ts";
 
 export type { ImportOptions };
@@ -139,7 +140,7 @@ class Import {
       file: this.#options.file,
       importId: this.#importId,
       ...this.#counts,
-      ...(this.#counts.refused > 0 ? { refusedFile: this.#refusedFile } : {}),
+      ...(this.#refusedBytes > 0 ? { refusedFile: this.#refusedFile } : {}),
       resumedRows: this.#resumedRows,
       seconds,
       rowsPerSecond: Math.round((this.#counts.rows - this.#resumedRows) / Math.max(seconds, 0.001)),
@@ -153,16 +154,29 @@ class Import {
 
   /** The line up to which an earlier run has done the work; 0 for none. */
   #resume(): number {
-    const found = this.#options.restart ? undefined : readCheckpoint(this.#checkpointFile, this.#optionsHash);
-    if (found) {
+    const { file, refusedFile, restart = false } = this.#options;
+    const found = restart ? undefined : readCheckpoint(this.#checkpointFile, this.#optionsHash);
+    if (refusedFile !== undefined) checkRefusedFile(refusedFile, file, restart || found !== undefined);
+    // Killed before its first slice is done, a run is known by this to have begun the refused file.
+    if (!found) this.#note(0);
+    else {
       this.#counts = found.counts;
-      this.#refusedBytes = found.refusedBytes;
       this.#resumedRows = found.counts.rows;
     }
-    mkdirSync(dirname(this.#refusedFile), { recursive: true });
-    this.#refusedFd = openSync(this.#refusedFile, "a");
-    ftruncateSync(this.#refusedFd, this.#refusedBytes);
+    const { fd, bytes } = openRefusedFile(this.#refusedFile, found?.refusedBytes ?? 0);
+    this.#refusedFd = fd;
+    this.#refusedBytes = bytes;
     return found?.line ?? 0;
+  }
+
+  /** Says that everything up to this line is done. */
+  #note(line: number): void {
+    writeCheckpoint(this.#checkpointFile, {
+      options: this.#optionsHash,
+      line,
+      counts: this.#counts,
+      refusedBytes: this.#refusedBytes,
+    });
   }
 
   async *#slices(from: number): AsyncGenerator<Slice, void, void> {
@@ -243,13 +257,7 @@ class Import {
     this.#counts.rows += slice.rows;
     this.#counts.accepted += slice.leads.length;
     for (const faults of slice.faults) countRefused(this.#counts, faults);
-    const checkpoint: Checkpoint = {
-      options: this.#optionsHash,
-      line: slice.line,
-      counts: this.#counts,
-      refusedBytes: this.#refusedBytes,
-    };
-    writeCheckpoint(this.#checkpointFile, checkpoint);
+    this.#note(slice.line);
     this.#tell(false);
   }
 

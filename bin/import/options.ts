@@ -22,7 +22,7 @@ export interface ImportOptions {
   /** Where checkpoints and, unless `refusedFile` is given, refused rows are kept. */
   stateDir: string;
   refusedFile?: string | undefined;
-  /** Begin anew though a checkpoint is there. */
+  /** Begin anew though a checkpoint is there, and overwrite what `refusedFile` holds. */
   restart?: boolean | undefined;
   /** How long a full or absent NATS is waited for before the import gives up. Default: 10 minutes. */
   patienceMs?: number | undefined;

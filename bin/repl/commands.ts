@@ -4,7 +4,7 @@ import { resourcesOf } from "../../mixins/resources.ts";
 import { audit } from "../../services/leads/audit.ts";
 import { dead } from "./dead.ts";
 import { age, columns, duration, plain, size, time } from "./format.ts";
-import { by, type Command, call, jsonOption, note, tenantOption } from "./shared.ts";
+import { by, type Command, call, jsonOption, note, numberOf, tenantOption } from "./shared.ts";
 
 /** The operators' commands of the console. */
 export const commands: Command[] = [
@@ -108,7 +108,7 @@ export const commands: Command[] = [
     options: [],
     async run(broker, [id = ""]) {
       const json = await Promise.all(
-        (await tenantsOf(broker, id)).map((tenant) => call(broker, "operations.why", { tenant, id })),
+        (await tenantsOf(broker, id)).map((tenant) => call(broker, "operations.why", { tenant, id, whole: true })),
       );
       note(id, ...json.map(({ letter }) => letter));
       return { json, text: json.map(({ tenant, text }) => `${tenant}: ${plain(text)}`).join("\n") };
@@ -168,7 +168,7 @@ export const commands: Command[] = [
     description: "The first messages of a stream; nothing is taken",
     options: [{ option: "--peek <n>", description: "so many (default 1)" }],
     async run(broker, [stream = ""], { peek = "1" }) {
-      const json = await call(broker, "operations.peek", { stream, count: Number(peek) });
+      const json = await call(broker, "operations.peek", { stream, count: numberOf("peek", peek) });
       const text = json.map((m: any) =>
         [
           `#${m.seq}  ${time(m.at)}  ${m.subject}  ${m.bytes} bytes`,
@@ -200,7 +200,7 @@ export const commands: Command[] = [
     description: "What operators did: who, when, what, on what",
     options: [tenantOption, { option: "--limit <n>", description: "so many (default 20)" }],
     async run(broker, _words, { tenant = "*", limit = "20" }) {
-      const json = await call(broker, "operations.list", { tenant, limit: Number(limit) });
+      const json = await call(broker, "operations.list", { tenant, limit: numberOf("limit", limit) });
       const rows = json.items.map((o: any) => [
         time(o.at),
         o.by,

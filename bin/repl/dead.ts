@@ -1,6 +1,7 @@
+import { randomUUID } from "node:crypto";
 import type { ServiceBroker } from "moleculer";
 import { columns, plain, time } from "./format.ts";
-import { by, call, note, type Shown } from "./shared.ts";
+import { by, call, note, numberOf, type Shown } from "./shared.ts";
 
 /** The command `dead`: lists dead letters, shows, redrives and discards them. */
 export async function dead(broker: ServiceBroker, words: string[], options: Record<string, any>): Promise<Shown> {
@@ -9,19 +10,21 @@ export async function dead(broker: ServiceBroker, words: string[], options: Reco
   const filter = {
     ...(stage === undefined ? {} : { stage }),
     ...(error === undefined ? {} : { error }),
-    ...(since === undefined ? {} : { since: Date.now() - Number(since) * 60_000 }),
+    ...(since === undefined ? {} : { since: Date.now() - Math.round(numberOf("since", since) * 60_000) }),
   };
   const asked = {
     tenant,
     by,
+    // The call is made again when its answer is lost: with its id it is one job all the same.
+    id: randomUUID(),
     ...(all ? { filter } : { ids }),
-    ...(rate === undefined ? {} : { rate: Number(rate) }),
-    ...(limit === undefined ? {} : { limit: Number(limit) }),
+    ...(rate === undefined ? {} : { rate: numberOf("rate", rate) }),
+    ...(limit === undefined ? {} : { limit: numberOf("limit", limit) }),
     ...(dryRun ? { dryRun: true } : {}),
   };
   switch (verb) {
     case "list": {
-      const json = await call(broker, "dead-letters.list", { tenant, ...filter, limit: Number(limit ?? 20) });
+      const json = await call(broker, "dead-letters.list", { tenant, ...filter, limit: asked.limit ?? 20 });
       note(...json.items.flatMap((l: any) => [l.id, l.leadId]));
       const counts = await call(broker, "dead-letters.counts", { tenant });
       const rows = json.items.map((l: any) => [

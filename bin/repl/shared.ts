@@ -24,6 +24,12 @@ export const shownIds = new Set<string>();
 
 export const call = (broker: ServiceBroker, action: string, params: object = {}): Promise<any> =>
   broker.call<any, object>(action, params, { timeout: 20_000 });
+/** An option's number. Throws for what is none: JSON would carry it on as null, as if the option had not been given. */
+export function numberOf(option: string, text: string): number {
+  const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isFinite(number)) throw new Error(`--${option} takes a number from 0 up, not ${JSON.stringify(text)}`);
+  return number;
+}
 export const note = (...ids: (string | undefined)[]) => {
   for (const id of ids) if (id) shownIds.add(id);
 };

@@ -19,9 +19,9 @@ import {
   letterRow,
   lettersOfLead,
   oldestLetter,
-  tenantPage,
+  pageByKinds,
 } from "./letters.sql.ts";
-import { by, dry, filter, filterFields, ids, letter, limit, most, rate, strict, tenant, word } from "./params.ts";
+import { type Asked, asked, by, type Filter, filterFields, letter, limit, strict, tenant, word } from "./params.ts";
 import { patchFaults, type Rules } from "./plan.ts";
 import { messageOf } from "./sweep.ts";
 import { contentOf, shownFilter, shownJob, shownLetter, targetOf } from "./view.ts";
@@ -30,16 +30,6 @@ import { JobWorker } from "./worker.ts";
 /** What is counted exactly of a filter with times. */
 const mostCounted = 1_000_000;
 
-type Filter = Omit<LetterFilter, "ids">;
-interface Asked {
-  tenant: string;
-  by: string;
-  ids?: string[];
-  filter?: Filter;
-  limit?: number;
-  rate?: number;
-  dryRun: boolean;
-}
 type Redrive = Asked & { patch?: Record<string, unknown> };
 type Discard = Asked & { reason: string };
 
@@ -74,7 +64,7 @@ export default defineService({
         countLetters(this.database(asked.tenant), one(asked.tenant), meant, mostCounted),
       );
       return {
-        id: randomUUID(),
+        id: asked.id ?? randomUUID(),
         tenant: asked.tenant,
         kind,
         filter: meant,
@@ -126,7 +116,7 @@ export default defineService({
           });
         const knex = this.database(tenant);
         const { rows, next } = await statement(() =>
-          tenant === "*" ? everyonesPage(knex, filter, after, limit) : tenantPage(knex, tenant, filter, after, limit),
+          tenant === "*" ? everyonesPage(knex, filter, after, limit) : pageByKinds(knex, tenant, filter, after, limit),
         );
         return { items: rows.map(shownLetter), next: next && writeCursor(next) };
       },
@@ -180,17 +170,7 @@ export default defineService({
     },
     /** Puts letters back into their mailboxes, each once: a job, or with `dryRun` what it would do. */
     redrive: {
-      params: {
-        tenant,
-        by,
-        ids,
-        filter,
-        patch: { type: "object", optional: true },
-        limit: most,
-        rate,
-        dryRun: dry,
-        ...strict,
-      },
+      params: { ...asked, patch: { type: "object", optional: true } },
       async handler(ctx: Context<Redrive>) {
         const { patch } = ctx.params;
         const faults = patch ? patchFaults(patch) : [];
@@ -202,17 +182,7 @@ export default defineService({
     },
     /** Puts letters away for good; their leads end as discarded. */
     discard: {
-      params: {
-        tenant,
-        by,
-        ids,
-        filter,
-        reason: { type: "string", min: 1, max: 200 },
-        limit: most,
-        rate,
-        dryRun: dry,
-        ...strict,
-      },
+      params: { ...asked, reason: { type: "string", min: 1, max: 200 } },
       async handler(ctx: Context<Discard>) {
         const { reason, dryRun } = ctx.params;
         const job = await this.planned(ctx.params, "discard", { patch: null, reason });
@@ -288,8 +258,14 @@ function known(job: Job | undefined): Job {
   return job;
 }
 
-/** Throws `VALIDATION` where neither ids nor a filter is given, or both. */
-function filterOf({ ids, filter }: Asked): LetterFilter {
+/** Throws `VALIDATION` where neither ids nor a filter is given, or both, or where something is null. */
+function filterOf({ ids, filter, limit, rate }: Asked): LetterFilter {
+  // JSON makes null of a number that is none; a limit that was meant is not to be taken for one that was not given.
+  const nulls = Object.entries({ ...filter, limit, rate }).flatMap(([field, value]) => (value === null ? [field] : []));
+  if (nulls.length > 0) {
+    const faults = nulls.map((field) => ({ field, message: "is null" }));
+    throw new LeadsError("VALIDATION", `${nulls.join(", ")} must not be null`, { faults });
+  }
   if ((ids === undefined) === (filter === undefined)) {
     const message = "give ids, or a filter ({} means all)";
     throw new LeadsError("VALIDATION", message, { faults: [{ field: "filter", message }] });

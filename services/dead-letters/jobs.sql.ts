@@ -61,7 +61,7 @@ export type NewJob = Pick<
 /** A job before it has its line in the log of operations. */
 export type Planned = Omit<NewJob, "operationId">;
 
-/** Puts a job down; a repeat with its id changes nothing. */
+/** Puts a job down. A repeat with its id changes nothing, and answers the job as it stands. */
 export async function createJob(knex: Knex, job: NewJob): Promise<Job> {
   const { rows } = await statement(() =>
     knex.raw(
@@ -74,7 +74,7 @@ export async function createJob(knex: Knex, job: NewJob): Promise<Job> {
       { ...job, filter: JSON.stringify(job.filter), patch: job.patch && JSON.stringify(job.patch) },
     ),
   );
-  return rows[0];
+  return rows[0] ?? (await findJob(knex, job.id, undefined));
 }
 
 /** A job by its id, of this tenant where one is given. */

@@ -102,10 +102,10 @@ export interface LetterPage {
   next: LetterKey | null;
 }
 
-/** A tenant's open letters, newest first, in one look into the index a kind. */
-export async function tenantPage(
+/** A tenant's open letters, or all tenants' where none is given, newest first, in one look into the index a kind. */
+export async function pageByKinds(
   knex: Knex,
-  tenant: string,
+  tenant: string | undefined,
   filter: LetterFilter,
   after: LetterKey | undefined,
   limit: number,

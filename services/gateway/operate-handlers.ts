@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Service } from "moleculer";
@@ -42,7 +43,8 @@ export const operateHandlers: Handlers<(typeof operateOperations)[number]["id"],
     return { json: await call.ctx.call("dead-letters.cancel", params) };
   },
   async whyLead(call) {
-    return { json: await call.ctx.call("operations.why", { tenant: call.tenant, id: leadIdOf(call) }) };
+    const whole = call.key!.scopes.includes("platform");
+    return { json: await call.ctx.call("operations.why", { tenant: call.tenant, id: leadIdOf(call), whole }) };
   },
   async listOperations(call) {
     return { json: await call.ctx.call("operations.list", { ...call.query, tenant: reachOf(call) }) };
@@ -99,10 +101,12 @@ export function reachOf({ key, tenant, query }: Pick<Call, "key" | "tenant" | "q
 /** The body goes as it is: the service checks it. Who asks, and whose it is, come from the key. */
 async function jobOf(call: Call, action: string): Promise<Answer> {
   const { tenant: asked, ...body } = call.json;
-  if ("by" in body)
-    throw new LeadsError("VALIDATION", "the body is wrong", { faults: [{ field: "by", message: "is no field here" }] });
+  const faults = ["by", "id"].filter((field) => field in body).map((field) => ({ field, message: "is no field here" }));
+  if (faults.length > 0) throw new LeadsError("VALIDATION", "the body is wrong", { faults });
   const tenant = reachOf({ ...call, query: asked === undefined ? {} : { tenant: String(asked) } });
-  const json = await call.ctx.call<object, object>(action, { ...body, tenant, by: whoOf(call) });
+  // The call is made again when its answer is lost: with its id it is one job all the same.
+  const params = { ...body, tenant, by: whoOf(call), id: randomUUID() };
+  const json = await call.ctx.call<object, object>(action, params);
   return { status: "dryRun" in json ? 200 : 202, json };
 }
 

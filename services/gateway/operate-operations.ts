@@ -122,6 +122,7 @@ export const operateOperations = [
     path: "/v1/leads/{id}/why",
     scope: "read",
     summary: "Where a lead is, since when, and what it waits for",
+    description: "Who paused a stage and why, and what an outage is of, a platform key alone is told.",
     params: { id: { description: "The lead's id.", schema: { type: "string" } } },
     answers: { 200: json("Found.", "Why") },
     errors: ["NOT_FOUND"],

@@ -172,15 +172,20 @@ export default defineService({
         return [...new Set(found.flat())];
       },
     },
-    /** Where a lead is, since when, and what it waits for. */
+    /** Where a lead is, since when, and what it waits for; `whole`: with who paused its stage and why, or what is down. */
     why: {
       cache: false,
       timeout: 15_000,
       // Each may read the streams for seconds.
       bulkhead: { enabled: true, concurrency: 4, maxQueueSize: 20 },
-      params: { tenant: { type: "string", pattern: tenantPattern }, id: "uuid", ...strict },
-      async handler(ctx: Context<{ tenant: string; id: string }>): Promise<Why> {
-        const { tenant } = ctx.params;
+      params: {
+        tenant: { type: "string", pattern: tenantPattern },
+        id: "uuid",
+        whole: { type: "boolean", default: false },
+        ...strict,
+      },
+      async handler(ctx: Context<{ tenant: string; id: string; whole: boolean }>): Promise<Why> {
+        const { tenant, whole } = ctx.params;
         const id = ctx.params.id.toLowerCase();
         const [facts, stages]: [LeadFacts, Stage[]] = await Promise.all([
           this.facts(ctx, tenant, id),
@@ -190,8 +195,10 @@ export default defineService({
           throw new LeadsError("NOT_FOUND", `there is no lead ${id}`);
         return whyOf(
           facts,
-          stages.map(({ lanes, instances, ...stage }) => ({
+          stages.map(({ lanes, instances, by, why, ...stage }) => ({
             ...stage,
+            ...(whole && by !== undefined && { by }),
+            ...(whole && why !== undefined && { why }),
             unacknowledged: lanes.reduce((sum, { unacknowledged }) => sum + unacknowledged, 0),
             instances: instances.length,
           })),

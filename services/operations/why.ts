@@ -41,6 +41,7 @@ export interface StageFacts {
   name: string;
   state: string;
   since?: number;
+  /** These name operators, hosts and other tenants: absent where that is not to be told. */
   why?: string;
   by?: string;
   unacknowledged: number;
@@ -149,13 +150,22 @@ function onItsWay(sighting: Sighting, stage: StageFacts | undefined): Omit<Why, 
   const found = { ...common, where: "mailbox" as const, before };
   const { state, by, why } = stage ?? {};
   const from = stage?.since === undefined ? "" : ` since ${time(stage.since)}`;
+  const reason = why === undefined ? "" : `: ${why}`;
   switch (state) {
     case "paused":
-      return { ...found, waitsFor: "a pause to end", text: `${at}. The stage is paused by ${by}${from}: ${why}` };
+      return {
+        ...found,
+        waitsFor: "a pause to end",
+        text: `${at}. The stage is paused${by === undefined ? "" : ` by ${by}`}${from}${reason}`,
+      };
     case "outage":
-      return { ...found, waitsFor: "an outage to end", text: `${at}. The stage waits${from}: ${why}` };
+      return {
+        ...found,
+        waitsFor: "an outage to end",
+        text: `${at}. The stage waits${from}${reason || " for an outage to end"}`,
+      };
     case "slow":
-      return { ...found, waitsFor: "its turn", text: `${at}. The stage is slow${from}: ${why}` };
+      return { ...found, waitsFor: "its turn", text: `${at}. The stage is slow${from}${reason}` };
     case "absent":
       return { ...found, waitsFor: "an instance", text: `${at}. No instance of the stage runs` };
     case "silent":

@@ -288,6 +288,16 @@ describe("a tenant", () => {
     async whyLead() {
       assert.equal((await read(acme, `/v1/leads/${passed.id}/why`)).status, 200);
       assert.equal((await read(zenith, `/v1/leads/${passed.id}/why`)).status, 404);
+      // What is everybody's, who does what to a stage and why, is not told with it.
+      await send(zenith, "POST", "/v1/stages/score/pause", { reason: "zenith has other rules" });
+      const id = await another();
+      const why = await eventually("it waits for the pause to end", async () => {
+        const { body } = await send(acme, "GET", `/v1/leads/${id}/why`);
+        return body.waitsFor === "a pause to end" && body;
+      });
+      await send(zenith, "POST", "/v1/stages/score/resume", {});
+      assert.deepEqual([why.stage, why.where], ["score", "mailbox"]);
+      assert.doesNotMatch(why.text, /zenith|by key/);
     },
     async listOperations() {
       await send(zenith, "PUT", "/v1/mail", { dayLimit: 5 });

@@ -124,6 +124,8 @@ describe("dead letters", function () {
     assert.equal(named.redriven, 2);
     assert.equal((await call("counts", { tenant })).total, 2);
     await assert.rejects(call("redrive", { tenant, by }), { type: "VALIDATION" });
+    for (const none of [{ limit: null }, { rate: null }, { filter: { since: null } }])
+      await assert.rejects(call("redrive", { tenant, by, filter: {}, ...none }), { type: "VALIDATION" });
   });
 
   it("are mended by the rules of the edge, and go through from the beginning", async () => {

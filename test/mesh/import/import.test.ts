@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { importFile } from "../../../bin/import/import-file.ts";
 import type { ImportSummary, Progress } from "../../../bin/import/options.ts";
@@ -106,6 +106,69 @@ describe("import of a file", () => {
       importFile({ file: join(dir.path, "none.csv"), tenant: "acme", stateDir: dir.path }, mesh),
       /ENOENT/,
     );
+  });
+
+  it("leaves a file alone that is to take its refused rows and holds others, or is the file itself", async () => {
+    await using dir = folder();
+    await using place = await testPlace();
+    await using mesh = await meshOf(place.settings);
+    const file = join(dir.path, "refused.ndjson");
+    const text = '{"name":"Joe","phone":"3125550100"}\n{"name":"Ann"}\n';
+    writeFileSync(file, text);
+    const customers = join(dir.path, "customers.csv");
+    writeFileSync(customers, "name\nBob\n");
+    const run = (refusedFile: string, restart: boolean) =>
+      importFile({ file, tenant: "acme", stateDir: dir.path, refusedFile, restart }, mesh);
+    for (const restart of [false, true]) await assert.rejects(run(file, restart), /is the file itself/);
+    await assert.rejects(run(customers, false), /customers\.csv is not empty/);
+    assert.deepEqual(
+      [file, customers].map((path) => readFileSync(path, "utf8")),
+      [text, "name\nBob\n"],
+    );
+    assert.deepEqual(await leadsIn(mesh, mesh.names.intake.stream), []);
+    assert.equal((await run(customers, true)).refused, 1);
+    assert.equal(JSON.parse(readFileSync(customers, "utf8")).line, 2);
+  });
+
+  it("goes on with a new file of refused rows where the one it had begun was taken away", async () => {
+    await using dir = folder();
+    await using place = await testPlace();
+    await using mesh = await meshOf(place.settings);
+    const file = join(dir.path, "list.csv");
+    const refusedFile = join(dir.path, "refused.ndjson");
+    const count = 60_000;
+    writeFileSync(file, rowsOf(count));
+    const options = { file, tenant: "acme", stateDir: dir.path, refusedFile };
+    const stop = new AbortController();
+    const onProgress = ({ rows }: Progress) => {
+      if (rows >= 2_000) stop.abort();
+    };
+    await assert.rejects(importFile(options, mesh, onProgress, stop.signal), { name: "AbortError" });
+    const before = readFileSync(refusedFile, "utf8").trim().split("\n").length;
+    rmSync(refusedFile);
+    const { refused, resumedRows } = await importFile(options, mesh);
+    assert.ok(resumedRows >= 2_000, `${resumedRows}`);
+    assert.equal(refused, refusedOf(count));
+    const lines = readFileSync(refusedFile, "utf8").trim().split("\n");
+    assert.equal(lines.map((line) => JSON.parse(line)).length, refused - before);
+  });
+
+  it("goes on with refused rows that it had written without being able to note how far it came", async () => {
+    await using dir = folder();
+    await using place = await testPlace();
+    await using mesh = await meshOf(place.settings);
+    const file = join(dir.path, "list.csv");
+    const text = rowsOf(100);
+    writeFileSync(file, text);
+    const refusedFile = join(dir.path, "refused.ndjson");
+    const options = { file, tenant: "acme", stateDir: dir.path, refusedFile };
+    const inTheWay = join(dir.path, `${importIdOf("acme", "list.csv", sha(text))}.json.new`);
+    const onProgress = () => void mkdirSync(inTheWay, { recursive: true });
+    await assert.rejects(importFile(options, mesh, onProgress), { code: "EISDIR" });
+    assert.equal(readFileSync(refusedFile, "utf8").trim().split("\n").length, 1);
+    rmSync(inTheWay, { recursive: true });
+    assert.equal((await importFile(options, mesh)).refused, 1);
+    assert.equal(readFileSync(refusedFile, "utf8").trim().split("\n").length, 1);
   });
 
   it("waits for NATS when it goes away, and loses nothing", async () => {

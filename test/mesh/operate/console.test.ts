@@ -68,6 +68,25 @@ describe("the operators' console", function () {
     assert.match(await terminal.type("stage nonsense"), /error: there is no stage nonsense/);
   });
 
+  it("does nothing where what is given for a number is none", async () => {
+    const { counts } = await terminal.json("dead");
+    for (const line of [
+      "dead discard --all --limit 1o --reason x",
+      "dead redrive --all --rate 50/s",
+      "dead redrive --all --since 1h",
+      "dead --since -60",
+      "operations --limit 20,",
+      `stream ${mesh.names.dead.stream} --peek x`,
+    ])
+      assert.match(
+        await terminal.type(line),
+        /^error: --(limit|rate|since|peek) takes a number from 0 up, not "/m,
+        line,
+      );
+    assert.deepEqual((await terminal.json("dead")).counts, counts);
+    assert.equal(counts.total, leads.length);
+  });
+
   it("shows a lead, says why it is where it is, and mends and redrives its dead letter", async () => {
     const [lead] = leads;
     assert.match(await terminal.type(`lead ${lead!.leadId}`), /dead \(TypeError\)[\s\S]*enrich/);

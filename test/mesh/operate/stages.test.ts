@@ -133,6 +133,29 @@ describe("an operator sees", function () {
     assert.match(over.text, /TypeError: m/);
   });
 
+  it("who paused a stage and why, and what is down, where a tenant is told that its lead waits", async () => {
+    const tenant = await gateway.key("acme", "read");
+    const text = async ({ secret }: { secret: string }, id: string): Promise<string> =>
+      ((await (await gateway.call(secret, `/v1/leads/${id}/why`)).json()) as any).text;
+    const [held, waiting] = someLeads(2);
+    await put(gateway, "waits", "live", [held!]);
+    assert.match(
+      await text(platform, held!.leadId),
+      /The stage waits since [-\d]+ [:\d]+Z: printer is down: no paper$/,
+    );
+    assert.match(await text(tenant, held!.leadId), /The stage waits since [-\d]+ [:\d]+Z for an outage to end$/);
+    await ask("POST", "/v1/stages/works/pause", { reason: "zenith sends too much" });
+    await eventually("it is paused", async () => (await stageOf("works")).state === "paused");
+    await put(gateway, "works", "live", [waiting!]);
+    assert.match(
+      await text(platform, waiting!.leadId),
+      new RegExp(`The stage is paused by key ${platform.id} since [-\\d]+ [:\\d]+Z: zenith sends too much$`),
+    );
+    assert.match(await text(tenant, waiting!.leadId), /The stage is paused since [-\d]+ [:\d]+Z$/);
+    await ask("POST", "/v1/stages/works/resume", {});
+    await eventually("it works again", async () => (await stageOf("works")).state === "working");
+  });
+
   it("every stream and consumer, and every node with its services", async () => {
     const { streams, store } = await ask("GET", "/v1/streams");
     const mailbox = streams.find((s: any) => s.name === gateway.names.mailbox("silent").stream);

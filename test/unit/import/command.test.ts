@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readArguments } from "../../../bin/import/arguments.ts";
 import { duration, progressLine } from "../../../bin/import/bar.ts";
 import { readCheckpoint, removeCheckpoint, writeCheckpoint } from "../../../bin/import/checkpoint.ts";
+import { checkRefusedFile, openRefusedFile } from "../../../bin/import/refused-file.ts";
 import { countRefused, noCounts } from "../../../bin/import/summary.ts";
 
 describe("import: the command line", () => {
@@ -102,6 +103,46 @@ describe("import: the checkpoint", () => {
     for (const text of ["", "{", "null", '{"options":"a"}']) {
       writeFileSync(file, text);
       assert.equal(readCheckpoint(file, "a"), undefined, text);
+    }
+  });
+});
+
+describe("import: the file of refused rows", () => {
+  const dir = mkdtempSync(join(tmpdir(), "leadfactory-refused-"));
+  const file = join(dir, "list.csv");
+  before(() => writeFileSync(file, "name\n"));
+  after(() => rmSync(dir, { recursive: true, force: true }));
+
+  it("is never the file that is imported, by whatever name", () => {
+    const link = join(dir, "link.csv");
+    symlinkSync(file, link);
+    for (const refused of [file, join(dir, ".", "list.csv"), link])
+      for (const isOurs of [false, true])
+        assert.throws(() => checkRefusedFile(refused, file, isOurs), /--refused .* is the file itself/, refused);
+  });
+
+  it("holds nothing before, but for an earlier run's", () => {
+    const refused = join(dir, "refused.ndjson");
+    checkRefusedFile(refused, file, false);
+    writeFileSync(refused, "");
+    checkRefusedFile(refused, file, false);
+    writeFileSync(refused, "{}\n");
+    assert.throws(() => checkRefusedFile(refused, file, false), /refused\.ndjson is not empty: name another/);
+    checkRefusedFile(refused, file, true);
+  });
+
+  it("is cut to what is noted of it, and never made longer", () => {
+    const refused = join(dir, "new", "refused.ndjson");
+    for (const [held, noted, then] of [
+      ["", 0, "x"],
+      ["abcdef", 4, "abcdx"],
+      ["ab", 4, "abx"],
+    ] as const) {
+      if (held !== "") writeFileSync(refused, held);
+      const { fd, bytes } = openRefusedFile(refused, noted);
+      writeSync(fd, "x");
+      closeSync(fd);
+      assert.deepEqual([bytes, readFileSync(refused, "utf8")], [then.length - 1, then]);
     }
   });
 });

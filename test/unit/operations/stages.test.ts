@@ -150,6 +150,23 @@ describe("why a lead is where it is", () => {
     );
   });
 
+  it("says of a stage who stopped it and why as far as it is given that", () => {
+    const text = (given: object) =>
+      whyOf({ ...facts, sightings: [sighting] }, [{ ...stage, since: now, ...given }]).text;
+    const told = { by: "key 17", why: "new rules" };
+    assert.match(
+      text({ state: "paused", ...told }),
+      /The stage is paused by key 17 since [^:]+:\d\d:\d\dZ: new rules$/,
+    );
+    assert.match(text({ state: "outage", why: "no paper" }), /The stage waits since [^:]+:\d\d:\d\dZ: no paper$/);
+    for (const [state, words] of [
+      ["paused", /The stage is paused since [^:]+:\d\d:\d\dZ$/],
+      ["outage", /The stage waits since [^:]+:\d\d:\d\dZ for an outage to end$/],
+      ["slow", /The stage is slow since [^:]+:\d\d:\d\dZ$/],
+    ] as const)
+      assert.match(text({ state }), words);
+  });
+
   it("tells of one that has ended how its e-mail stands", () => {
     const ended = { ...facts, lead: { state: "completed", reason: "outbox", stage: "email" } };
     const dueAt = Date.UTC(2026, 10, 27);
