@@ -1,6 +1,7 @@
 import { type BrokerOptions, ServiceBroker } from "moleculer";
 import { loadSettings, type Settings, SettingsError, shieldEnvironment } from "./config/settings.ts";
 import { brokerOptions } from "./mixins/broker.ts";
+import { outliveOutput } from "./mixins/log.ts";
 import { nodeService } from "./mixins/node.ts";
 import { giveWay } from "./mixins/priority.ts";
 
@@ -16,6 +17,7 @@ const niceness = { live: 5, bulk: 15 } as const;
  * A wrong setting ends it before anything is connected, with every fault.
  */
 function configure(): BrokerOptions {
+  outliveOutput();
   let settings: Settings;
   try {
     settings = loadSettings();

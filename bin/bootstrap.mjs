@@ -116,7 +116,7 @@ async function lock(file) {
   for (;;) {
     try {
       const handle = openSync(file, "wx");
-      writeSync(handle, String(process.pid));
+      writeSync(handle, `${process.pid} ${birthOf(process.pid)}`);
       return () => rmSync(file, { force: true });
     } catch (error) {
       if (error.code !== "EEXIST") throw error;
@@ -132,14 +132,30 @@ async function lock(file) {
 
 function isStale(file) {
   try {
-    const holder = Number(readFileSync(file, "utf8"));
+    const [holder, birth] = readFileSync(file, "utf8").split(" ");
     const age = Date.now() - statSync(file).mtimeMs;
     // Empty for the moment between its making and its writing.
-    if (holder === 0) return age > 5_000;
-    process.kill(holder, 0);
+    if (holder === "") return age > 5_000;
+    const found = birthOf(holder);
+    if (found !== "" && found !== birth) return true;
+    process.kill(Number(holder), 0);
     return age > installDeadlineMs;
   } catch (error) {
     return error.code === "ESRCH";
+  }
+}
+
+/**
+ * When a process began, as in bin/stack/process.ts: after a reboot, and in each run of a container, others have the same
+ * pids. "" where the system does not say.
+ */
+function birthOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").slice(0, 8);
+    return `${boot}:${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
+  } catch {
+    return "";
   }
 }
 

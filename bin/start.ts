@@ -6,13 +6,13 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { environmentOf, loadSettings, ownVariables, type Settings } from "../config/settings.ts";
+import { outliveOutput } from "../mixins/log.ts";
 import type { runDemo } from "./demo/demo.ts";
 import { demoKey } from "./stack/api-key.ts";
 import { type StartFlags, startFlags, startUsage } from "./stack/flags.ts";
 import { followUntilUp } from "./stack/follow.ts";
 import { Stack, Stopped } from "./stack/stack.ts";
 import { claimFolder, enter, ownerOf, readState } from "./stack/state.ts";
-import { childEnvironment } from "./stack/tools.ts";
 
 type DemoOptions = Parameters<typeof runDemo>[0];
 
@@ -24,6 +24,7 @@ const exitInterrupted = 130;
 const began = performance.now();
 const log = (line: string) => console.log(`${((performance.now() - began) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
 
+outliveOutput();
 // Said outright: what a stop cut short may still hold the event loop.
 process.exit(
   await main(process.argv.slice(2)).catch((error: Error) => {
@@ -136,7 +137,10 @@ async function sample(stack: Stack, options: DemoOptions): Promise<boolean> {
   return ok;
 }
 
-/** Starts ourselves anew in a session of its own, shows what it says until it is up, and leaves it. */
+/**
+ * Starts ourselves anew in a session of its own, shows what it says until it is up, and leaves it. With all of our
+ * environment: it fetches what is missing, by the proxies, registries and caches that are set.
+ */
 async function detach({ dir }: StartFlags, args: string[]): Promise<number> {
   const output = join(dir, "start.log");
   const out = openSync(output, "w", 0o600);
@@ -144,7 +148,6 @@ async function detach({ dir }: StartFlags, args: string[]): Promise<number> {
     detached: true,
     stdio: ["ignore", out, out],
     cwd: join(import.meta.dirname, ".."),
-    env: { ...childEnvironment(), ...ownVariables() },
   });
   closeSync(out);
   return followUntilUp(child, dir, output);

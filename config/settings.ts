@@ -77,10 +77,19 @@ function url(name: Setting<string>["name"], value: string, schemes: readonly str
     text,
     parse: (raw) => {
       if (raw === "") return optional ? "" : undefined;
-      const scheme = URL.canParse(raw) ? new URL(raw).protocol.slice(0, -1) : undefined;
-      return scheme !== undefined && schemes.includes(scheme) ? raw : undefined;
+      const parsed = URL.parse(raw);
+      return parsed && schemes.includes(parsed.protocol.slice(0, -1)) && isReadable(parsed) ? raw : undefined;
     },
   };
+}
+/** Can its user and password be decoded? A URL may hold a % that begins no escape; whoever connects cannot read it. */
+function isReadable({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(`${username}:${password}`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 function share(name: Setting<number>["name"], value: number, text: string): Setting<number> {
   return {

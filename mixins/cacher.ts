@@ -145,7 +145,8 @@ export class MissingCacher extends Cachers.Redis {
 function fromUrl(text: string): Record<string, unknown> {
   const url = new URL(text);
   return {
-    host: url.hostname,
+    // An IPv6 address stands in brackets in a URL alone.
+    host: url.hostname.replace(/^\[|\]$/g, ""),
     port: Number(url.port || 6379),
     ...(url.username ? { username: decodeURIComponent(url.username) } : {}),
     ...(url.password ? { password: decodeURIComponent(url.password) } : {}),

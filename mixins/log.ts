@@ -78,6 +78,14 @@ export function toConsole({ level, text }: LogLine): void {
 }
 
 /**
+ * From now on a line that cannot be written is lost, not the process: its disk is full, or the terminal it went to is
+ * closed. What comes later is written again as soon as it can be. Node ends a process at such an error else.
+ */
+export function outliveOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+}
+
+/**
  * What no line may hold, whoever's words it quotes: e-mail addresses, phone numbers as we write them, keys of ours, and
  * the secrets of the settings.
  */

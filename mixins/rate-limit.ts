@@ -21,7 +21,8 @@ export interface RateVerdict {
 
 /**
  * GCRA (the virtual-scheduling form of ATM's generic cell rate algorithm): one number a key, the theoretical arrival
- * time of the next request. A request is allowed while that time is at most the burst's length ahead.
+ * time of the next request. A request is allowed while that time is at most the burst's length ahead. It never comes to
+ * more than that: where it does the clock was set back, and the key begins anew.
  * KEYS[1] the key · ARGV[1] emission interval, us · ARGV[2] burst, us
  * Answers { 1 allowed | 0 refused, us until allowed, us until idle }. Redis's own clock, so that gateways need not agree.
  */
@@ -29,8 +30,8 @@ const script = `
 local time = redis.call("TIME")
 local now = time[1] * 1000000 + time[2]
 local tat = tonumber(redis.call("GET", KEYS[1]) or now)
-if tat < now then tat = now end
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+if tat < now or tat > now + burst then tat = now end
 local wait = tat + interval - burst - now
 if wait > 0 then return { 0, wait, tat - now } end
 tat = tat + interval

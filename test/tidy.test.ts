@@ -13,7 +13,7 @@ const serviceOf = (path: string) => path.split("/")[1]!;
 const isSql = (path: string) => path.endsWith(".sql.ts") || path.includes("/migrations/");
 const isService = (path: string) => path.endsWith(".service.ts");
 /** What any service may take from the one that owns the record. */
-const isRecord = (path: string) => /^services\/leads\/(lead|row|record|tiers|[a-z-]+\.sql)\.ts$/.test(path);
+const isRecord = (path: string) => /^services\/leads\/(lead|row|record|tiers|timeline|[a-z-]+\.sql)\.ts$/.test(path);
 /** The rules of the edge: pure, and shared by all that take leads in. No service of its own. */
 const isEdge = (path: string) => path.startsWith("services/intake/");
 

@@ -21,7 +21,8 @@ export function serviceFiles(): { name: string; file: string }[] {
 
 /** Where the API of a mesh with these settings is, from this machine. */
 export function apiUrl({ httpHost, httpPort }: Settings): string {
-  return `http://${/^(0\.0\.0\.0|::)$/.test(httpHost) ? "127.0.0.1" : httpHost}:${httpPort}`;
+  const host = /^(0\.0\.0\.0|::)$/.test(httpHost) ? "127.0.0.1" : httpHost;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${httpPort}`;
 }
 
 /** One process of the mesh. */

@@ -6,6 +6,8 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -101,8 +103,26 @@ async function fromGo(work: string): Promise<string> {
   return join(work, "nats-server");
 }
 
-/** What a message may hold (docs/architecture.md). There is no flag for it; compose/nats.conf says the same. */
-const config = "max_payload: 8MB\n";
+/** The limits of the streams come to 9 GB, and NATS sets them aside in full, however little is in them. */
+export const leastStore = 10e9;
+
+/**
+ * What the streams may hold together, bytes: what they do, and three quarters of what the disk has free. NATS by itself
+ * leaves the first out, so that a start over a long backlog has no room for the next message. It is the store, then, that
+ * fills, and publishers wait; at a full disk NATS switches JetStream off. On a small disk it is {@link leastStore}, without
+ * which no stream could be made.
+ */
+export function storeLimit(holds: number, free: number): number {
+  return Math.max(leastStore, holds + Math.floor(free * 0.75));
+}
+
+/** What a message may hold (docs/architecture.md), as in compose/nats.conf, and the streams together. There are no flags for them. */
+function configOf(dataDir: string): string {
+  const { bavail, bsize } = statfsSync(dataDir);
+  const files = readdirSync(dataDir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const holds = files.reduce((sum, { parentPath, name }) => sum + statSync(join(parentPath, name)).size, 0);
+  return `max_payload: 8MB\njetstream { max_file_store: ${storeLimit(holds, bavail * bsize)} }\n`;
+}
 
 /** A private NATS server with JetStream. */
 export function natsServer(binary: string): ServerKind {
@@ -110,7 +130,7 @@ export function natsServer(binary: string): ServerKind {
     name: "nats",
     async prepare(dataDir) {
       mkdirSync(dataDir, { recursive: true });
-      writeFileSync(join(dataDir, "nats.conf"), config);
+      writeFileSync(join(dataDir, "nats.conf"), configOf(dataDir));
     },
     command: ({ port, dataDir }) => ({
       file: binary,

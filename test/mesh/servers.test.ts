@@ -1,4 +1,11 @@
 import assert from "node:assert/strict";
+import { statfsSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { connect } from "nats";
+import { leastStore, storeLimit } from "../../bin/stack/nats.ts";
+import { namesFor } from "../../config/names.ts";
+import { loadSettings } from "../../config/settings.ts";
+import { ensureShared, jsApi } from "../../mixins/jetstream.ts";
 import { openDatabase } from "../../mixins/knex.ts";
 import { eventually } from "../support/eventually.ts";
 import { startMesh } from "../support/mesh.ts";
@@ -52,6 +59,44 @@ describe("the servers of a test run", () => {
     // What is asked in the moment of the reconnect may be lost with the old connection: ask again.
     const stream = await eventually("the stream is back", () => jsm.streams.info(`${place.names.prefix}-x`));
     assert.equal(stream.state.messages, 1);
+  });
+
+  it("let streams hold three quarters of the free disk, beside what they hold", async () => {
+    await using server = await ownNats();
+    await server.stop();
+    // Holes: it takes no room on the disk.
+    writeFileSync(join(server.dataDir, "held"), "");
+    truncateSync(join(server.dataDir, "held"), 40e9);
+    await server.start();
+    const { bavail, bsize } = statfsSync(server.dataDir);
+    const free = Math.floor(bavail * bsize * 0.75);
+    const nc = await connect({ servers: server.url });
+    try {
+      const { streams } = await nc.jetstreamManager();
+      await streams.add({ name: "most", subjects: ["most"], max_bytes: free + 35e9 });
+      await assert.rejects(
+        streams.add({ name: "more", subjects: ["more"], max_bytes: 10e9 }),
+        /insufficient storage resources/,
+      );
+    } finally {
+      await nc.close();
+    }
+  });
+
+  it("have room for the limits of a mesh's streams, however little the disk has free", async () => {
+    assert.equal(storeLimit(0, 7e9), leastStore);
+    assert.equal(storeLimit(30e9, 8e9), 36e9);
+    await using server = await ownNats();
+    const nc = await connect({ servers: server.url });
+    try {
+      const settings = loadSettings({});
+      await ensureShared(nc, namesFor(settings.prefix), settings);
+      const account = await jsApi(nc, "INFO");
+      // The log's stream, and the one in which e-mails are set aside, come later.
+      assert.ok(account.reserved_storage + settings.logStreamBytes + 2 ** 26 <= leastStore);
+    } finally {
+      await nc.close();
+    }
   });
 
   it("carry a mesh whose nodes see each other", async () => {

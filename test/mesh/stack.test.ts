@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { running } from "../../bin/stack/leftovers.ts";
 import { serviceFiles } from "../../bin/stack/mesh.ts";
 import { isRunning, type ProcessRecord } from "../../bin/stack/process.ts";
-import { readState } from "../../bin/stack/state.ts";
+import { ownerOf, readState } from "../../bin/stack/state.ts";
 import { eventually } from "../support/eventually.ts";
 import { servers } from "../support/servers.ts";
 
@@ -18,10 +18,14 @@ interface Run {
   code: Promise<number | null>;
 }
 
+/** A variable by which those who fetch over the network know what they need. */
+const network = { NO_PROXY: "registry.example" };
+
 /** A command of ours as a process of its own, without our LEADS_ variables. */
 function command(script: string, ...args: string[]): Run {
   const { PATH, HOME } = process.env;
-  const child = spawn(process.execPath, [join(root, "bin", script), ...args], { cwd: root, env: { PATH, HOME } });
+  const env = { PATH, HOME, ...network };
+  const child = spawn(process.execPath, [join(root, "bin", script), ...args], { cwd: root, env });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (said += chunk));
   const code = new Promise<number | null>((resolve) => child.once("close", (status) => resolve(status)));
@@ -120,6 +124,11 @@ describe("npm start and npm stop", () => {
           readFileSync(autogroup, "latin1").endsWith(` nice ${wanted}\n`),
         );
     }
+    const starter = `/proc/${ownerOf(dir)!.pid}/environ`;
+    if (existsSync(starter)) {
+      const variables = readFileSync(starter, "utf8").split("\0");
+      assert.ok(variables.includes(`NO_PROXY=${network.NO_PROXY}`), "it fetches the way that its caller would");
+    }
     assert.equal(await run("stop.ts").code, 0);
     for (const one of processes) assert.ok(!isRunning(one), `${one.name} has ended`);
   });
@@ -130,6 +139,16 @@ describe("npm start and npm stop", () => {
     await eventually("it is under way", () => readState(dir).processes.length > 0, { withinMs: 30_000, everyMs: 5 });
     start.child.kill("SIGINT");
     assert.equal(await start.code, 130, start.output());
+    assert.deepEqual(running(dir, readState(dir)), []);
+  });
+
+  it("end everything when the terminal is closed in mid-start, and nobody reads what they say", async function () {
+    this.timeout(120_000);
+    const start = run("start.ts", "--no-sample");
+    await eventually("it is under way", () => readState(dir).processes.length > 1, { withinMs: 30_000, everyMs: 5 });
+    for (const stream of [start.child.stdout, start.child.stderr]) stream!.destroy();
+    start.child.kill("SIGHUP");
+    assert.equal(await start.code, 130);
     assert.deepEqual(running(dir, readState(dir)), []);
   });
 

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { join } from "node:path";
 import { type LogLevels, ServiceBroker } from "moleculer";
 import { loadSettings } from "../../config/settings.ts";
 import { LeadsError } from "../../mixins/errors.ts";
@@ -102,5 +106,26 @@ describe("a log line", () => {
     log.info("hello", { level: "fatal", message: "forged", node: "other" });
     const { level, message, node } = last();
     assert.deepEqual([level, message, node], ["info", "hello", "n-1"]);
+  });
+
+  it("is lost where the disk is full, and the process that says it goes on", async function () {
+    if (!existsSync("/dev/full")) return this.skip();
+    const script = `
+      const load = (path) => import("./" + path);
+      await load("moleculer.config.ts");
+      const { toConsole } = await load("mixins/log.ts");
+      for (const level of ["info", "info", "warn", "warn"]) {
+        toConsole({ level, module: "score", text: "hello\\n" });
+        await new Promise(setImmediate);
+      }
+      process.exit(42);`;
+    const full = openSync("/dev/full", "w");
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      cwd: join(import.meta.dirname, "..", ".."),
+      env: { PATH: process.env["PATH"] },
+      stdio: ["ignore", full, full],
+    });
+    closeSync(full);
+    assert.deepEqual(await once(child, "exit"), [42, null]);
   });
 });

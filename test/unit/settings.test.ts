@@ -39,6 +39,8 @@ describe("the settings", () => {
     ["LEADS_REDIS_URL", "http://:hush@127.0.0.1:6379", "the password of a cache"],
     ["LEADS_NATS_URL", "nats://127.0.0.1:4222,leads:hush@nats.example", "the password of one server of several"],
     ["LEADS_SMTP_URL", "leads:hush@smtp.example", "the password of an address without a scheme"],
+    ["LEADS_SMTP_URL", "smtp://leads:hush50%off@smtp.example", "a password whose % begins no escape"],
+    ["LEADS_NATS_URL", "nats://127.0.0.1:4222,nats://leads%:hush@nats.example", "a user whose % begins no escape"],
     ["LEADS_LISTINGS_ORIGINS", "https://leads:hush@lists.example.com", "the password of an origin"],
   ] as const)
     it(`refuse ${what} without showing it`, () => {

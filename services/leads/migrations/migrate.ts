@@ -18,6 +18,7 @@ import * as opens from "./104-opens.ts";
 import * as keysFirst from "./110-keys-first.ts";
 import * as mailSince from "./111-mail-since.ts";
 import * as fullPages from "./112-full-pages.ts";
+import * as noStatistics from "./113-no-statistics.ts";
 
 const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "001-record": record,
@@ -39,10 +40,36 @@ const migrations: Record<string, Pick<typeof record, "up" | "down">> = {
   "110-keys-first": keysFirst,
   "111-mail-since": mailSince,
   "112-full-pages": fullPages,
+  "113-no-statistics": noStatistics,
 };
 
-/** Brings the record's tables up to date. Safe when many processes start at once: Knex holds a lock. Returns what ran. */
+/** Any number that no other lock of ours has: "migr". */
+const lock = 0x6d696772;
+
+/**
+ * Makes Knex's own two tables, for one process at a time. Knex makes them before it holds a lock: of two that do so at once
+ * one fails, or both leave a row in the second table; with two rows none ever gets the lock. Those are mended, too.
+ */
+async function makeTables(knex: Knex): Promise<void> {
+  await knex.transaction(async (trx) => {
+    await trx.raw("select pg_advisory_xact_lock(?)", [lock]);
+    await trx.raw(`
+      create table if not exists knex_migrations (
+        id serial primary key,
+        name varchar(255),
+        batch integer,
+        migration_time timestamptz
+      );
+      create table if not exists knex_migrations_lock (index serial primary key, is_locked integer);
+      insert into knex_migrations_lock (is_locked) select 0 where not exists (select from knex_migrations_lock);
+      delete from knex_migrations_lock where index > (select min(index) from knex_migrations_lock);
+    `);
+  });
+}
+
+/** Brings the record's tables up to date. Safe when many processes start at once: one migrates. Returns what ran. */
 export async function migrate(knex: Knex): Promise<string[]> {
+  await makeTables(knex);
   const [, ran] = (await knex.migrate.latest({
     migrationSource: {
       getMigrations: async () => Object.keys(migrations),
