@@ -5,6 +5,7 @@ import { transaction } from "../../mixins/knex.ts";
 import { wordsOf } from "../../mixins/log.ts";
 import { resourcesOf } from "../../mixins/resources.ts";
 import { defineMixin, defineService } from "../../mixins/schema.ts";
+import { tableOf } from "../../mixins/table.ts";
 import { countNamed } from "./count.sql.ts";
 import { Counter } from "./counter.ts";
 import {
@@ -47,10 +48,10 @@ interface Vars {
 /** The business figures: keeps them, by and by, and tells them. docs/analytics.md */
 export default defineService({
   name: "analytics",
-  settings: { everyMs: 1_000, batch: 4_000 },
+  settings: { everyMs: 1_000, busyMs: 5_000, batch: 40_000 },
   mixins: [defineMixin<Vars>()({})] as const,
   actions: {
-    /** The funnel by one axis: `{ from, to, by, daily, countedAt, notMeasured, totals, items, left }`. */
+    /** The funnel by one axis: `{ from, to, by, daily, countedAt, notMeasured, totals, items, left }`, items as mixins/table.ts has them. */
     read: {
       cache: false,
       params: {
@@ -67,7 +68,8 @@ export default defineService({
       },
       async handler(ctx: Context<ReadParams>) {
         const { tenant, by, source, vertical, zip } = ctx.params;
-        if ((by === "zip" || zip !== undefined) && (source ?? vertical) !== undefined)
+        const byZip = by === "zip" || zip !== undefined;
+        if (byZip && (by === "source" || by === "vertical" || (source ?? vertical) !== undefined))
           throw refused("zip", "is not counted together with source and vertical");
         const days = periodOf(ctx.params);
         const asked: Asked = { ...reach(tenant, days), ...given({ source, vertical, zip }) };
@@ -93,17 +95,19 @@ export default defineService({
           countedAt: counted,
           notMeasured,
           totals: figuresOf(totals, notMeasured),
-          items: items.map((row) => ({
-            key: row["key"],
-            ...(daily && { day: row["day"] }),
-            ...figuresOf(row, notMeasured),
-          })),
+          items: tableOf(
+            items.map((row) => ({
+              key: row["key"],
+              ...(daily && { day: row["day"] }),
+              ...figuresOf(row, notMeasured),
+            })),
+          ),
           left: values - new Set(rows.map((row) => row["key"])).size,
         };
       },
     },
 
-    /** How often each scoring rule fired: `{ from, to, countedAt, items: { rule, points, multiplier, leads, meanScore }[] }`. */
+    /** How often each scoring rule fired: `{ from, to, countedAt, items }`, of rule, points, multiplier, leads and meanScore. */
     rules: {
       cache: false,
       params: { tenant, from: day, to: day, ...strict },
@@ -117,13 +121,15 @@ export default defineService({
           from: asked.from,
           to: asked.to,
           countedAt: counted,
-          items: rows.map(({ fired, leads, scores }) => ({
-            rule: String(fired.name ?? ""),
-            points: number(fired.points),
-            multiplier: number(fired.multiplier),
-            leads,
-            meanScore: Math.round((scores / leads) * 10) / 10,
-          })),
+          items: tableOf(
+            rows.map(({ fired, leads, scores }) => ({
+              rule: String(fired.name ?? ""),
+              points: number(fired.points),
+              multiplier: number(fired.multiplier),
+              leads,
+              meanScore: Math.round((scores / leads) * 10) / 10,
+            })),
+          ),
         };
       },
     },
@@ -145,6 +151,7 @@ export default defineService({
     this.counter = new Counter({
       databases: resourcesOf(this.broker).databases,
       everyMs: this.settings.everyMs,
+      busyMs: this.settings.busyMs,
       batch: this.settings.batch,
       onFault: (error) => this.logger.warn("cannot count the business figures: they grow old", wordsOf(error)),
     });

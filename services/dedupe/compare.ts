@@ -34,15 +34,22 @@ export function compare(a: Profile, b: Profile, crowded: ReadonlySet<string> = n
   };
   if (a.sourceKey !== "" && a.sourceKey === b.sourceKey) add("source_same");
   const place = addressLevel(a, b);
-  add(nameLevel(a.name, b.name));
+  const name = nameLevel(a.name, b.name);
+  // Of one building such are as often two businesses, who share its suites but no phone.
+  const namesDiffer = name === "name_common" || name === "name_other";
+  add(name);
   add(place);
-  if (place === "address_same" || place === "address_close") add(unitLevel(a, b));
+  if (place === "address_same" || place === "address_close") {
+    const unit = unitLevel(a, b);
+    add(unit === "unit_same" && namesDiffer ? null : unit);
+  }
   const elsewhere = place === "address_other" || place === "number_other" || place === "street_other";
   // Where the streets differ already, the zip says nothing more.
   const zip = elsewhere ? null : zipLevel(a, b);
   add(zip === "zip_same" && place === null ? "zip_alone" : zip);
   const phone = phoneLevel(a.phone, b.phone);
-  add(phone === "phone_same" && crowded.has(a.phone) ? "phone_crowded" : phone);
+  if (phone === "phone_same" && crowded.has(a.phone)) add("phone_crowded");
+  else add(phone === "phone_other" && namesDiffer ? "phone_and_name_other" : phone);
   const sameEmail = a.email !== "" && a.email === b.email;
   if (sameEmail) add(crowded.has(a.email) ? "email_crowded" : elsewhere ? "email_elsewhere" : "email_same");
   else if (a.email !== "" && b.email !== "") add("email_other");

@@ -41,7 +41,7 @@ export const levels = {
   street_other: bits(0.002, 0.3),
   number_other: bits(0.0007, 0.6),
   address_other: bits(0.001, 0.95),
-  /** At one address only. Suites move, and lists leave them out. */
+  /** At one address only; an equal one beside names that differ says nothing. Suites move, and lists leave them out. */
   unit_same: bits(0.7, 0.2),
   unit_other: bits(0.2, 0.6),
 
@@ -63,6 +63,8 @@ export const levels = {
   phone_slip: bits(0.05, 0.01),
   /** Businesses have several. */
   phone_other: bits(0.2, 0.6),
+  /** Beside names that share common words at the most: "Hair Salon" and "Nail Salon" of one building. */
+  phone_and_name_other: bits(0.12, 0.6),
 
   email_same: bits(0.6, 0.001),
   /** At another address: the organisation's. */

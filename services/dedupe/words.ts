@@ -155,6 +155,8 @@ export function readStreet(line: string): StreetLine {
     next > at + 1 && next > 0 ? (directions[words[next]!] || streetTypes.has(words[next]!) ? at + 1 : next) : at + 1;
   const unitAt = words.findIndex((word, n) => n > at + 1 && unitWords.has(word));
   const rest = words.slice(from, unitAt < 0 ? undefined : unitAt);
+  // "Suite 200", "Ste 200" and "#200" are one.
+  const inside = unitAt < 0 ? [] : words.slice(unitAt).filter((word) => !unitWords.has(word));
   // "Calle Mayor 5": where nothing follows the number, the street stands before it.
   const named = rest.length > 0 ? rest : words.slice(0, at);
   const core = named.filter((word) => !streetTypes.has(word) && !(word in directions));
@@ -165,6 +167,6 @@ export function readStreet(line: string): StreetLine {
     number: words[at]!,
     street: kept.map((word) => shortForms[word] ?? numerals[word] ?? word.replace(/^(\d+)[stndrh]{1,2}$/, "$1")),
     direction: core.length > 0 ? (directions[named.find((word) => word in directions) ?? ""] ?? "") : "",
-    unit: (unitAt < 0 ? "" : words.slice(unitAt + 1).join("")) || hash,
+    unit: inside.join("") || hash,
   };
 }

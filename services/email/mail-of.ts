@@ -24,7 +24,8 @@ export function mailOf(settings: Settings, lead: Lead, to: string, now: number):
   const { tenant, leadId } = lead;
   const { publicUrl, linkSecrets, senderName, postalAddress, mailFrom, campaign } = settings;
   const maySign = linkSecrets.length > 0;
-  const link = (path: string) => new URL(path, publicUrl).href;
+  const { origin, pathname } = new URL(publicUrl);
+  const link = (path: string) => origin + pathname.replace(/\/+$/, "") + path;
   const sendable = maySign && postalAddress !== "" && mailFrom !== "";
   const unsubscribeUrl =
     sendable && link(`/u/${signLink({ purpose: "unsubscribe", tenant, address: addressHash(to) }, linkSecrets, now)}`);

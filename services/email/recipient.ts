@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hostOf, siteEmails } from "../intake/site-emails.ts";
 import type { Lead } from "../leads/lead.ts";
 
 /** One address, and nothing that a mail header would read as more: no spaces, commas, brackets, quotes, line breaks. */
@@ -14,24 +15,19 @@ const mailHosts = new Set(
 
 /**
  * The address a lead is written to: the one its sources name, else one that its own web site shows. A disposable
- * address reaches nobody. Of the site's addresses only those of its own domain or of a mail service count: the one at
- * the foot of the page may be its web designer's. Undefined where there is none.
+ * address reaches nobody. Of the site's addresses only those of its own domain count, or the one that stands there alone
+ * at a mail service: that at the foot of the page may be its web designer's, and of several one would be a guess.
+ * Undefined where there is none.
  */
 export function recipientOf({ fields, facts }: Lead): string | undefined {
   if (fields.email && !fields.emailDisposable && plainAddress.test(fields.email)) return fields.email;
   const shown = (facts.site?.emails ?? []).filter((email) => plainAddress.test(email));
-  const own = shown.find((email) => isAt(email, fields.domain));
-  return own ?? shown.find((email) => mailHosts.has(hostOf(email)));
+  const { own, others } = siteEmails(shown, fields.domain);
+  const atMailHosts = others.filter((email) => mailHosts.has(hostOf(email)));
+  return own[0] ?? (atMailHosts.length === 1 ? atMailHosts[0] : undefined);
 }
 
 /** What a claim and a suppression know an address by: the SHA-256 of its lower-case form. */
 export function addressHash(email: string): Buffer {
   return createHash("sha256").update(email.toLowerCase()).digest();
-}
-
-const hostOf = (email: string) => email.slice(email.lastIndexOf("@") + 1).toLowerCase();
-
-function isAt(email: string, domain: string | undefined): boolean {
-  const host = hostOf(email);
-  return domain !== undefined && (host === domain.toLowerCase() || host.endsWith(`.${domain.toLowerCase()}`));
 }

@@ -36,14 +36,13 @@ const zones: Record<string, string> = {
 /** The other side of the line, by prefixes. */
 const across: Record<string, Record<string, string>> = {
   "America/Chicago": {
-    // The Panhandle; the north-west and south-west corners; the west of Kentucky; the Upper Peninsula's west.
+    // The Panhandle; the north-west and south-west corners; the west of Kentucky.
     FL: "324 325",
     IN: "463 464 476 477",
-    KY: "420 421 422 423 424 427",
-    MI: "499",
+    KY: "420 421 422 423 424",
   },
   "America/New_York": { TN: "373 374 376 377 378 379" },
-  "America/Denver": { ND: "586", NE: "691 693", SD: "575 576 577", TX: "798 799 885", OR: "979" },
+  "America/Denver": { ND: "586", NE: "693", SD: "576 577", TX: "798 799 885", OR: "979" },
   "America/Los_Angeles": { ID: "835 838" },
 };
 

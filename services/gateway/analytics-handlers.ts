@@ -1,9 +1,16 @@
 import type { Service } from "moleculer";
 import type { Call, Handlers } from "../../mixins/http/call.ts";
 import type { Answer } from "../../mixins/http/send.ts";
+import { rowsOf, type TableOf } from "../../mixins/table.ts";
 import type { analyticsOperations } from "./analytics-operations.ts";
 import { csvOf } from "./csv.ts";
 import { reachOf } from "./operate-handlers.ts";
+
+interface Figures {
+  from: string;
+  to: string;
+  items: TableOf<Record<string, unknown>>;
+}
 
 /** What answers the operations about business figures: the service `analytics` has them. */
 export const analyticsHandlers: Handlers<(typeof analyticsOperations)[number]["id"], Service> = {
@@ -13,10 +20,8 @@ export const analyticsHandlers: Handlers<(typeof analyticsOperations)[number]["i
 
 async function figures(call: Call, action: string, what: string): Promise<Answer> {
   const { format, ...query } = call.query;
-  const json = await call.ctx.call<{ from: string; to: string; items: Record<string, unknown>[] }, object>(action, {
-    ...query,
-    tenant: reachOf(call),
-  });
+  const figures = await call.ctx.call<Figures, object>(action, { ...query, tenant: reachOf(call) });
+  const json = { ...figures, items: rowsOf(figures.items) };
   if (format !== "csv") return { json };
   return {
     bytes: Buffer.from(csvOf(json.items)),

@@ -58,7 +58,7 @@ export const intakeHandlers: Handlers<"createLead" | "createLeads", Gateway> = {
     const { tenant, query } = call;
     const { settings } = resourcesOf(this.broker);
     const key = idempotencyKeyOf(call);
-    const source = String(query["source"]);
+    const source = String(query["source"] ?? "upload");
     const importId = key === undefined ? uuidv7() : importIdOf(tenant, source, `key ${key}`);
     const origin = { ...originOf(call), importId };
     const upload = new Upload(importId, this.acceptor.bulk<Lead>(origin, { fullForMs: settings.uploadWaitMs }));
@@ -69,6 +69,7 @@ export const intakeHandlers: Handlers<"createLead" | "createLeads", Gateway> = {
       const rows = readRows(call.chunks(), {
         format: call.mediaType === "text/csv" ? "csv" : "ndjson",
         rowLimitBytes: settings.rowLimitBytes,
+        needsSource: query["source"] === undefined,
         ...(query["map"] === undefined ? {} : { map: parseMap(String(query["map"])) }),
       });
       const end = await upload.take(

@@ -65,8 +65,9 @@ export const operations = [
         schema: { type: "string", maxLength: 2_000 },
       },
       source: {
-        description: "Source of rows that name none.",
-        schema: { type: "string", maxLength: 64, default: "upload" },
+        description:
+          "Source of rows that name none; `upload` where nothing is said. A CSV with a column of ids and none of sources needs it: ids are those of one list.",
+        schema: { type: "string", maxLength: 64 },
       },
       areaCode: {
         description: "Put before phone numbers of seven digits.",

@@ -13,6 +13,13 @@ export interface LineParts {
   country?: string;
 }
 
+/** What the lead says in fields of their own. */
+interface Known {
+  city?: string | undefined;
+  state?: string | undefined;
+  country?: string | undefined;
+}
+
 const countryAtEnd = /[\s,]+(u\.?s\.?a\.?|united states(?: of america)?|canada)\.?$/i;
 /** After these words five digits are a road's or a box's number. */
 const roadBefore = /\b(?:highway|hwy|route|rte|road|rd|box|cr|sr|fm|number|no)\.?\s*$/i;
@@ -21,19 +28,15 @@ const roadBefore = /\b(?:highway|hwy|route|rte|road|rd|box|cr|sr|fm|number|no)\.
  * Takes a one-line address apart from its end: country, postal code, state, city; what is left is the street and its
  * unit. Line breaks, commas and semicolons part segments. It says nothing it cannot see: where no comma, state or
  * postal code marks a city, the whole line is the street.
- * `known`: what the lead says of city and country in fields of their own; `region`: the default country.
+ * `region`: the default country.
  */
-export function parseAddressLine(
-  text: string,
-  known: { city?: string | undefined; country?: string | undefined },
-  region: string,
-): LineParts {
+export function parseAddressLine(text: string, known: Known, region: string): LineParts {
   const parts: LineParts = {};
   const segments = text
     .split(/[\n\r\u2028,;]+/)
     .map((segment) => cleanText(segment).replace(/^[.\s]+$/, ""))
     .filter((segment) => segment !== "");
-  takeCountry(segments, parts);
+  takeCountry(segments, parts, known, region);
   const country = known.country ?? parts.country ?? region;
   takePostalCode(segments, parts, country);
   takeState(segments, parts, country);
@@ -52,12 +55,12 @@ export function parseAddressLine(
 
 const isFloor = (segment: string) => isUnit(segment) && !/^p/i.test(segment);
 
-function takeCountry(segments: string[], parts: LineParts): void {
+function takeCountry(segments: string[], parts: LineParts, known: Known, region: string): void {
   const last = segments.at(-1);
   if (last === undefined) return;
   if (segments.length > 1 && last.length > 3 && stateCode(last, "US") === undefined) {
     const code = countryCode(last);
-    if (code) {
+    if (code && (isAmerican(code) || !endsInCity(segments, known, region))) {
       parts.country = code;
       segments.pop();
       return;
@@ -68,6 +71,14 @@ function takeCountry(segments: string[], parts: LineParts): void {
     parts.country = countryCode(match[1]!)!;
     replaceLast(segments, ` ${last}`.slice(0, match.index));
   }
+}
+
+const isAmerican = (country: string) => country === "US" || country === "CA";
+
+/** Is what stands last a city, though countries are called so? Lebanon, PA and Peru, IL: the state that is told says it. */
+function endsInCity(segments: readonly string[], { city, state = "" }: Known, region: string): boolean {
+  if (!isAmerican(region) || (stateCode(state, "US") ?? stateCode(state, "CA")) === undefined) return false;
+  return city === undefined ? segments.length === 2 : city.toLowerCase() === segments.at(-1)!.toLowerCase();
 }
 
 function takePostalCode(segments: string[], parts: LineParts, country: string): void {

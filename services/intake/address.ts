@@ -37,7 +37,9 @@ export function readAddress(raw: RawLead, region: string, findings: Findings): A
   if (told.country !== undefined && country === undefined)
     findings.drop("country", `${shown(told.country)} is not a country`);
   const parts: LineParts =
-    line === undefined ? told : { ...parseAddressLine(line, { city: told.city, country }, region), ...told };
+    line === undefined
+      ? told
+      : { ...parseAddressLine(line, { city: told.city, state: told.state, country }, region), ...told };
   country ??= (parts.country && countryCode(parts.country)) || impliedCountry(parts, region);
   return assemble(parts, country, findings);
 }

@@ -115,6 +115,15 @@ export function readerFor(header: readonly string[], map?: ColumnMap): Reader {
 }
 
 /**
+ * Does it read ids, and nothing that tells the list they are of? Two lists that are numbered from 1 would be one. Joined
+ * columns are taken to name it themselves.
+ */
+export function isOfUnknownList(reader: Reader): boolean {
+  const ids = reader.find(({ field }) => field === "sourceId");
+  return ids?.cells.length === 1 && !reader.some(({ field }) => field === "source");
+}
+
+/**
  * Values of joined columns as one key: `CPS_scrape.csv/1958`. A slash or percent sign inside a part is escaped, so that
  * no two lists of parts read alike. Undefined when a part is missing: half a key is none.
  */

@@ -9,7 +9,7 @@ import { Bytes } from "./bytes.ts";
  *       |                          |--space--> after --separator--> start
  *       +--other--> bare           +--other--> broken row: go on at the line after its first
  *
- * Beyond the RFC: any line break, bare marks inside a bare cell, spaces around a quoted cell.
+ * Beyond the RFC: LF alone ends a line, too; bare marks inside a bare cell, spaces around a quoted cell.
  */
 
 export interface CsvRecord {

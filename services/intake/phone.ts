@@ -10,6 +10,10 @@ export interface PhoneContext {
   areaCode?: string | undefined;
 }
 
+/** What parts two numbers. A slash does so behind seven digits: with fewer before it they are the area code, `030/1234567`. */
+const between = /[;,|]|(?<=(?:\d[^\d;,|]*){7})\/|\bor\b/i;
+const extension = /(?<=\d)\s*(?:ext(?:ension)?|x|#)\.?\s*\d{1,6}$/i;
+
 /** The letters of a telephone's keys (ITU-T E.161). */
 const keys = "22233344455566677778889999";
 
@@ -26,9 +30,10 @@ function dialled(text: string): string {
 export function readPhone(text: string, context: PhoneContext): { phone: string } | { fault: string } {
   const whole = text.replace(/^(?:tel|phone|ph|telephone|mobile|cell|office)[.:\s]+/i, "");
   let seven = false;
-  for (const part of /[/;,|]|\bor\b/i.test(whole) ? whole.split(/[/;,|]|\bor\b/i) : [whole]) {
+  for (const part of whole.split(between)) {
     // A spreadsheet's decimals: `4058160490.0`.
-    const number = dialled(part.trim().replace(/^(\d{6,})\.0+$/, "$1"));
+    const bare = part.trim().replace(/^(\d{6,})\.0+$/, "$1");
+    const number = dialled(bare.replace(extension, ""));
     const digits = number.replace(/\D/g, "");
     if (digits.length < 6 || /^\d\.\d+e\+?\d+$/i.test(number)) continue;
     const local = digits.length === 7 && !number.startsWith("+");

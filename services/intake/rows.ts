@@ -1,5 +1,5 @@
 import { Bytes, byteOrderMark } from "./bytes.ts";
-import { type ColumnMap, joined, type Reader, RowsError, readerFor } from "./columns.ts";
+import { type ColumnMap, isOfUnknownList, joined, type Reader, RowsError, readerFor } from "./columns.ts";
 import { CsvScanner, detectDelimiter } from "./csv.ts";
 import type { Fault, RawLead } from "./raw.ts";
 
@@ -9,6 +9,8 @@ export interface RowOptions {
   map?: ColumnMap;
   /** Bytes a row may have; a longer one is refused. */
   rowLimitBytes: number;
+  /** Refuse a CSV that has a column of ids and none that says of which list they are. */
+  needsSource?: boolean;
 }
 
 /** A row that was read, or one that cannot be; `line` is the line of the file where it begins, from 1. */
@@ -17,7 +19,7 @@ export type Row = { line: number; raw: RawLead } | { line: number; faults: Fault
 /**
  * Reads the rows of an upload, one at a time: memory holds one chunk and one row, and nothing more is pulled from
  * `stream` while the reader of the rows is busy. A bad row is told with its line and ends nothing. Throws
- * {@link RowsError} when the whole cannot be read (a mapping that does not fit the header, UTF-16).
+ * {@link RowsError} when the whole cannot be read (a mapping that does not fit the header, UTF-16, lines that end with CR).
  */
 export function readRows(stream: AsyncIterable<Uint8Array>, options: RowOptions): AsyncGenerator<Row, void, void> {
   return options.format === "csv" ? csvRows(stream, options) : ndjsonRows(stream, options);
@@ -33,6 +35,7 @@ async function* csvRows(stream: AsyncIterable<Uint8Array>, options: RowOptions):
     if (!opened) {
       const head = headLine(scanner.bytes, options.rowLimitBytes, final);
       if (head === undefined) continue;
+      refuseBareReturns(head);
       scanner.delimiter = detectDelimiter(head);
       opened = true;
     }
@@ -52,18 +55,20 @@ async function* csvRows(stream: AsyncIterable<Uint8Array>, options: RowOptions):
 
 /** What the header said, and whether the rows at hand may be the remains of one with a broken quotation mark. */
 class CsvReading {
-  readonly #map: ColumnMap | undefined;
+  readonly #options: RowOptions;
   reader: Reader | undefined;
   #width = 0;
   suspect = false;
 
   constructor(options: RowOptions) {
-    this.#map = options.map;
+    this.#options = options;
   }
 
   row(line: number, cells: string[]): Row | undefined {
     if (!this.reader) {
-      this.reader = readerFor(cells, this.#map);
+      this.reader = readerFor(cells, this.#options.map);
+      if (this.#options.needsSource && isOfUnknownList(this.reader))
+        throw new RowsError([{ field: "source", message: "say which list these ids are of (?source=…)" }]);
       this.#width = cells.length;
       return undefined;
     }
@@ -169,6 +174,12 @@ function skipMark(bytes: Bytes): void {
   const mark = byteOrderMark(bytes);
   if (mark === "utf16") throw new RowsError([{ field: "", message: "is UTF-16: save it as UTF-8" }]);
   bytes.start += mark;
+}
+
+/** A CR inside the first line, in no quoted cell: the whole file would be its header. */
+function refuseBareReturns(head: string): void {
+  if (/\r\S/.test(head.replace(/"[^"]*(?:"|$)/g, "")))
+    throw new RowsError([{ field: "", message: "its lines end with CR alone: save it with CR LF or LF" }]);
 }
 
 /** The first line that has text, without which the separator is not known; undefined while it is not whole. */

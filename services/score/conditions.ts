@@ -1,3 +1,4 @@
+import { stateCode } from "../intake/places.ts";
 import { fold, foldLabel, type Subject } from "./subject.ts";
 import { compareParts, partsOf } from "./versions.ts";
 
@@ -68,16 +69,17 @@ export const conditions: Readonly<Record<string, Condition>> = {
   state_equals: {
     argument: "text",
     compile(text) {
-      const state = fold(text);
+      const state = foldState(text);
       return (s) => s.state === state;
     },
   },
 
   website_missing: is((s) => s.website === undefined),
-  /** The site was asked and did not answer as a site: `disallowed` and `not_fetched` are not known. */
+  /** The site was asked and nobody would see one: of a site that refused us, or was not asked, it is not known. */
   website_unreachable: is((s) => {
-    const status = s.lead.facts.site?.status;
-    return status === "ok" || status === "unreachable" ? status === "unreachable" : undefined;
+    const { status, reason = "" } = s.lead.facts.site ?? {};
+    if (status === "unreachable") return unanswered.test(reason) || undefined;
+    return status === "ok" ? false : undefined;
   }),
   website_contains_any: {
     argument: "texts",
@@ -112,6 +114,12 @@ export const conditions: Readonly<Record<string, Condition>> = {
     compile: (tier) => (s) => s.lead.tier === tier,
   },
 };
+
+/**
+ * The reasons for which no visitor would see a site either; a fact without a reason counts, too. A 403 or 429 turns robots
+ * away, and what is too large, no HTML, or at a port that we do not open may be a site all the same.
+ */
+const unanswered = /^(?:|dns|refused|reset|unreachable|tls|timeout|bad_response|redirects|http_(?:404|410|5\d\d))$/;
 
 type Fact<T> = (subject: Subject) => T | undefined;
 
@@ -165,25 +173,36 @@ function versionIs({ technology, version }: Arguments["technologyVersion"], hold
   };
 }
 
-type Place = "city" | "state" | "zip";
+type Part = "city" | "state" | "zip";
 
 /** Which parts of an address a place of the file can be: digits a ZIP code, two letters a state, else a city or a state's name. */
-function partsFor(place: string): readonly Place[] {
+function partsFor(place: string): readonly Part[] {
   if (/^\d+(-\d+)?$/.test(place)) return ["zip"];
   return /^[a-z]{2}$/.test(place) ? ["state"] : ["city", "state", "zip"];
 }
 
+/** A state as a lead's address has it: the letters of a US state or a Canadian province, elsewhere what it is called. */
+const foldState = (name: string): string => fold(stateCode(name, "US") ?? stateCode(name, "CA") ?? name);
+
+/** A place of the file: which parts of an address it can be, each as a lead would have it there. */
+function placeOf(name: string): { part: Part; value: string }[] {
+  const place = fold(name);
+  return partsFor(place).map((part) => ({ part, value: part === "state" ? foldState(place) : place }));
+}
+
 function isInAny(places: readonly string[]): Test {
-  const wanted = places.map(fold).map((place) => ({ place, parts: partsFor(place) }));
-  return (s) => wanted.some(({ place, parts }) => parts.some((part) => s[part] === place));
+  const wanted = places.flatMap(placeOf);
+  return (s) => wanted.some(({ part, value }) => s[part] === value);
 }
 
 /** True only when each place is known not to be the lead's: the city, or the state, that it could be must be known. */
 function isInNone(places: readonly string[]): Test {
-  const unwanted = places.map(fold).map((place) => ({ place, parts: partsFor(place) }));
+  const unwanted = places.map(placeOf);
   return (s) =>
-    unwanted.every(({ place, parts }) => {
-      if (parts.length === 1) return s[parts[0]!] !== undefined && s[parts[0]!] !== place;
-      return s.city !== undefined && s.city !== place && s.state !== undefined && s.state !== place && s.zip !== place;
-    });
+    unwanted.every((parts) =>
+      parts.every(({ part, value }) => {
+        const isOptional = part === "zip" && parts.length > 1;
+        return s[part] !== value && (isOptional || s[part] !== undefined);
+      }),
+    );
 }

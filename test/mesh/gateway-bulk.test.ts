@@ -78,6 +78,28 @@ describe("POST /v1/leads/bulk", () => {
     assert.equal((await leadsIn(gateway, "intake")).length, 0);
   });
 
+  it("takes no ids from a CSV that does not say of which list they are: the next list has them, too", async () => {
+    await using gateway = await startGateway();
+    const { secret } = await gateway.key("acme", "ingest");
+    const post = (csv: string, query = "") => postBulk(gateway, secret, csv, { query, type: "text/csv" });
+    const [first, second] = ["id,name,city\n1,Mill,Chicago\n", "id,name,city\n1,Corner Bakery,Chicago\n"];
+    const refused = await post(first!);
+    assert.deepEqual([refused.status, refused.body.rows], [422, 0]);
+    assert.deepEqual(refused.body.faults, [
+      { field: "source", message: "say which list these ids are of (?source=…)" },
+    ]);
+    assert.equal((await leadsIn(gateway, "intake")).length, 0);
+    assert.equal((await post(first!, "source=mills")).body.accepted, 1);
+    assert.equal((await post(second!, "source=bakeries")).body.accepted, 1);
+    assert.equal((await post("name,city\nTown Hall,Chicago\n")).body.accepted, 1);
+    const leads = await leadsIn(gateway, "intake");
+    assert.deepEqual(
+      leads.map(({ source }) => source),
+      ["mills", "bakeries", "upload"],
+    );
+    assert.equal(new Set(leads.map(({ leadId }) => leadId)).size, 3);
+  });
+
   it("refuses a row that is too long without holding it, and lists a thousand refused rows at the most", async () => {
     await using gateway = await startGateway({ env: { LEADS_ROW_LIMIT_BYTES: "1024" } });
     const { secret } = await gateway.key("acme", "ingest");

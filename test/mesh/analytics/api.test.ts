@@ -138,6 +138,8 @@ describe("GET /v1/analytics", () => {
       "?to=2026-13-01",
       "?from=2020-01-01",
       "?zip=60601&source=crm",
+      "?by=source&zip=60601",
+      "?by=vertical&zip=60601",
       "?by=rule",
     ]) {
       const answer = await gateway.call(acme, `/v1/analytics${query}`);

@@ -43,6 +43,30 @@ describe("comparing two leads", () => {
       { name, address: { ...street, unit: "4" } },
       { name, address: { ...street, unit: "210" } },
     ],
+    [
+      "different",
+      "two businesses of one suite, one without a phone",
+      { name: "Smith Attorney", phone, address: { ...street, unit: "Suite 200" } },
+      { name: "Jones Dental", email, address: { ...street, unit: "Suite 200" } },
+    ],
+    [
+      "doubt",
+      "two shops of one building with common names and two phones",
+      { name: "Hair Salon", phone, address: street },
+      { name: "Nail Salon", phone: "+13125559999", address: street },
+    ],
+    [
+      "doubt",
+      "the same of one suite",
+      { name: "Hair Salon", phone, address: { ...street, unit: "4" } },
+      { name: "Nail Salon", phone: "+13125559999", address: { ...street, unit: "4" } },
+    ],
+    [
+      "same",
+      "common names of one building, of which one tells no phone",
+      { name: "Hair Salon", phone, address: street },
+      { name: "Nail Salon", address: street },
+    ],
     ["same", "another area code", { name, phone }, { name, phone: "+17735550142" }],
     ["different", "a chain's two places", { name, address: street }, { name, address: other }],
     [
@@ -85,6 +109,16 @@ describe("comparing two leads", () => {
     const [a, b] = [profile({ name: "Rosebud Zinnia", phone }), profile({ name: "Rosebud Larkspur", phone })];
     assert.equal(verdictOf(compare(a, b)), "same");
     assert.equal(verdictOf(compare(a, b, new Set([phone]))), "different");
+  });
+
+  it("takes a suite for one however it is written, in the street or beside it", () => {
+    const units = ["Suite 200", "Ste 200", "Ste. #200", "Unit 200", "#200", "200"].flatMap((unit) => [
+      { street: street.street, unit },
+      { street: `${street.street} ${unit}` },
+    ]);
+    const told = units.slice(0, -1).map((address) => profile({ name, address }).unit);
+    assert.deepEqual(told, Array(told.length).fill("200"));
+    assert.equal(profile({ name, address: { street: "27 W Washington St", unit: "Bldg F Ste 10" } }).unit, "f10");
   });
 
   it("measures words as Winkler's paper does", () => {

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { loadSettings } from "../../../config/settings.ts";
 import { readLink, signLink } from "../../../services/email/links.ts";
+import { mailOf } from "../../../services/email/mail-of.ts";
 import { addressHash } from "../../../services/email/recipient.ts";
+import type { MockupDraft } from "../../../services/leads/lead.ts";
+import { aLead } from "../../support/leads.ts";
 
 const now = Date.UTC(2026, 10, 23);
 const day = 86_400_000;
@@ -57,4 +61,36 @@ describe("a signed link", () => {
     assert.ok(at(now - day), "clocks may differ");
     assert.equal(at(now - 2 * day), undefined);
   });
+});
+
+describe("the links of an e-mail", () => {
+  const mockup: MockupDraft = {
+    template: "business",
+    headline: "",
+    tagline: "",
+    sections: [],
+    callToAction: "",
+    palette: "navy",
+    improvements: [],
+  };
+  for (const [publicUrl, base] of [
+    ["https://leads.example", "https://leads.example"],
+    ["https://leads.example/", "https://leads.example"],
+    ["https://proxy.example/leads", "https://proxy.example/leads"],
+    ["https://proxy.example/our/leads//", "https://proxy.example/our/leads"],
+  ] as const)
+    it(`stand below ${publicUrl}, with its path`, () => {
+      const settings = loadSettings({
+        LEADS_PUBLIC_URL: publicUrl,
+        LEADS_LINK_SECRETS: young,
+        LEADS_POSTAL_ADDRESS: "1 Main St, Springfield, IL 62701",
+        LEADS_MAIL_FROM: "ada@leads.example",
+      });
+      const { text, sending } = mailOf(settings, aLead({ mockup }), "info@joes.example", now);
+      const word = sending!.unsubscribeUrl.slice(`${base}/u/`.length);
+      assert.equal(sending!.unsubscribeUrl, `${base}/u/${word}`);
+      assert.ok(readLink("unsubscribe", word, check));
+      assert.ok(text.includes(`${base}/u/${word}`));
+      assert.match(text, new RegExp(`See the draft: ${base}/m/[\\w-]+\\n`));
+    });
 });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readCursor, writeCursor } from "../../../mixins/time-cursor.ts";
 import { addressHash, recipientOf } from "../../../services/email/recipient.ts";
+import { chooseEmail } from "../../../services/enrich/choose-email.ts";
 import type { LeadFields } from "../../../services/leads/lead.ts";
 import { aLead } from "../../support/leads.ts";
 
@@ -24,6 +25,18 @@ describe("the recipient", () => {
     assert.equal(to({ domain: "joes.example" }, ["web@designer.example", "a@notjoes.example"]), undefined);
     assert.equal(to({}), undefined);
   });
+
+  for (const [what, fields, emails] of [
+    ["a mailbox that nobody reads", { domain: "joes.com" }, ["noreply@joes.com"]],
+    ["one that is there for something else", { domain: "joes.com" }, ["abuse@joes.com", "Jobs@joes.com"]],
+    ["the platform's whose page the lead has", { domain: "yelp.com" }, ["feedback@yelp.com"]],
+    ["one of several at mail services", { domain: "joes.com" }, ["a.partner@gmail.com", "b.partner@gmail.com"]],
+  ] as const)
+    it(`is not ${what}, neither when the site is read nor when it is written to`, () => {
+      assert.deepEqual(chooseEmail({ name: "Joe's", ...fields }, { status: "ok", emails: [...emails] }), {});
+      assert.equal(to(fields, [...emails]), undefined);
+      assert.equal(to({ email: "x@throwaway.example", emailDisposable: true, ...fields }, [...emails]), undefined);
+    });
 
   it("is not a disposable address", () => {
     assert.equal(to({ email: "x@throwaway.example", emailDisposable: true }), undefined);

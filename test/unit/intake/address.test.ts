@@ -114,6 +114,30 @@ describe("intake: an address in parts", () => {
     );
   });
 
+  it("takes a city that is called like a country for one where the state is told", () => {
+    const us = (address: Address): Address => ({ ...address, country: "US" });
+    assert.deepEqual(
+      read({ address: "12 Cumberland St, Lebanon", city: "Lebanon", state: "PA", zip: "17042-1234" }).address,
+      us({ street: "12 Cumberland St", city: "Lebanon", state: "PA", zip: "17042" }),
+    );
+    assert.deepEqual(
+      read({ address: "100 Main St, Peru", state: "IL", zip: "61354" }).address,
+      us({ street: "100 Main St", city: "Peru", state: "IL", zip: "61354" }),
+    );
+    assert.deepEqual(
+      read({ address: "1 Main St, Norway", state: "Maine", zip: "4268" }).address,
+      us({ street: "1 Main St", city: "Norway", state: "ME", zip: "04268" }),
+    );
+    for (const [address, country] of [
+      ["100 Main St, Austin, USA", "US"],
+      ["100 Main St Austin, USA", "US"],
+      ["1 High St, Perth, Australia", "AU"],
+    ] as const)
+      assert.equal(read({ address, state: "WA" }).address?.country, country, address);
+    assert.equal(read({ address: "1 High St, Perth, Australia", city: "Perth", state: "WA" }).address?.country, "AU");
+    assert.equal(read({ address: "1 Raffles Place, Singapore", city: "Singapore" }).address?.country, "SG");
+  });
+
   it("takes the unit out of the street", () => {
     for (const [street, bare, unit] of [
       ["407 Radam Ln Ste F200", "407 Radam Ln", "Ste F200"],

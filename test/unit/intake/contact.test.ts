@@ -93,6 +93,22 @@ describe("intake: phone numbers", () => {
     assert.equal(phone("3125550100", ["US"], "773"), "+13125550100");
   });
 
+  it("parts numbers at a slash behind a whole one, and not behind an area code", () => {
+    for (const text of ["312/555-0142", "312/555/0142", "312/555-0142 / 773/555-0100", "Tel/Fax: 312-555-0142"])
+      for (const areaCode of [undefined, "773"]) assert.equal(phone(text, ["US"], areaCode), "+13125550142", text);
+    assert.equal(phone("386-5286/386-5287", ["US"], "773"), "+17733865286");
+    assert.equal(phone("030/1234567", ["DE"]), "+49301234567");
+    assert.equal(phone("06241/849460", ["DE"]), "+496241849460");
+    assert.equal(phone("01/4781234", ["AT"]), "+4314781234");
+    assert.equal(phone("0316/834567", ["AT"]), "+43316834567");
+  });
+
+  it("cuts extensions, of seven digits too", () => {
+    for (const text of ["386-5286 ext. 12", "386-5286 x12", "3865286 Extension 1234", "386-5286 #12", "#386-5286"])
+      assert.equal(phone(text, ["US"], "773"), "+17733865286", text);
+    assert.match(JSON.stringify(readPhone("386-5286 ext. 12", { regions: ["US"] })), /has no area code/);
+  });
+
   it("reads a national number by the address's country first", () => {
     const { fields } = accepted({ name: "A", phone: "070-8872-1001", country: "South Korea", city: "Seoul" });
     assert.equal(fields.phone, "+827088721001");

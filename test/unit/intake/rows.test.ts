@@ -125,6 +125,14 @@ describe("intake: rows of a CSV file", () => {
     ]);
   });
 
+  it("refuses a file whose lines end with CR alone, which would be all header", async () => {
+    const lines = ["name,email", "Joe,a@b.com", "Ann,c@d.com", ""];
+    for (const text of [lines.join("\r"), lines.join("\r").repeat(5_000)])
+      await assert.rejects(rowsOf(text, {}, [1_000]), /its lines end with CR alone: save it with CR LF or LF/);
+    assert.deepEqual(plain(await rowsOf('"full\rname",name\r\n1,Joe\r\n')), [[2, { name: "Joe" }]]);
+    assert.deepEqual(plain(await rowsOf("name,phone\r\r\nJoe,1\r\r\n")), [[2, { name: "Joe", phone: "1" }]]);
+  });
+
   it("reads nothing from an empty file, and only a header from a header", async () => {
     for (const text of ["", "\n\n", "\ufeff", "name,phone", "name,phone\n"]) assert.deepEqual(await rowsOf(text), []);
   });
@@ -187,6 +195,19 @@ describe("intake: columns", () => {
       [2, { name: "Joe", sourceId: "a%2Fb/7" }],
       [3, { name: "Ann" }],
     ]);
+  });
+
+  it("wants to know of which list ids are, where it is asked to", async () => {
+    const text = "Id,Name,List\n1,Joe,a\n";
+    for (const map of ["name=Name,sourceId=Id", undefined])
+      await assert.rejects(
+        rowsOf(text, { needsSource: true, ...(map && { map: parseMap(map) }) }),
+        (error: RowsError) => error.faults.length === 1 && error.faults[0]!.field === "source",
+      );
+    const read = async (more: object) => plain(await rowsOf(text, { needsSource: true, ...more })).length;
+    assert.equal(await read({ needsSource: false }), 1);
+    for (const map of ["name=Name,sourceId=Id,source=List", "name=Name,sourceId=List+Id", "name=Name"])
+      assert.equal(await read({ map: parseMap(map) }), 1, map);
   });
 
   it("says what is wrong with a mapping, all of it, and what the header has", async () => {

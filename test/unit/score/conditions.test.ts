@@ -139,8 +139,11 @@ const cases: Record<string, Case> = {
     unknown: [nothing],
   },
   location_in: {
-    condition: "[Chicago, IL, 02139, Bayern]",
+    condition: "[Chicago, IL, 02139, Bayern, Texas, New York]",
     holds: [
+      at({ city: "Austin", state: "TX", zip: "78701" }),
+      at({ city: "New York" }),
+      at({ city: "Buffalo", state: "NY" }),
       at({ city: "chicago" }),
       at({ state: "IL", city: "Cicero" }),
       at({ zip: "02139" }),
@@ -150,9 +153,10 @@ const cases: Record<string, Case> = {
     unknown: [nothing, at({ street: "1 Main St" })],
   },
   location_not_in: {
-    condition: "[Chicago, IN, 60302]",
+    condition: "[Chicago, IN, 60302, Texas]",
     holds: [at({ city: "Boston", state: "MA", zip: "02139" })],
     fails: [
+      at({ city: "Austin", state: "TX", zip: "78701" }),
       at({ city: "Chicago", state: "IL", zip: "60601" }),
       at({ city: "Gary", state: "IN", zip: "46402" }),
       at({ city: "Oak Park", state: "IL", zip: "60302" }),
@@ -178,9 +182,18 @@ const cases: Record<string, Case> = {
   },
   website_unreachable: {
     condition: "true",
-    holds: [withFacts({ site: { status: "unreachable", reason: "dns" } })],
+    holds: [undefined, "dns", "refused", "tls", "timeout", "redirects", "http_404", "http_410", "http_503"].map(
+      (reason) => withFacts({ site: { status: "unreachable", ...(reason && { reason }) } }),
+    ),
     fails: [site({})],
-    unknown: [nothing, withFacts({ site: { status: "not_fetched" } }), withFacts({ site: { status: "disallowed" } })],
+    unknown: [
+      nothing,
+      withFacts({ site: { status: "not_fetched" } }),
+      withFacts({ site: { status: "disallowed" } }),
+      ...["http_401", "http_403", "http_406", "http_429", "too_large", "not_html", "bad_url", "blocked_address"].map(
+        (reason) => withFacts({ site: { status: "unreachable", reason } }),
+      ),
+    ],
   },
   website_contains_any: {
     condition: "[Facebook.com, wix]",
@@ -333,6 +346,19 @@ describe("the conditions of the scoring rules", () => {
         assert.equal(fires(`{ ${name}: false }`, lead), false, JSON.stringify(lead));
     });
   }
+
+  it("takes a state by its name or by its letters, in the US and in Canada", () => {
+    for (const [state, lead] of [
+      ["Texas", at({ state: "TX" })],
+      ["new york", at({ state: "NY" })],
+      ["Ontario", at({ state: "ON", country: "CA" })],
+      ["Bayern", at({ state: "Bayern", country: "DE" })],
+    ] as const) {
+      assert.equal(fires(`{ state_equals: ${state} }`, lead), true, state);
+      assert.equal(fires(`{ location_not_in: [${state}] }`, lead), false, state);
+    }
+    assert.equal(fires("{ state_equals: Texas }", at({ city: "Texas", state: "IL" })), false);
+  });
 
   it("takes a null from elsewhere for not known", () => {
     const lead = withFacts({ pagespeed: { performance: null as unknown as number } });

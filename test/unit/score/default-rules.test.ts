@@ -53,6 +53,11 @@ describe("the rules the project comes with", () => {
     assert.ok(scoreOf({ website: "", categories: ["closed"] }, notFetched) < 60);
   });
 
+  it("say no more of a site that turned us away than of one that nobody looked at", () => {
+    for (const reason of ["http_403", "http_429", "too_large", "not_html", "blocked_address"])
+      assert.equal(scoreOf({}, { site: { status: "unreachable", reason } }), scoreOf({}, notFetched), reason);
+  });
+
   it("have a sentence for the owner for each rule about the web site that raises the score", () => {
     const raising = new Set(rules.texts.filter(({ points = 0 }) => points > 0).map(({ name }) => name));
     const unworded = [...siteRules(yaml).keys()].filter((name) => raising.has(name) && !isWorded(name));
