@@ -11,7 +11,7 @@ import { matcher } from "./http/match.ts";
 import type { Operation } from "./http/operation.ts";
 import { errorTypeOf, problemOf } from "./http/problem.ts";
 import { queryOf, readQuery } from "./http/query.ts";
-import { countAnswer, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
+import { countAnswer, countFromZero, send, setRateHeaders, setSecurityHeaders } from "./http/send.ts";
 import { closeServer, listen, makeServer } from "./http/server.ts";
 import { type Asker, askerOf } from "./http/session.ts";
 import { continueTrace } from "./http/trace.ts";
@@ -227,12 +227,8 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
           if (errorTypeOf(error) === "INTERNAL") this.logger.error("a request failed", about, error);
           else this.logger.warn(`answered ${problem.status}: ${(error as Error).message}`, about);
         }
-        send(
-          req,
-          res,
-          { status: problem.status, headers, json: problem, type: "application/problem+json" },
-          !this.server.listening,
-        );
+        const answer = { status: problem.status, headers, json: problem, type: "application/problem+json" };
+        send(req, res, answer, !this.server.listening);
       },
     },
 
@@ -241,6 +237,7 @@ export function http<Id extends string, This>({ operations, handlers }: HttpOpti
       this.proxies = proxyRanges(settings.trustedProxies);
       this.leaving = new AbortController();
       this.meter = meterOf(this.broker);
+      countFromZero(this.meter, operations);
       this.inHand = new Map();
       this.keys = new KeyRing(names, (fault) => this.logger.warn(fault));
       this.limiter = new RateLimiter(redis(), names);

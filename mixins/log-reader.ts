@@ -1,6 +1,7 @@
 import { type Msg, type NatsConnection, nuid } from "nats";
 import type { Names } from "../config/names.ts";
 import { inboxPrefix } from "./actor/publisher.ts";
+import { outage } from "./errors.ts";
 import { JetStreamError, jsApi } from "./jetstream.ts";
 
 export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace"] as const;
@@ -32,6 +33,10 @@ export interface LogItem {
 const maxScanned = 10_000;
 const maxScanMs = 2_000;
 const fetchLines = 500;
+/** How long JetStream may take to send lines, or to say that there are none, ms. */
+const silentMs = 2_000;
+/** A follower's request for lines ends after this, ms; so often, at the least, it says that it is there. */
+const followMs = 1_000;
 /** How long after it was written a line may be stored: what waits for NATS keeps its time. */
 const latestMs = 60_000;
 /** JetStream forgets a reader that fell silent for so long, ns. */
@@ -39,7 +44,7 @@ const forgottenAfter = 30 * 1e9;
 
 /**
  * A page of log lines, the oldest first. `next` is where to go on: with a page that is full, or when as much was looked at
- * as one request may; null at the end of what there is.
+ * as one request may; null at the end of what there is. Throws an outage where JetStream sends nothing at all.
  */
 export async function readLogs(
   nc: NatsConnection,
@@ -62,8 +67,10 @@ export async function readLogs(
         if (found) items.push({ seq: last, line: found });
         if (items.length === limit) return { items, next: last + 1 };
       }
-      if (messages.length === 0) return { items, next: null };
-      if (scanned >= maxScanned || Date.now() > until) return { items, next: last + 1 };
+      const isWhole = reader.isAlive();
+      if (!isWhole && last === 0) throw outage("nats", new Error("no answer to a read of the log"));
+      if (isWhole && messages.length === 0) return { items, next: null };
+      if (!isWhole || scanned >= maxScanned || Date.now() > until) return { items, next: last + 1 };
     }
   } finally {
     reader.close();
@@ -72,7 +79,7 @@ export async function readLogs(
 
 /**
  * Log lines as they come, from the query's beginning on, until `goesOn` says no (asked every second at least) or the
- * caller ends. Null when a second brought nothing. Reads no faster than it is read from.
+ * caller ends. Null after a second in which it had nothing to show. Reads no faster than it is read from.
  */
 export async function* followLogs(
   nc: NatsConnection,
@@ -81,6 +88,7 @@ export async function* followLogs(
   goesOn: () => boolean,
 ): AsyncGenerator<LogItem | null> {
   let at = query.at;
+  let yieldedAt = Date.now();
   while (goesOn()) {
     const reader = await openReader(nc, names, { ...query, ...(at === undefined ? {} : { at }) }).catch(
       () => undefined,
@@ -92,11 +100,16 @@ export async function* followLogs(
           at = placeOf(msg).seq + 1;
           const found = lineOf(msg, query);
           if (found === "past") return;
-          if (found) yield { seq: at - 1, line: found };
+          if (!found) continue;
+          yield { seq: at - 1, line: found };
+          yieldedAt = Date.now();
         }
-        if (messages.length > 0) continue;
-        yield null;
-        // The stream may have been made, or the reader forgotten, meanwhile.
+        // Also while lines about others come: only here it learns that whoever reads it has gone.
+        if (messages.length === 0 || Date.now() - yieldedAt >= followMs) {
+          yield null;
+          yieldedAt = Date.now();
+        }
+        // The stream may have been made, the reader forgotten, or a line lost on its way: a new one goes on behind the last.
         if (!reader?.isAlive()) {
           await new Promise((resolve) => setTimeout(resolve, reader ? 100 : 1_000));
           break;
@@ -109,8 +122,9 @@ export async function* followLogs(
 }
 
 interface Reader {
+  /** The next lines, without a gap; `noWait`: as many as there are, else what comes first, within {@link followMs}. */
   fetch(batch: number, options: { noWait: boolean }): Promise<Msg[]>;
-  /** Not after JetStream said that it knows this reader no more. */
+  /** Not after JetStream fell silent, said that it knows this reader no more, or a line was lost on its way. */
   isAlive(): boolean;
   close(): void;
 }
@@ -140,46 +154,66 @@ async function openReader(nc: NatsConnection, names: Names, query: LogQuery): Pr
     if (error instanceof JetStreamError && error.code === 404) return undefined;
     throw error;
   }
+  const inbox = `${inboxPrefix(nc)}.${nuid.next()}`;
+  const arrived: Msg[] = [];
+  let delivered = 0;
+  /** Lines that are asked for and have not come; 0: no request is open. */
+  let open = 0;
   let alive = true;
+  let look = () => {};
+  // One for all requests: a line that is delivered is delivered once, whoever has stopped waiting for it.
+  const sub = nc.subscribe(inbox, {
+    callback(error, msg) {
+      const code = error ? 500 : (msg.headers?.code ?? 0);
+      if (code >= 400) {
+        open = 0;
+        alive &&= code === 404 || code === 408;
+      } else if (alive && placeOf(msg).delivery === delivered + 1) {
+        arrived.push(msg);
+        delivered++;
+        open--;
+      } else alive = false;
+      look();
+    },
+  });
   return {
     isAlive: () => alive && !nc.isClosed(),
     close() {
+      sub.unsubscribe();
       if (!nc.isClosed()) nc.publish(`$JS.API.CONSUMER.DELETE.${stream}.${consumer}`);
     },
-    fetch: (batch, { noWait }) =>
-      new Promise((resolve) => {
-        const messages: Msg[] = [];
-        const end = () => {
-          clearTimeout(timer);
-          sub.unsubscribe();
-          resolve(messages);
-        };
-        const timer = setTimeout(end, 2_000);
-        const inbox = `${inboxPrefix(nc)}.${nuid.next()}`;
-        const sub = nc.subscribe(inbox, {
-          callback: (error, msg) => {
-            const code = msg?.headers?.code ?? 0;
-            if (error || (code >= 400 && code !== 408)) alive &&= code === 404;
-            if (error || code >= 400) return end();
-            messages.push(msg);
-            // What comes in one go is handed on in one go, however few: a follower waits for no more.
-            if (messages.length >= batch || (!noWait && placeOf(msg).pending === 0)) end();
-          },
-        });
-        const asked = noWait ? { batch, no_wait: true } : { batch, expires: 1_000 * 1e6 };
+    async fetch(batch, { noWait }) {
+      if (alive && open === 0 && arrived.length === 0) {
+        open = batch;
+        const asked = noWait ? { batch, no_wait: true } : { batch, expires: followMs * 1e6 };
         nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, JSON.stringify(asked), { reply: inbox });
-      }),
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(() => {
+          alive = false;
+          resolve();
+        }, silentMs);
+        look = () => {
+          // What comes in one go is handed on in one go, however few: a follower waits for no more.
+          if (alive && open > 0 && (noWait || arrived.length === 0)) return;
+          clearTimeout(timer);
+          resolve();
+        };
+        look();
+      });
+      return arrived.splice(0, batch);
+    },
   };
 }
 
 /** Reads where a message stands by the subject of its acknowledgement (ADR-15): `$JS.ACK.….<seq>.<consumer seq>.<ns>.<pending>`. */
-function placeOf({ reply }: Msg): { seq: number; storedAt: number; pending: number } {
+function placeOf({ reply }: Msg): { seq: number; delivery: number; storedAt: number } {
   const tokens = reply!.split(".");
   const at = tokens.length >= 11 ? 7 : 5;
   return {
     seq: Number(tokens[at]),
+    delivery: Number(tokens[at + 1]),
     storedAt: Number(tokens[at + 2]!.slice(0, -6)),
-    pending: Number(tokens[at + 3]),
   };
 }
 

@@ -128,9 +128,12 @@ export class MeshReader {
       ...[...stages.map((stage) => names.mailbox(stage).stream), ...shared].map((stream) => streamInfo(nc, stream)),
     ]);
     const byStage = new Map(stages.map((stage, n) => [stage, rest[n]]));
+    const park = rest[stages.length + shared.indexOf(names.park.stream)];
     const read = await Promise.all(
       stages.flatMap((stage) =>
-        lanes.map((lane) => laneState(nc, names, stage, lane, byStage.get(stage), paused[stage] ?? null)),
+        lanes.map((lane) =>
+          laneState(nc, names, stage, lane, { mailbox: byStage.get(stage), park }, paused[stage] ?? null),
+        ),
       ),
     );
     const told = [
@@ -154,7 +157,7 @@ async function laneState(
   names: Names,
   stage: string,
   lane: Lane,
-  info: StreamInfo | undefined,
+  infos: { mailbox: StreamInfo | undefined; park: StreamInfo | undefined },
   paused: Pause | null,
 ): Promise<LaneState> {
   const mailbox = names.mailbox(stage);
@@ -170,9 +173,9 @@ async function laneState(
   const ready = waiting + back;
   const parked = waits?.num_pending ?? 0;
   const [held, returns, rests, oldest] = await Promise.all([
-    leadsPerEnvelope(nc, mailbox.stream, subject, lane, waiting + out, info),
-    leadsPerEnvelope(nc, names.park.stream, names.park.due(stage, lane), lane, back),
-    leadsPerEnvelope(nc, names.park.stream, names.park.waiting(stage, lane), lane, parked),
+    leadsPerEnvelope(nc, mailbox.stream, subject, lane, waiting + out, infos.mailbox),
+    leadsPerEnvelope(nc, names.park.stream, names.park.due(stage, lane), lane, back, infos.park),
+    leadsPerEnvelope(nc, names.park.stream, names.park.waiting(stage, lane), lane, parked, infos.park),
     waiting + out > 0 ? getMessage(nc, mailbox.stream, { seq: 1, subject }) : null,
   ]);
   return {
@@ -186,7 +189,7 @@ async function laneState(
     redelivered: consumer?.num_redelivered ?? 0,
     delivered: consumer?.delivered.consumer_seq ?? 0,
     paused,
-    envelopes: { ready, unacknowledged: out, parked, limit: info?.config.max_msgs_per_subject ?? 0 },
+    envelopes: { ready, unacknowledged: out, parked, limit: infos.mailbox?.config.max_msgs_per_subject ?? 0 },
   };
 }
 
@@ -211,7 +214,7 @@ async function leadsPerEnvelope(
   subject: string,
   lane: Lane,
   envelopes: number,
-  info?: StreamInfo,
+  info: StreamInfo | undefined,
 ): Promise<number> {
   if (lane === "live" || envelopes === 0) return 1;
   const looked: Stored[] = [];

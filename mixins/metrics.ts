@@ -102,7 +102,7 @@ export const metricTable = {
   leads_http_requests_total: counter(
     ["operation", "code"],
     "requests",
-    "Requests by operation (docs/api.md; `none` where no operation matches) and class of their answer: 2xx, 3xx, 4xx, 5xx.",
+    "Requests by operation (docs/api.md; `none` where no operation matches) and class of their answer: 2xx, 3xx, 4xx, 5xx; gone: the caller left before it.",
   ),
   leads_http_duration_seconds: histogram(
     ["operation"],

@@ -56,6 +56,12 @@ export function writeEvents(res: ServerResponse, events: AsyncIterable<string>):
   pipeline(Readable.from(events), res).catch(() => res.destroy());
 }
 
+/** What has not happened yet is zero, not absent: the first failure of an operation is an increase. */
+export function countFromZero(meter: Meter, operations: readonly { id: string }[]): void {
+  for (const operation of [...operations.map(({ id }) => id), "none"])
+    for (const code of ["2xx", "5xx"]) meter.add("leads_http_requests_total", { operation, code }, 0);
+}
+
 /** Counts the answer once it was sent, or its caller has gone. `operationOf` is asked then. */
 export function countAnswer(res: ServerResponse, meter: Meter, operationOf: () => string): void {
   if (!meter.isOn) return;

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
-import type { Context, ServiceSchema } from "moleculer";
+import type { Context, ServiceBroker, ServiceSchema } from "moleculer";
 import { type ClusterName, clusterName, type Labels, metrics } from "../metrics.ts";
 import { resourcesOf } from "../resources.ts";
 import { defineMixin, type Mixin } from "../schema.ts";
@@ -27,8 +27,14 @@ interface Prometheus {
   update(name: string, method: "inc" | "set", labels: Labels | null, value: number): void;
 }
 
+type Node = ReturnType<ServiceBroker["registry"]["nodes"]["toArray"]>[number];
+
 export interface Cluster extends Prometheus {
   $growths: Growths;
+  /** When each node was first heard of, as Moleculer counts heartbeats: seconds since this process began. */
+  $joined: WeakMap<Node, number>;
+  /** Nodes that fell silent without leaving. */
+  $silent: Set<string>;
   /** Where it listens, once it does. */
   url: string;
   /** Sets a gauge of the cluster. */
@@ -54,7 +60,7 @@ const renamed: Record<string, string> = {
  * - Its series bear node ids, which are new at each start and are never forgotten.
  * It can go when moleculer-prometheus takes metrics snapshots by itself; `services/metrics` would keep its gauges.
  *
- * @param refresh called before each answer, to {@link Cluster.show} how things are
+ * @param refresh called before the metrics are told, to {@link Cluster.show} how things are
  */
 export function clusterMetrics(refresh: (this: any) => Promise<void>): Mixin<Cluster> {
   const mixin = defineMixin<Cluster & { refresh(): Promise<void> }>()({
@@ -83,17 +89,37 @@ export function clusterMetrics(refresh: (this: any) => Promise<void>): Mixin<Clu
         const { caller: _, type: __, ...kept } = labels;
         this.update(as, "inc", name.startsWith("leads_") ? labels : kept, by);
       },
-      /** All processes, as Prometheus' HTTP service discovery wants them. */
+      /**
+       * All processes, as Prometheus' HTTP service discovery wants them. Also those that died or hang, until another came
+       * in their place, for as long as the registry remembers them (ten minutes): one that is listed no more cannot be seen
+       * to be down.
+       */
       $targets(): { targets: string[]; labels: Labels }[] {
-        const nodes = this.broker.registry.getNodeList({ onlyAvailable: true, withServices: true });
-        return nodes.flatMap(({ metadata, services = [] }) => {
-          const at = metadata?.["metrics"] as { host: string; port: number } | undefined;
-          if (!at) return [];
-          const own = services.map(({ name }) => name as string).filter((name) => !name.startsWith("$"));
+        const nodes = this.broker.registry.nodes.toArray();
+        const living = nodes.filter(({ available }) => available);
+        const isReplaced = (lost: Node) => living.some((node) => this.$succeeds(node, lost));
+        const silent = nodes.filter((node) => !node.available && this.$silent.has(node.id) && !isReplaced(node));
+        this.$silent = new Set(silent.map(({ id }) => id));
+        const found = new Map<string, Labels>();
+        // The living last: one that came to a dead one's address takes its place.
+        for (const node of [...silent, ...living]) {
+          const at = node.metadata?.["metrics"] as { host: string; port: number } | undefined;
+          const own = servicesOf(node);
+          // A prompt that was closed without a word is missed by nobody: it served nothing.
+          if (!at || (!node.available && own.length === 0)) continue;
           const host = at.host.includes(":") ? `[${at.host}]` : at.host;
           // What a process is, where it is one thing: an id would be new at each start.
-          return [{ targets: [`${host}:${at.port}`], labels: { service: own.length === 1 ? own[0]! : "mesh" } }];
-        });
+          found.set(`${host}:${at.port}`, { service: own.length === 1 ? own[0]! : "mesh" });
+        }
+        return Array.from(found, ([target, labels]) => ({ targets: [target], labels }));
+      },
+      /** What starts a process anew may be quicker than its missing heartbeats are noticed: what counts is the last one. */
+      $succeeds(node: Node, lost: Node): boolean {
+        return (
+          node.hostname === lost.hostname &&
+          (this.$joined.get(node) ?? 0) > lost.lastHeartbeatTime &&
+          String(servicesOf(node)) === String(servicesOf(lost))
+        );
       },
     },
     events: {
@@ -102,12 +128,24 @@ export function clusterMetrics(refresh: (this: any) => Promise<void>): Mixin<Clu
         for (const growth of this.$growths.take(ctx.nodeID ?? this.broker.nodeID, ctx.params, Date.now()))
           this.$grow(growth);
       },
+      "$node.connected"(ctx: Context<{ node: Node; reconnected: boolean }>) {
+        const { node, reconnected } = ctx.params;
+        if (!reconnected) this.$joined.set(node, process.uptime());
+      },
+      "$node.disconnected"(ctx: Context<{ node: Node; unexpected: boolean }>) {
+        const { node, unexpected } = ctx.params;
+        if (unexpected) this.$silent.add(node.id);
+        else this.$silent.delete(node.id);
+      },
     },
     created() {
       const { settings } = resourcesOf(this.broker);
       this.$growths = new Growths(Date.now() / 1_000);
+      this.$joined = new WeakMap();
+      this.$silent = new Set();
       const { server } = this;
-      server.use((_req, _res, next) => {
+      server.use((req, _res, next) => {
+        if (req.url === "/targets") return next();
         this.refresh().then(
           () => next(),
           (error) => next(error),
@@ -133,6 +171,12 @@ export function clusterMetrics(refresh: (this: any) => Promise<void>): Mixin<Clu
     },
   });
   return { ...mixin, mixins: [prometheus as ServiceSchema] };
+}
+
+/** The names of a node's own services, in order. */
+function servicesOf({ services = [] }: Node): string[] {
+  const names = services.map(({ name }) => name as string);
+  return names.filter((name) => !name.startsWith("$")).sort();
 }
 
 /** The table's rows as moleculer-prometheus defines metrics. */

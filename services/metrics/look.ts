@@ -7,6 +7,8 @@ import type { Nodes } from "./nodes.ts";
 
 /** What changes slowly and costs more to look at is looked at this often, ms. */
 const slowMs = 10_000;
+/** The streams are waited for so long, ms, as the record is: Prometheus gives a scrape up after five seconds. */
+const patienceMs = 2_000;
 
 /** Looks at everything that the cluster's figures come from. */
 export class Look {
@@ -24,7 +26,7 @@ export class Look {
 
   /** All figures; what cannot be read is left out, and said to be. */
   async figures(): Promise<Figure[]> {
-    const [streams, record] = await Promise.all([this.#ofStreams().catch(() => null), this.#ofRecord()]);
+    const [streams, record] = await Promise.all([inTime(this.#ofStreams()), this.#ofRecord()]);
     return [
       ...(streams ?? []),
       ...record.figures,
@@ -83,6 +85,17 @@ export class Look {
   /** Asks a service. Where there is none there is nothing to be told, and nothing is wrong. */
   async #ask<T>(action: string): Promise<T | undefined> {
     if (!this.#broker.registry.actions.isAvailable(action)) return undefined;
-    return this.#broker.call<T, object>(action, {}, { timeout: 2_000, retries: 0 });
+    return this.#broker.call<T, object>(action, {}, { timeout: patienceMs, retries: 0 });
   }
+}
+
+/** null where it fails, or takes too long. */
+async function inTime<T>(asked: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), patienceMs);
+  });
+  const answer = await Promise.race([asked.catch(() => null), late]);
+  clearTimeout(timer);
+  return answer;
 }

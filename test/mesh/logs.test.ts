@@ -19,6 +19,18 @@ describe("GET /v1/logs", () => {
     return { status: answer.status, ...((await answer.json()) as any) };
   };
   const messages = async (query: string) => (await read(query)).items.map(({ message }) => message);
+  /** Follows the log until the signal says to leave it; resolves when it has begun, with what has come since. */
+  const follow = async (query: string, signal: AbortSignal, headers: Record<string, string> = {}) => {
+    const answer = await gateway.call(secret, `/v1/logs?follow=true&${query}`, { headers, signal });
+    assert.equal(answer.headers.get("content-type"), "text/event-stream");
+    let text = "";
+    void (async () => {
+      for await (const chunk of answer.body!) text += Buffer.from(chunk).toString();
+    })().catch(() => {});
+    await eventually("it has begun", () => text.startsWith(":"));
+    return () => text;
+  };
+  const readers = async () => (await jsApi(gateway.nats, `CONSUMER.NAMES.${gateway.names.logs.stream}`)).total;
 
   before(async function () {
     this.timeout(60_000);
@@ -84,34 +96,56 @@ describe("GET /v1/logs", () => {
 
   it("follows what comes, goes on where it left off, and ends when its reader does", async () => {
     const leaving = new AbortController();
-    const follow = async (headers: Record<string, string> = {}) => {
-      const answer = await gateway.call(secret, "/v1/logs?follow=true&service=mockup", {
-        headers,
-        signal: leaving.signal,
-      });
-      assert.equal(answer.headers.get("content-type"), "text/event-stream");
-      let text = "";
-      void (async () => {
-        for await (const chunk of answer.body!) text += Buffer.from(chunk).toString();
-      })().catch(() => {});
-      await eventually("it has begun", () => text.startsWith(":"));
-      return { text: () => text };
-    };
-    const first = await follow();
+    const first = await follow("service=mockup", leaving.signal);
     // From now on: the reader may not have been there for the first lines.
     await eventually("the first line", () => {
       log.say("mockup", "drawn");
-      return first.text().includes('"message":"drawn"');
+      return first().includes('"message":"drawn"');
     });
-    const id = /^id: (\d+)$/m.exec(first.text())![1]!;
+    const id = /^id: (\d+)$/m.exec(first())![1]!;
     log.say("mockup", "drawn last");
-    await eventually("the last line", () => first.text().includes("drawn last"));
-    const again = await follow({ "Last-Event-ID": id });
-    await eventually("it goes on", () => again.text().includes("drawn last"));
-    assert.doesNotMatch(again.text(), new RegExp(`^id: ${id}$`, "m"));
+    await eventually("the last line", () => first().includes("drawn last"));
+    const again = await follow("service=mockup", leaving.signal, { "Last-Event-ID": id });
+    await eventually("it goes on", () => again().includes("drawn last"));
+    assert.doesNotMatch(again(), new RegExp(`^id: ${id}$`, "m"));
     leaving.abort();
-    const consumers = () => jsApi(gateway.nats, `CONSUMER.NAMES.${gateway.names.logs.stream}`);
-    await eventually("their readers are gone", async () => (await consumers()).total === 0);
+    await eventually("their readers are gone", async () => (await readers()) === 0);
+  });
+
+  it("shows a follower all lines, in order and once, however many come at once", async () => {
+    const leaving = new AbortController();
+    const text = await follow("service=bursts", leaving.signal);
+    const shown = () => Array.from(text().matchAll(/"message":"burst (\d+)"/g), ([, n]) => Number(n));
+    const { counts } = log.stream;
+    const before = counts.sent;
+    for (let n = 0; n < 500; n++) {
+      log.say("bursts", `burst ${n}`);
+      if (n % 50 === 49) await eventually("they are sent", () => counts.sent === before + n + 1);
+    }
+    await eventually("the last one is shown", () => shown().includes(499));
+    assert.deepEqual(
+      shown(),
+      Array.from({ length: 500 }, (_, n) => n),
+    );
+    leaving.abort();
+    await eventually("its reader is gone", async () => (await readers()) === 0);
+  });
+
+  it("keeps a follower awake while lines about others come, and lets go of it when its reader leaves", async () => {
+    const leaving = new AbortController();
+    const text = await follow(`lead=${randomUUID()}`, leaving.signal);
+    // More than a request asks for in the second that it lasts: none ends empty.
+    const others = setInterval(() => {
+      for (let n = 0; n < 10; n++) log.say("score", "about another", { leadId: lead });
+    }, 50);
+    try {
+      await eventually("it is kept awake", () => (text().match(/^:$/gm) ?? []).length >= 2, { withinMs: 5_000 });
+      assert.equal(await readers(), 1);
+      leaving.abort();
+      await eventually("its reader is gone", async () => (await readers()) === 0, { withinMs: 3_000 });
+    } finally {
+      clearInterval(others);
+    }
   });
 
   it("is for platform keys alone, and refuses what it does not know", async () => {

@@ -75,26 +75,42 @@ describe("the state of the mesh", function () {
     );
   });
 
+  const later = Date.now() + 3_600_000;
+  /** Leads of the bulk lane that wait before `two`, in one envelope. */
+  async function park({ nats, names }: TestMesh, count: number, until = later): Promise<void> {
+    const items = someLeads(count).map((lead) => ({ item: { lead }, until, seq: 1 }));
+    for (const { subject, envelope } of parkEnvelopes(names, "two", { ...origin(), lane: "bulk" }, items))
+      await nats.jetstream().publish(subject, envelope.data, { headers: envelope.headers });
+  }
+  /** A mesh whose stages nobody has started. */
+  async function idle(): Promise<TestMesh> {
+    const mesh = await startMesh({ flow, services: [] });
+    await ensureShared(mesh.nats, mesh.names, mesh.settings);
+    await ensureStage(mesh.nats, mesh.names, stageOptions("two", flow), mesh.settings);
+    return mesh;
+  }
+
   it("counts leads that are back from the park by their own envelopes, whatever the mailbox holds", async () => {
-    await using mesh = await startMesh({ flow, services: [] });
-    const { nats, names } = mesh;
-    await ensureShared(nats, names, mesh.settings);
-    await ensureStage(nats, names, stageOptions("two", flow), mesh.settings);
-    const park = async (count: number, until: number) => {
-      const items = someLeads(count).map((lead) => ({ item: { lead }, until, seq: 1 }));
-      for (const { subject, envelope } of parkEnvelopes(names, "two", { ...origin(), lane: "bulk" }, items))
-        await nats.jetstream().publish(subject, envelope.data, { headers: envelope.headers });
-    };
-    const later = Date.now() + 3_600_000;
-    await park(30, later);
-    await park(4, later);
-    await park(7, Date.now());
+    await using mesh = await idle();
+    await park(mesh, 30);
+    await park(mesh, 4);
+    await park(mesh, 7, Date.now());
     const told = lane(
       await until(mesh, "seven are due", (s) => lane(s, "two", "bulk").envelopes.ready === 1),
       "two",
       "bulk",
     );
     assert.deepEqual([told.ready, told.parked, told.about, told.envelopes.parked], [7, 34, true, 2]);
+  });
+
+  it("estimates the parked by envelopes from all over the park, not by its oldest alone", async () => {
+    await using mesh = await idle();
+    await park(mesh, 50);
+    for (let n = 0; n < 30; n++) await park(mesh, 1);
+    const state = await until(mesh, "all are seen", (s) => lane(s, "two", "bulk").envelopes.parked === 31);
+    const { parked } = lane(state, "two", "bulk");
+    // By the oldest there would be 31 x 50.
+    assert.ok(parked - 80 < 1_550 - parked, `${parked} are told, 80 are parked`);
   });
 
   it("is read once for all who ask within a second, and names the paused", async () => {

@@ -8,7 +8,10 @@ export interface AlertCase {
   quiet: number;
   firing: number;
   cleared: number;
-  labels?: Record<string, string>;
+  /** Of several, where several are to fire. */
+  labels?: Record<string, string> | Record<string, string>[];
+  /** Series of another mesh, under which it is silent at all of these steps. */
+  silent?: Record<string, string>;
   /** Of a step; 1 where it says nothing. */
   minutes?: number;
 }
@@ -17,11 +20,23 @@ export interface AlertCase {
 const phases = (quiet: string, bad: string, good = quiet) => `${quiet}x20 ${bad}x40 ${good}x80`;
 const score = { stage: "score" };
 
+/** Of a histogram: quick for four hours, nothing at all for one, slow for one, then quick. */
+const slowAfterRest = ([quick, slow]: [string, string], bucket: (le: string) => string) => {
+  const all = "0+100x240 24000+0x60 24000+100x361";
+  return {
+    [bucket(quick)]: "0+100x240 24000+0x60 24000+0x60 24000+100x300",
+    ...{ [bucket(slow)]: all, [bucket("+Inf")]: all },
+  };
+};
+
 export const alertCases: Record<string, AlertCase> = {
   BacklogWillNotDrain: {
     series: {
       'leads_drain_seconds{stage="score",instance="a"}': phases("30+0", "5000+0", "10+0"),
       'leads_drain_goal_seconds{lane="bulk",instance="a"}': "300+0x200",
+      // That is paused drains never.
+      'leads_drain_seconds{stage="email",instance="a"}': "31536000+0x140",
+      'leads_paused{stage="email",instance="a"}': "1+0x140",
     },
     ...{ quiet: 19, firing: 35, cleared: 70, labels: score },
   },
@@ -31,20 +46,27 @@ export const alertCases: Record<string, AlertCase> = {
       'leads_oldest_age_seconds{stage="score",lane="bulk",instance="a"}': "90+0x140",
       'leads_drain_goal_seconds{lane="live",instance="a"}': "10+0x140",
       'leads_drain_goal_seconds{lane="bulk",instance="a"}': "300+0x140",
+      // That is paused, and its leads wait.
+      'leads_oldest_age_seconds{stage="email",lane="live",instance="a"}': "900+60x140",
+      'leads_paused{stage="email",instance="a"}': "1+0x140",
+      'leads_paused{stage="score",instance="a"}': "0+0x140",
     },
     ...{ quiet: 19, firing: 30, cleared: 70, labels: { ...score, lane: "live" } },
   },
   StageSilent: {
     series: {
-      'leads_backlog_leads{stage="score",lane="live",state="pending",instance="a"}': "50+0x140",
-      'leads_outcomes_total{stage="score",lane="live",outcome="forward",instance="p"}':
+      'leads_backlog_leads{stage="score",lane="bulk",state="pending",instance="a"}': "50+0x140",
+      'leads_outcomes_total{stage="score",lane="bulk",outcome="forward",instance="p"}':
         "0+100x20 2000+0x40 2000+100x80",
+      // Another process reads the other lane.
+      'leads_backlog_leads{stage="score",lane="live",state="pending",instance="a"}': "5+0x140",
+      'leads_outcomes_total{stage="score",lane="live",outcome="forward",instance="q"}': "0+100x140",
       'leads_paused{stage="score",instance="a"}': "0+0x140",
       // That in an outage is none.
       'leads_backlog_leads{stage="enrich",lane="live",state="pending",instance="a"}': "50+0x140",
       'leads_outage{stage="enrich",dependency="pagespeed",instance="p"}': "1+0x140",
     },
-    ...{ quiet: 19, firing: 40, cleared: 70, labels: score },
+    ...{ quiet: 19, firing: 40, cleared: 70, labels: { ...score, lane: "bulk" } },
   },
   StageInOutage: {
     series: { 'leads_outage{stage="score",dependency="postgres",instance="p"}': phases("0+0", "1+0") },
@@ -73,17 +95,20 @@ export const alertCases: Record<string, AlertCase> = {
     ...{ quiet: 19, firing: 40, cleared: 90, labels: score },
   },
   EndToEndSlow: {
-    series: {
-      'leads_end_to_end_seconds_bucket{lane="live",le="1",instance="p"}': "0+100x300 30000+0x60 30000+100x300",
-      'leads_end_to_end_seconds_bucket{lane="live",le="10",instance="p"}': "0+100x660",
-      'leads_end_to_end_seconds_bucket{lane="live",le="+Inf",instance="p"}': "0+100x660",
-    },
+    series: slowAfterRest(["1", "10"], (le) => `leads_end_to_end_seconds_bucket{lane="live",le="${le}",instance="p"}`),
     ...{ quiet: 200, firing: 340, cleared: 460 },
   },
   InstancesAtMaximum: {
     series: {
       'leads_desired_instances{stage="score",instance="a"}': phases("2+0", "8+0"),
       'leads_instances_limit{bound="max",instance="a"}': "8+0x140",
+      'leads_instances_limit{bound="min",instance="a"}': "1+0x140",
+    },
+    // As many as there are, never more and never fewer.
+    silent: {
+      'leads_desired_instances{stage="score",instance="a"}': "4+0x140",
+      'leads_instances_limit{bound="max",instance="a"}': "4+0x140",
+      'leads_instances_limit{bound="min",instance="a"}': "4+0x140",
     },
     ...{ quiet: 19, firing: 45, cleared: 70, labels: score },
   },
@@ -92,12 +117,9 @@ export const alertCases: Record<string, AlertCase> = {
     ...{ quiet: 19, firing: 45, cleared: 100, labels: score },
   },
   ApiSlow: {
-    series: {
-      'leads_http_duration_seconds_bucket{operation="createLead",le="0.05",instance="p"}':
-        "0+100x300 30000+0x60 30000+100x300",
-      'leads_http_duration_seconds_bucket{operation="createLead",le="1",instance="p"}': "0+100x660",
-      'leads_http_duration_seconds_bucket{operation="createLead",le="+Inf",instance="p"}': "0+100x660",
-    },
+    series: slowAfterRest(["0.05", "1"], (le) => {
+      return `leads_http_duration_seconds_bucket{operation="createLead",le="${le}",instance="p"}`;
+    }),
     ...{ quiet: 200, firing: 340, cleared: 460 },
   },
   ErrorBudgetBurning: {
@@ -123,8 +145,14 @@ export const alertCases: Record<string, AlertCase> = {
     series: {
       'leads_provider_calls_total{provider="pagespeed",result="good",instance="p"}': "0+50x140",
       'leads_provider_calls_total{provider="pagespeed",result="down",instance="p"}': "0+0x20 0+20x40 800+0x80",
+      'leads_provider_calls_total{provider="places",result="good",instance="p"}': "0+0x140",
+      'leads_breakers_open{service="listing-places",instance="p"}': phases("0+0", "1+0"),
+      // What guards the way to PostgreSQL is no provider's; one call that failed in a quiet night is one call.
+      'leads_breakers_open{service="leads",instance="p"}': "1+0x140",
+      'leads_provider_calls_total{provider="yelp",result="good",instance="p"}': "0+0x30 0+1x3 4+0x110",
+      'leads_provider_calls_total{provider="yelp",result="unanswered",instance="p"}': "0+0x38 1+0x102",
     },
-    ...{ quiet: 19, firing: 45, cleared: 90, labels: { provider: "pagespeed" } },
+    ...{ quiet: 19, firing: 45, cleared: 90, labels: [{ provider: "pagespeed" }, { provider: "places" }] },
   },
   BouncesHigh: {
     series: {

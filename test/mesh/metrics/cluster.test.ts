@@ -5,10 +5,11 @@ import { forward } from "../../../mixins/actor/outcome.ts";
 import { metrics } from "../../../mixins/metrics.ts";
 import { neverSeconds } from "../../../services/metrics/desired.ts";
 import { gate, put } from "../../support/actor.ts";
+import { type Child, recordFile, startWorker } from "../../support/child.ts";
 import { eventually } from "../../support/eventually.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
 import { metricsUrl, type Sample, scrape, sumOf } from "../../support/metrics.ts";
-import { testPlace } from "../../support/servers.ts";
+import { ownNats, testPlace } from "../../support/servers.ts";
 import { acceptBulk, acceptLive, quick, quiet, someLeads, stage } from "../../support/stages.ts";
 
 const flow = [
@@ -19,6 +20,11 @@ const service = "services/metrics/metrics.service.ts";
 const urlOf = (mesh: TestMesh) => (mesh.broker.getLocalService("metrics") as unknown as { url: string }).url;
 const somewhere = () => testPlace({ LEADS_METRICS_EVERY_MS: "200" });
 const ofCluster = async (mesh: TestMesh) => (await scrape(`${urlOf(mesh)}/metrics`)).samples;
+/** Where the processes that are listed serve their metrics. */
+async function listed(mesh: TestMesh): Promise<string[]> {
+  const groups = (await (await fetch(`${urlOf(mesh)}/targets`)).json()) as { targets: string[] }[];
+  return groups.flatMap(({ targets }) => targets).sort();
+}
 
 describe("the service metrics", () => {
   const pausedAt = (samples: Sample[]) => sumOf(samples, "leads_paused", { stage: "one" });
@@ -147,14 +153,78 @@ describe("the service metrics", () => {
       await quiet(worker, ["one"]);
       await eventually("the others too", async () => (await total()) === before + 75);
       const living = [watcher, worker].map((mesh) => new URL(metricsUrl(mesh.broker)).host).sort();
-      await eventually("those that live are listed", async () => {
-        const groups = (await (await fetch(`${urlOf(watcher)}/targets`)).json()) as { targets: string[] }[];
-        return isDeepStrictEqual(groups.flatMap(({ targets }) => targets).sort(), living);
-      });
+      await eventually("those that live are listed", async () => isDeepStrictEqual(await listed(watcher), living));
     } finally {
       await worker.stop();
     }
     assert.equal(await total(), before + 75, "what was told stays");
+  });
+
+  it("lists a process that was killed, until another is in its place, and none that left", async function () {
+    this.timeout(180_000);
+    await using place = await somewhere();
+    using record = recordFile();
+    await using watcher = await startMesh({ place, flow, services: [service] });
+    const start = (name: string, env = {}) => startMesh({ place, flow, services: [stage(name)], env });
+    const startOwn = (name: string) => startWorker(place.settings, { flow, stage: name, record: record.path });
+    const nodeOf = ({ process: { pid } }: Child) => watcher.broker.registry.nodes.get(`worker-${pid}`);
+    // They were there before: they are in nobody's place.
+    await using sibling = await start("one");
+    await using left = await start("one");
+    await using killed = await startOwn("one");
+    await using crashed = await startOwn("two");
+    await eventually("all are listed", async () => (await listed(watcher)).length === 5);
+    const [ofKilled, ofCrashed] = [killed, crashed].map(
+      (child) => `127.0.0.1:${nodeOf(child).metadata!["metrics"].port}`,
+    ) as [string, string];
+    await left.stop();
+    for (const { process } of [killed, crashed]) process.kill("SIGKILL");
+    // It is there before anybody misses a heartbeat.
+    await using successor = await start("two");
+    const missed = () => [killed, crashed].every((child) => !nodeOf(child).available);
+    // Looked at every 15 s; the first heartbeat may not have come yet.
+    await eventually("their heartbeats are missed", missed, { withinMs: 60_000 });
+    const living = [watcher, sibling, successor].map(({ broker }) => new URL(metricsUrl(broker)).host);
+    const { hostname } = nodeOf(crashed);
+    nodeOf(crashed).hostname = "another";
+    assert.deepEqual(
+      await listed(watcher),
+      [...living, ofKilled, ofCrashed].sort(),
+      "nobody's place is taken elsewhere",
+    );
+    nodeOf(crashed).hostname = hostname;
+    assert.deepEqual(await listed(watcher), [...living, ofKilled].sort());
+    const port = ofKilled.split(":")[1]!;
+    await using taker = await start("two", { LEADS_METRICS_PORT: port });
+    await eventually("it is there", () => watcher.broker.registry.nodes.get(taker.broker.nodeID)?.available);
+    assert.deepEqual(await listed(watcher), [...living, ofKilled].sort(), "its address is another's, and listed once");
+  });
+
+  it("says in time for a scrape that NATS does not answer, and lists the processes at once", async () => {
+    await using server = await ownNats();
+    await using place = await testPlace({ LEADS_NATS_URL: server.url });
+    await using mesh = await startMesh({ place, flow, services: [service, stage("one"), stage("two")] });
+    const isRead = async () => sumOf(await ofCluster(mesh), "leads_source_up", { source: "nats" }) === 1;
+    await eventually("it is read", isRead);
+    let slowestMs = 0;
+    const timed = async <T>(ask: () => Promise<T>) => {
+      const since = performance.now();
+      const answer = await ask();
+      slowestMs = Math.max(slowestMs, performance.now() - since);
+      return answer;
+    };
+    server.freeze();
+    try {
+      // What was read just before is told for a second.
+      await eventually("it is said", async () => !(await timed(isRead)));
+      assert.ok(slowestMs < 3_000, `${slowestMs} ms`);
+      slowestMs = 0;
+      await Promise.all([isRead(), timed(() => listed(mesh))]);
+      assert.ok(slowestMs < 1_000, `${slowestMs} ms`);
+    } finally {
+      server.thaw();
+    }
+    await eventually("it is read again", isRead);
   });
 
   it("counts what bulk leads wait for in the intake to each stage of the flow", async () => {

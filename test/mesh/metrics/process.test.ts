@@ -3,7 +3,9 @@ import { mock } from "node:test";
 import { complete, forward, retry } from "../../../mixins/actor/outcome.ts";
 import { LeadsError } from "../../../mixins/errors.ts";
 import { metrics } from "../../../mixins/metrics.ts";
+import { operations } from "../../../services/gateway/operations.ts";
 import { eventually } from "../../support/eventually.ts";
+import { startGateway } from "../../support/gateway.ts";
 import { startMesh, type TestMesh } from "../../support/mesh.ts";
 import { metricsUrl, type Sample, scrape, sumOf } from "../../support/metrics.ts";
 import { acceptBulk, acceptLive, quick, quiet, someLeads, stage } from "../../support/stages.ts";
@@ -114,6 +116,23 @@ describe("a process's metrics", () => {
       const extra = name.endsWith("_bucket") && row.type === "histogram" ? ["le"] : [];
       assert.deepEqual(Object.keys(labels).sort(), [...row.labels, ...extra].sort(), name);
     }
+  });
+
+  it("count the good and the failed answers of every operation from zero, so that the first is an increase", async () => {
+    await using gateway = await startGateway();
+    const young = (await scrape(metricsUrl(gateway.broker))).samples;
+    for (const operation of [...operations.map(({ id }) => id), "none"])
+      for (const code of ["2xx", "5xx"]) {
+        const found = young.filter(
+          ({ name, labels }) =>
+            name === "leads_http_requests_total" && labels["operation"] === operation && labels["code"] === code,
+        );
+        assert.deepEqual(
+          found.map(({ value }) => value),
+          [0],
+          `${operation} ${code}`,
+        );
+      }
   });
 
   it("are neither counted nor served where they are turned off", async () => {
