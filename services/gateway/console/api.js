@@ -19,25 +19,40 @@ export class Problem extends Error {
 /** Told when the session is over. */
 export const signedOut = new EventTarget();
 
+/** How long an answer is waited for, ms: a gateway asks the service behind it three times, 10 s each, at the most. */
+const latestMs = 45_000;
+/** The same of what is asked again anyway, ms: the first of those times may fail. */
+const latestLoadMs = 15_000;
+
+/** @param {Error} error Why nothing came that can be read. @param {number} withinMs ms */
+const unanswered = ({ name }, withinMs) => {
+  if (name === "TimeoutError") return new Problem(0, { detail: `Nothing came within ${withinMs / 1_000} seconds.` });
+  if (name === "SyntaxError") return new Problem(0, { detail: "What came breaks off, or is not the gateway's." });
+  return new Problem(0, null);
+};
+
 /**
  * @param {string} path
- * @param {{ method?: string, body?: object | undefined, signal?: AbortSignal }} [options]
- * @returns {Promise<any>} Throws a {@link Problem}.
+ * @param {{ method?: string, body?: object | undefined, signal?: AbortSignal, withinMs?: number }} [options]
+ * @returns {Promise<any>} Throws a {@link Problem}: also where the answer breaks off, or is no JSON and so none of ours.
  */
-export async function api(path, { method = "GET", body, signal } = {}) {
+export async function api(path, { method = "GET", body, signal, withinMs = latestMs } = {}) {
+  const late = AbortSignal.timeout(withinMs);
   const answer = await fetch(path, {
     method,
-    ...(signal && { signal }),
+    signal: signal ? AbortSignal.any([signal, late]) : late,
     ...(body && { body: JSON.stringify(body) }),
     headers: {
       ...(body && { "content-type": "application/json" }),
       ...(method !== "GET" && { "x-leads-console": "1" }),
     },
   }).catch((error) => {
-    if (error.name === "AbortError") throw error;
-    throw new Problem(0, null);
+    throw unanswered(error, withinMs);
   });
-  const json = await answer.json().catch(() => null);
+  const json = await answer.json().catch((error) => {
+    if (answer.ok) throw unanswered(error, withinMs);
+    return null;
+  });
   if (answer.ok) return json;
   if (answer.status === 401 && path !== "/console/session") signedOut.dispatchEvent(new Event("end"));
   throw new Problem(answer.status, json);
@@ -52,7 +67,7 @@ export function query(values) {
 
 /**
  * What a path answers, asked again every so often while the page is seen. What was last known stays while it cannot be
- * had: `error` says so beside it.
+ * had, or does not come within a quarter of a minute: `error` says so beside it.
  *
  * @param {string | null} path null: nothing is asked.
  * @param {number} [everyMs] 0: once.
@@ -77,7 +92,7 @@ export function useLoad(path, everyMs = 0) {
       if (busy) return;
       busy = true;
       if (!document.hidden || everyMs === 0) {
-        await api(path, { signal: gone.signal }).then(
+        await api(path, { signal: gone.signal, withinMs: latestLoadMs }).then(
           (data) => !gone.signal.aborted && setState({ path, data, error: null, at: Date.now() }),
           (error) =>
             !gone.signal.aborted &&

@@ -98,7 +98,7 @@ export function Chart({ title, at, series, format, height = 150, least = 1 }) {
   useEffect(() => {
     plot.current?.setData(latest.current);
     showLast(plot.current);
-  }, [at.at(-1), at.length]);
+  }, [JSON.stringify(data)]);
   const said = series.map(({ name, values }) => {
     const known = values.filter((value) => value !== null);
     return known.length === 0

@@ -30,15 +30,21 @@ export function DeadPage({ session, values }) {
     [stage, error, since, tenant],
   );
   const [picked, setPicked] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
-  const [dialog, setDialog] = useState(/** @type {"redrive" | "discard" | null} */ (null));
+  // With the letters that were meant when it was opened: picks and filter may change behind it.
+  const [dialog, setDialog] = useState(
+    /** @type {null | { kind: "redrive" | "discard", which: object, said: string }} */ (null),
+  );
   const [news, setNews] = useState(0);
   useEvents(["dead-letters"], (told) => told.to === "dead" && setNews((n) => n + 1));
   useEvents(["dead-letters"], () => counts.reload());
   const reload = () => {
     setNews(0);
-    setPicked(new Set());
     list.reload();
     counts.reload();
+  };
+  const anew = () => {
+    setPicked(new Set());
+    reload();
   };
   const change = (/** @type {Record<string, string>} */ more) => {
     setPicked(new Set());
@@ -119,11 +125,13 @@ export function DeadPage({ session, values }) {
       : stage || error || hours
         ? "all that the filter shows"
         : "all dead letters";
+  const ask = (/** @type {"redrive" | "discard"} */ kind) =>
+    setDialog({ kind, which: { ...which, ...(tenant && { tenant }) }, said });
   return html`<${Head} title="Dead letters" sub=${counts.data ? `${count(counts.data.total, "letter")} of ${tenant === "*" ? "all tenants" : tenant || session.tenant}` : ""}>
       ${
         may(session, "operate") &&
-        html`<button type="button" class="button" disabled=${list.items.length === 0} onClick=${() => setDialog("discard")}>Discard…</button>
-          <button type="button" class="button primary" disabled=${list.items.length === 0} onClick=${() => setDialog("redrive")}>Redrive…</button>`
+        html`<button type="button" class="button" disabled=${list.items.length === 0} onClick=${() => ask("discard")}>Discard…</button>
+          <button type="button" class="button primary" disabled=${list.items.length === 0} onClick=${() => ask("redrive")}>Redrive…</button>`
       }
     <//>
     ${
@@ -145,7 +153,7 @@ export function DeadPage({ session, values }) {
       <${Select} label="Died" value=${hours} options=${periods} onChange=${(/** @type {string} */ value) => change({ hours: value })} />
       ${isPlatform && html`<${Select} label="Whose" value=${tenant} options=${[["*", "All tenants"], [session.tenant, session.tenant]]} onChange=${(/** @type {string} */ value) => change({ tenant: value })} />`}
       ${picked.size > 0 && html`<span class="check">${num(picked.size)} picked <button type="button" class="button plain" onClick=${() => setPicked(new Set())}>None</button></span>`}
-      ${news > 0 && html`<button type="button" class="button" onClick=${reload}>New ones died: reload</button>`}
+      ${news > 0 && html`<button type="button" class="button" onClick=${anew}>New ones died: reload</button>`}
     </div>
     <${ErrorNote} error=${list.error ?? counts.error} retry=${reload} stale=${list.items.length > 0} />
     ${
@@ -157,7 +165,7 @@ export function DeadPage({ session, values }) {
         : html`<${VirtualTable} label="Dead letters" columns=${columns} items=${list.items} keyOf=${keyOf} onOpen=${open} onEnd=${list.more} />`
     }
     <${Jobs} tenant=${tenant} mayCancel=${may(session, "operate")} onDone=${reload} />
-    ${dialog && html`<${SettleDialog} kind=${dialog} which=${{ ...which, ...(tenant && { tenant }) }} said=${said} onClose=${() => setDialog(null)} onBegun=${reload} />`}`;
+    ${dialog && html`<${SettleDialog} ...${dialog} onClose=${() => setDialog(null)} onBegun=${anew} />`}`;
 }
 const keyOf = (/** @type {any} */ letter) => letter.id;
 /** @param {any} letter @param {boolean} isPlatform Another tenant's is asked for by its tenant. */

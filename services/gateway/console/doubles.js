@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { api, useAct, usePages } from "./api.js";
 import { words } from "./format.js";
 import { html } from "./html.js";
@@ -14,8 +14,8 @@ const grounds = {
   unmerge: "They were merged, and that was undone.",
 };
 
-/** @param {{ review: any, onDecided: () => void }} props */
-function Review({ review, onDecided }) {
+/** @param {{ review: any, onDecided: () => void, onReload: () => void }} props */
+function Review({ review, onDecided, onReload }) {
   const [sure, setSure] = useState(false);
   const { busy, error, run } = useAct((decision) =>
     api(`/v1/reviews/${review.id}`, { method: "POST", body: { decision } }),
@@ -45,7 +45,7 @@ function Review({ review, onDecided }) {
           : html`<${Badge} state=${review.state === "merged" ? "done" : "quiet"} label=${review.state === "merged" ? "merged" : "kept apart"} />`
       }
     </div>
-    <${ErrorNote} error=${sure ? null : error} />
+    <${ErrorNote} error=${sure ? null : error} retry=${error?.status === 409 ? onReload : undefined} />
     <div class="scroll-x" tabindex="0" role="region" aria-label="Side by side">
       <table class="table sides">
         <thead><tr>
@@ -87,6 +87,11 @@ export function DoublesPage({ values }) {
   const list = usePages((cursor) => `/v1/reviews?state=${state}&limit=20${cursor ? `&cursor=${cursor}` : ""}`, [state]);
   const [gone, setGone] = useState(/** @type {ReadonlySet<string>} */ (new Set()));
   const items = list.items.filter(({ id }) => state !== "open" || !gone.has(id));
+  const isEmpty = items.length === 0;
+  // A page that is all answered makes room for the next.
+  useEffect(() => {
+    if (isEmpty && list.next && !list.busy && !list.error) list.more();
+  }, [isEmpty, list.next, list.busy, list.error]);
   return html`<${Head} title="Doubles" sub="Pairs that may be one business. What you say is remembered for ever.">
       <${Select} label="Show" value=${state} options=${[["open", "To be decided"], ["merged", "Merged"], ["apart", "Kept apart"]]} onChange=${(
         /** @type {string} */ value,
@@ -95,7 +100,7 @@ export function DoublesPage({ values }) {
       }} />
     <//>
     <${ErrorNote} error=${list.error} retry=${list.reload} stale=${items.length > 0} />
-    ${items.map((review) => html`<${Review} key=${review.id} review=${review} onDecided=${() => setGone(new Set([...gone, review.id]))} />`)}
-    ${items.length === 0 && (list.busy ? html`<${Loading} />` : !list.error && html`<${Empty} title=${state === "open" ? "No pair is in doubt" : "None yet"} icon="doubles">Pairs that the evidence does not decide are asked here.<//>`)}
+    ${items.map((review) => html`<${Review} key=${review.id} review=${review} onDecided=${() => setGone(new Set([...gone, review.id]))} onReload=${list.reload} />`)}
+    ${isEmpty && !list.error && (list.busy || list.next ? html`<${Loading} />` : html`<${Empty} title=${state === "open" ? "No pair is in doubt" : "None yet"} icon="doubles">Pairs that the evidence does not decide are asked here.<//>`)}
     ${list.next && html`<button type="button" class="button" disabled=${list.busy} onClick=${list.more}>More</button>`}`;
 }

@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { api, query } from "./api.js";
-import { clock, num } from "./format.js";
+import { api, Problem, query } from "./api.js";
+import { clock, count } from "./format.js";
 import { html } from "./html.js";
 import { address } from "./leads.js";
 import { Badge, Dialog, Empty, ErrorNote, Facts, Field, Head, Loading, Select } from "./ui.js";
@@ -12,6 +12,12 @@ const levels = ["error", "warn", "info", "debug"];
 const minuteMs = 60_000;
 /** Pages that are read of a period; what comes after them is for a narrower filter. */
 const pagesRead = 30;
+/** A stream that ended is opened anew after this, ms. */
+const reopenMs = 3_000;
+const notFollowed = new Problem(0, {
+  title: "Not followed",
+  detail: "The gateway does not tell what comes. It is asked again every few seconds.",
+});
 
 const columns = [
   {
@@ -48,6 +54,7 @@ function useLines(filter, follow) {
   const key = JSON.stringify(filter);
   useEffect(() => {
     let gone = false;
+    let reopening = 0;
     /** @type {EventSource | undefined} */
     let source;
     /** @type {any[]} */
@@ -62,6 +69,27 @@ function useLines(filter, follow) {
       if (arrived.length > 0) add(arrived);
       arrived = [];
     }, 100);
+    // Opening anew is not left to the browser: it gives up at the first answer that is no stream.
+    const open = (/** @type {Record<string, unknown>} */ asked) => {
+      let next = asked;
+      let opened = false;
+      const stream = new EventSource(`/v1/logs${query(asked)}`);
+      source = stream;
+      stream.onopen = () => {
+        opened = true;
+        setState((s) => ({ ...s, error: null }));
+      };
+      stream.onmessage = (event) => {
+        arrived.push(JSON.parse(event.data));
+        next = { ...asked, cursor: Number(event.lastEventId) + 1 };
+      };
+      stream.onerror = () => {
+        stream.close();
+        // That one ends which was open is no fault: the gateway lets each go in its time.
+        if (!opened) setState((s) => ({ ...s, error: notFollowed }));
+        reopening = setTimeout(open, reopenMs, next);
+      };
+    };
     const read = async () => {
       setState({ lines: [], busy: true, error: null, cut: false });
       try {
@@ -77,10 +105,7 @@ function useLines(filter, follow) {
           cursor = page.next;
         } while (cursor && ++pages < pagesRead);
         if (cursor) setState((s) => ({ ...s, cut: true }));
-        else if (follow) {
-          source = new EventSource(`/v1/logs${query({ ...rest, follow: true, from: until })}`);
-          source.onmessage = (event) => arrived.push(JSON.parse(event.data));
-        }
+        else if (follow) open({ ...rest, follow: true, from: until });
       } catch (error) {
         if (!gone) setState((s) => ({ ...s, error }));
       }
@@ -91,6 +116,7 @@ function useLines(filter, follow) {
       gone = true;
       source?.close();
       clearInterval(timer);
+      clearTimeout(reopening);
     };
   }, [key, follow, turn]);
   const reload = useCallback(() => setTurn((n) => n + 1), []);
@@ -133,7 +159,7 @@ export function LogsPage({ values }) {
     /** @type {string} */ hint,
   ) =>
     html`<${Field} label=${label} class=${name === "lead" ? "wide" : ""}><input placeholder=${hint} value=${typed[name]} onInput=${(/** @type {any} */ event) => setTyped({ ...typed, [name]: event.target.value })} /><//>`;
-  return html`<${Head} title="Logs" sub=${`${num(lines.length)} lines of all processes, newest last`}>
+  return html`<${Head} title="Logs" sub=${`${count(lines.length, "line")} of all processes, newest last`}>
       <label class="check"><input type="checkbox" checked=${follow} onChange=${(/** @type {any} */ event) => setFollow(event.target.checked)} /> Follow</label>
       <button type="button" class="button" onClick=${reload}>Reload</button>
     <//>

@@ -22,16 +22,13 @@ function Left({ left }) {
   </details>`;
 }
 
-/** What a dry run said. @param {{ found: any, kind: string }} props */
-export const DryRun = ({ found, kind }) =>
+/** What a dry run said. A discard opens no letter. @param {{ found: any }} props */
+export const DryRun = ({ found }) =>
   html`<div class=${`note ${found.matched > 0 && found.redrivable !== 0 ? "good" : "warn"}`} role="status">
     <div>
       <strong>${count(found.matched, "letter")} ${found.matched === 1 ? "matches" : "match"}.</strong>
-      ${
-        kind === "redrive" && found.looked !== undefined
-          ? ` Of the ${num(found.looked)} that were opened, ${num(found.redrivable)} can be put back.`
-          : ""
-      }
+      ${found.looked > 0 && ` Of the ${num(found.looked)} that were opened, ${num(found.redrivable)} can be put back.`}
+      ${found.looked === 0 && found.matched > 0 && " None was opened: what cannot be put back will stay dead."}
       <${Left} left=${found.left} />
     </div>
   </div>`;
@@ -75,7 +72,8 @@ export function SettleDialog({ kind, which, said, patch, onClose, onBegun }) {
         setFound(null);
       }} />
     <//>`;
-  const doable = found && found.matched > 0 && found.redrivable !== 0;
+  // Letters that the dry run did not reach, the job does.
+  const doable = found && found.matched > 0 && (found.redrivable !== 0 || found.looked === 0);
   return html`<${Dialog} title=${`${verb} ${said}`} onClose=${onClose}>
     <form onSubmit=${onSubmit}>
       <p>
@@ -98,7 +96,7 @@ export function SettleDialog({ kind, which, said, patch, onClose, onBegun }) {
           ${number("Rate", rate, setRate, 10_000, "Letters a second; empty: as fast as they go.")}
         </div>`
       }
-      ${found && html`<${DryRun} found=${found} kind=${kind} />`}
+      ${found && html`<${DryRun} found=${found} />`}
       <${ErrorNote} error=${ask.error ?? go.error} />
       <div class="dialog-foot">
         <button type="button" class="button" onClick=${onClose}>Cancel</button>
@@ -115,9 +113,7 @@ export function SettleDialog({ kind, which, said, patch, onClose, onBegun }) {
 /** @param {{ job: any, mayCancel: boolean, onChanged: () => void }} props */
 function Job({ job, mayCancel, onChanged }) {
   const cancel = useAct(() =>
-    api(`/v1/dead-letters/jobs/${job.id}/cancel${query({ tenant: job.tenant === "*" ? "*" : "" })}`, {
-      method: "POST",
-    }),
+    api(`/v1/dead-letters/jobs/${job.id}/cancel${query({ tenant: job.tenant })}`, { method: "POST" }),
   );
   const left = Object.values(job.leftDead).reduce((/** @type {number} */ sum, n) => sum + Number(n), 0);
   const done = job.redriven + job.discarded + left;

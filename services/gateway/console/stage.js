@@ -13,14 +13,16 @@ export function PauseButton({ stage, onChanged }) {
   return html`<button type="button" class=${`button ${paused ? "primary" : ""}`} onClick=${() => setOpen(true)}>
       ${paused ? "Resume" : "Pause"}<span class="sr-only"> ${stage.name}</span>
     </button>
-    ${open && html`<${PauseDialog} stage=${stage} paused=${paused} onClose=${() => setOpen(false)} onChanged=${onChanged} />`}`;
+    ${open && html`<${PauseDialog} stage=${stage} onClose=${() => setOpen(false)} onChanged=${onChanged} />`}`;
 }
 
-/** @param {{ stage: any, paused: boolean, onClose: () => void, onChanged: () => void }} props */
-function PauseDialog({ stage, paused, onClose, onChanged }) {
+/** Does what it was opened for, whatever others do to the stage meanwhile. @param {{ stage: any, onClose: () => void, onChanged: () => void }} props */
+function PauseDialog({ stage, onClose, onChanged }) {
+  const [{ state, by, why }] = useState(stage);
+  const resumes = state === "paused";
   const [reason, setReason] = useState("");
   const { busy, error, run } = useAct(() =>
-    paused
+    resumes
       ? api(`/v1/stages/${stage.name}/resume`, { method: "POST" })
       : api(`/v1/stages/${stage.name}/pause`, { method: "POST", body: { reason: reason.trim() } }),
   );
@@ -30,17 +32,17 @@ function PauseDialog({ stage, paused, onClose, onChanged }) {
     onChanged();
     onClose();
   };
-  return html`<${Dialog} title=${paused ? `Resume ${stage.name}?` : `Pause ${stage.name}?`} onClose=${onClose}>
+  return html`<${Dialog} title=${resumes ? `Resume ${stage.name}?` : `Pause ${stage.name}?`} onClose=${onClose}>
     <form onSubmit=${onSubmit}>
       <p>
         ${
-          paused
-            ? html`It was paused ${stage.by ? html`by <strong>${stage.by}</strong>` : ""}${stage.why ? html`: “${stage.why}”` : "."} All its instances take leads again, ${num(stage.backlog)} wait.`
+          resumes
+            ? html`It was paused ${by ? html`by <strong>${by}</strong>` : ""}${why ? html`: “${why}”` : "."} All its instances take leads again, ${num(stage.backlog)} wait.`
             : "All its instances finish what they have in hand and take no more. Leads wait in the mailbox, none is lost; the stages before it go on until the mailbox is full."
         }
       </p>
       ${
-        !paused &&
+        !resumes &&
         html`<${Field} label="Why" hint="Whoever finds it paused reads this.">
         <input required maxlength="500" value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.target.value)} />
       <//>`
@@ -48,7 +50,7 @@ function PauseDialog({ stage, paused, onClose, onChanged }) {
       <${ErrorNote} error=${error} />
       <div class="dialog-foot">
         <button type="button" class="button" onClick=${onClose}>Cancel</button>
-        <button class=${`button ${paused ? "primary" : "danger"}`} disabled=${busy || (!paused && reason.trim() === "")}>${paused ? "Resume" : "Pause"} ${stage.name}</button>
+        <button class=${`button ${resumes ? "primary" : "danger"}`} disabled=${busy || (!resumes && reason.trim() === "")}>${resumes ? "Resume" : "Pause"} ${stage.name}</button>
       </div>
     </form>
   <//>`;

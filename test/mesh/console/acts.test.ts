@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import type { Server } from "node:http";
 import type { Knex } from "knex";
 import sender from "../../../services/email/sender.service.ts";
 import { type Person, signIn, startBrowser, type TestBrowser } from "../../support/browser.ts";
@@ -151,6 +152,32 @@ describe("the console's acts on mail, and its live log", function () {
     assert.equal(await line("after").count(), 0);
     await page.getByRole("button", { name: "Reload" }).click();
     await line("after").waitFor();
+    await leave(operator);
+  });
+
+  it("go on with the log behind its last line when the stream breaks and is refused for a while", async () => {
+    await using log = logTo(gateway.nats, gateway.settings);
+    const lead = randomUUID();
+    const say = (message: string) => log.say("score", message, { leadId: lead });
+    const operator = await person("operators", ["read", "platform"], `logs?lead=${lead}`);
+    const { page } = operator;
+    const line = (message: string) => page.getByRole("button", { name: message, exact: true });
+    const refusal = page.getByRole("alert").getByText("Not followed.");
+    await page.getByText("What comes is shown here.").waitFor();
+    say("before the break");
+    await line("before the break").waitFor();
+    const following = "**/v1/logs?*follow=true*";
+    await page.route(following, (route) => route.fulfill({ status: 503 }));
+    const { server } = gateway.broker.getLocalService("gateway") as unknown as { server: Server };
+    server.closeAllConnections();
+    await refusal.waitFor();
+    say("during the break");
+    await page.unroute(following);
+    await line("during the break").waitFor();
+    await refusal.waitFor({ state: "detached" });
+    say("after the break");
+    await line("after the break").waitFor();
+    assert.equal(await line("before the break").count(), 1);
     await leave(operator);
   });
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { text } from "node:stream/consumers";
+import type { Route } from "playwright-core";
 import { revokeKey } from "../../../mixins/keys.ts";
-import type { Lead } from "../../../services/leads/lead.ts";
 import { type Person, signIn, startBrowser, type TestBrowser } from "../../support/browser.ts";
 import { Business } from "../../support/business.ts";
 import { bury } from "../../support/dead-letters.ts";
@@ -10,13 +10,13 @@ import {
   generous,
   operators,
   postBulk,
+  postLead,
   stages,
   startGateway,
   type TestGateway,
   throughAllStages,
 } from "../../support/gateway.ts";
 import { aLead, passed } from "../../support/leads.ts";
-import { askedAbout, type ReviewItem } from "../../support/reviews.ts";
 
 /** What a listing may call itself. Run as markup or as a script, it would leave its mark. */
 const hostile = `<img src=x onerror="window.hacked=1">"'&</script><script>window.hacked=1</script>`;
@@ -58,12 +58,6 @@ describe("the console, in a browser", function () {
     for (const person of [tenant, operator]) if (person) assert.deepEqual(person.complaints.splice(0), []);
   });
   const go = ({ page }: Person, place: string) => page.goto(`${gateway.url}/console#/${place}`);
-  const letters = async (leads: Lead[], burial = {}) =>
-    bury(
-      gateway,
-      leads.map((lead) => passed(lead, "enrich", "dedupe")),
-      burial,
-    );
 
   it("shows each key what it may see", async () => {
     const places = (person: Person) => person.page.getByRole("navigation").getByRole("link").allTextContents();
@@ -135,6 +129,37 @@ describe("the console, in a browser", function () {
     await done.getByText("done").waitFor();
   });
 
+  it("keeps to a pause, or a resume, when another operator is quicker", async () => {
+    const { page } = operator;
+    const call = (path: string, init = {}) => gateway.call(platform, `/v1/stages${path}`, init);
+    const mockup = async () =>
+      ((await (await call("")).json()) as any).stages.find(({ name }: { name: string }) => name === "mockup");
+    const another = (what: "pause" | "resume", body?: object) =>
+      call(`/mockup/${what}`, {
+        method: "POST",
+        ...(body && { headers: { "content-type": "application/json" }, body: JSON.stringify(body) }),
+      });
+    await go(operator, "stages/mockup");
+    const dialog = page.getByRole("dialog");
+    const seen = page.locator(".state-line");
+    await page.getByRole("button", { name: "Pause mockup" }).click();
+    await dialog.getByLabel("Why").fill("the second says");
+    await another("pause", { reason: "the first says" });
+    await seen.getByText("the first says").waitFor();
+    await dialog.getByRole("button").last().click();
+    await dialog.waitFor({ state: "detached" });
+    await eventually("it is paused with the newer reason", async () => (await mockup()).why === "the second says");
+    await seen.getByText("the second says").waitFor();
+    await page.getByRole("button", { name: "Resume mockup" }).click();
+    await dialog.getByText("the second says").waitFor();
+    await another("resume");
+    await seen.getByText("working").waitFor();
+    await dialog.getByText("the second says").waitFor();
+    await dialog.getByRole("button", { name: "Resume mockup" }).click();
+    await dialog.waitFor({ state: "detached" });
+    assert.equal((await mockup()).state, "working");
+  });
+
   it("shows what a stranger calls itself as text, wherever it stands", async () => {
     const named = {
       name: hostile,
@@ -146,7 +171,7 @@ describe("the console, in a browser", function () {
     };
     const lead = await throughAllStages(gateway, acme, named);
     const dead = aLead({ fields: { name: hostile, phone: hostile, vertical: hostile }, source: hostile });
-    await letters([dead], { error: hostile.slice(0, 37) });
+    await bury(gateway, [passed(dead, "enrich", "dedupe")], { error: hostile.slice(0, 37) });
     const { page } = tenant;
     const isHarmless = async (place: string) => {
       await page.getByText(hostile.slice(0, 37)).first().waitFor();
@@ -193,100 +218,6 @@ describe("the console, in a browser", function () {
     await page.getByRole("heading", { name: "Lakeside Mill" }).waitFor();
     await go(tenant, "leads?q=nobody@nowhere.example");
     await page.getByText("No lead is like that").waitFor();
-  });
-
-  it("redrives those of a filter after a dry run, each once, and shows how far that is", async () => {
-    const leads = Array.from({ length: 4 }, () => aLead());
-    await letters(leads.slice(0, 3), { error: "Redrivable" });
-    await letters(leads.slice(3), { error: "Another" });
-    const { page } = tenant;
-    await go(tenant, "dead");
-    await page.getByRole("button", { name: /^3 score Redrivable/ }).click();
-    await page.getByRole("button", { name: "Redrive…" }).click();
-    const dialog = page.getByRole("dialog");
-    assert.equal(await dialog.getByRole("button", { name: "Redrive 3" }).count(), 0, "not before the dry run");
-    await dialog.getByRole("button", { name: "See what would be done" }).click();
-    await dialog.getByText("3 letters match.").waitFor();
-    await dialog.getByRole("button", { name: "Redrive 3" }).click();
-    await page.locator(".job").filter({ hasText: "3 of 3" }).getByText("done").waitFor();
-    for (const { leadId } of leads.slice(0, 3))
-      await eventually("it has passed all stages", async () => {
-        const answer = await gateway.call(acme, `/v1/leads/${leadId}`);
-        return ((await answer.json()) as any).status === "completed";
-      });
-  });
-
-  it("mends a letter's lead and redrives it, and says why a mending is refused", async () => {
-    const lead = aLead({ fields: { name: "Broken Mill", phone: "+13125550100" } });
-    await letters([lead], { error: "Mendable" });
-    const { page } = tenant;
-    await go(tenant, "dead?error=Mendable");
-    await page.getByRole("link", { name: "Mendable" }).click();
-    const mend = page.getByRole("button", { name: "Mend and redrive…" });
-    assert.ok(await mend.isDisabled(), "nothing is changed yet");
-    await page.getByLabel("Phone").fill("none");
-    await mend.click();
-    const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "See what would be done" }).click();
-    await dialog.getByText("1 letter would stay dead").click();
-    await dialog.getByText(/patch refused: /).waitFor();
-    assert.ok(await dialog.getByRole("button", { name: "Redrive 1" }).isDisabled());
-    await page.keyboard.press("Escape");
-    await page.getByLabel("Phone").fill("312 555 0177");
-    await mend.click();
-    await dialog.getByRole("button", { name: "See what would be done" }).click();
-    await dialog.getByRole("button", { name: "Redrive 1" }).click();
-    await eventually("the mended lead has passed all stages", async () => {
-      const { status, fields } = (await (await gateway.call(acme, `/v1/leads/${lead.leadId}`)).json()) as any;
-      return status === "completed" && fields.phone === "+13125550177";
-    });
-  });
-
-  it("discards what was picked, with the reason", async () => {
-    const lead = aLead();
-    await letters([lead], { error: "Hopeless" });
-    const { page } = tenant;
-    await go(tenant, "dead?error=Hopeless");
-    await page.getByRole("checkbox").first().check();
-    await page.getByText("1 picked").waitFor();
-    await page.getByRole("button", { name: "Discard…" }).click();
-    const dialog = page.getByRole("dialog");
-    await dialog.getByLabel("Why").fill("closed for good");
-    await dialog.getByRole("button", { name: "See what would be done" }).click();
-    await dialog.getByRole("button", { name: "Discard 1" }).click();
-    await page.locator(".job").filter({ hasText: "closed for good" }).getByText("done").waitFor();
-    const { status } = (await (await gateway.call(acme, `/v1/leads/${lead.leadId}`)).json()) as any;
-    assert.equal(status, "discarded");
-  });
-
-  it("lays doubles in doubt side by side, and makes them one, or keeps them apart, as it is told", async () => {
-    const { page } = tenant;
-    const states = async (review: ReviewItem) =>
-      Promise.all(
-        review.leads.map(
-          async ({ id }) => ((await (await gateway.call(acme, `/v1/leads/${id}`)).json()) as any).status,
-        ),
-      );
-    const [same, two] = [await askedAbout(gateway, acme), await askedAbout(gateway, acme)];
-    await go(tenant, "doubles");
-    const shown = ({ leads }: ReviewItem) => page.getByRole("article").filter({ hasText: leads[0]!.fields.name });
-    await shown(same).getByRole("row", { name: /^Name/ }).waitFor();
-    await shown(same).getByText("name same").waitFor();
-    await shown(same).getByRole("button", { name: "The same…" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Make them one" }).click();
-    await shown(same).waitFor({ state: "detached" });
-    assert.equal((await states(same)).filter((status) => status === "merged").length, 1);
-    await shown(two).getByRole("button", { name: "Two businesses" }).click();
-    await shown(two).waitFor({ state: "detached" });
-    assert.ok(!(await states(two)).includes("merged"));
-    await page.getByLabel("Show").selectOption("apart");
-    await shown(two).getByText("kept apart").waitFor();
-    // And what was made one can be undone.
-    const { id } = same.leads[(await states(same)).indexOf("merged")]!;
-    await go(tenant, `leads/${id}`);
-    await page.getByRole("button", { name: "Undo the merge" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Undo the merge" }).click();
-    await eventually("it is a lead again", async () => !(await states(same)).includes("merged"));
   });
 
   it("shows an import while it goes on, and its end", async () => {
@@ -351,6 +282,27 @@ describe("the console, in a browser", function () {
     assert.match(await text((await file.createReadStream())!), /^key,/);
   });
 
+  it("draws its curves anew with the figures beside them", async () => {
+    const { secret } = await gateway.key("curves", "ingest", "read");
+    const person = await browser.person();
+    const { page } = person;
+    await signIn(person, gateway.url, secret, "figures");
+    const curve = page.locator(".chart", { hasText: "Leads" }).locator(".u-series", { hasText: "Taken in" });
+    const last = (figure: RegExp) => curve.locator(".u-value", { hasText: figure });
+    await last(/^0$/).waitFor();
+    await postLead(gateway, secret, { name: "Corner Bakery", city: "Chicago" });
+    await eventually("it is counted", async () => {
+      const told = (await (await gateway.call(secret, "/v1/analytics")).json()) as any;
+      return told.totals.takenIn === 1;
+    });
+    // A page that is looked at again asks at once.
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+    await page.locator(".stat", { hasText: "Taken in" }).getByText("1", { exact: true }).waitFor();
+    await last(/^1$/).waitFor();
+    assert.deepEqual(person.complaints, []);
+    await person.context.close();
+  });
+
   it("asks for the key again when it was revoked, and goes on where it was", async () => {
     const { id, secret } = await gateway.key("acme", "read");
     const person = await browser.person();
@@ -365,6 +317,34 @@ describe("the console, in a browser", function () {
     await person.page.getByLabel("API key").waitFor();
     assert.deepEqual(await person.context.cookies(), []);
     await person.context.close();
+  });
+
+  it("says so when an answer breaks off, is none of the gateway's, or does not come", async () => {
+    const { page } = tenant;
+    const leads = "**/v1/leads?*";
+    await page.route(leads, (route) => route.fulfill({ contentType: "application/json", body: '{"items":[' }));
+    await go(tenant, "leads");
+    await page.getByRole("alert").getByText("What came breaks off").waitFor();
+    await page.unroute(leads);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("table", { name: "Leads" }).getByRole("link").first().waitFor();
+
+    const known = operator.page.getByRole("link", { name: /^score\s*working/ });
+    const note = operator.page.getByRole("alert").filter({ hasText: "What you see is what was last known." });
+    await go(operator, "flow");
+    await known.waitFor();
+    const unanswered: Route[] = [];
+    for (const [fault, said] of [
+      [(route: Route) => route.fulfill({ contentType: "text/html", body: "<p>busy</p>" }), "is not the gateway's"],
+      [(route: Route) => unanswered.push(route), "Nothing came within 15 seconds."],
+    ] as const) {
+      await operator.page.route("**/v1/stages", fault);
+      await note.getByText(said).waitFor({ timeout: 30_000 });
+      assert.ok(await known.isVisible());
+      await operator.page.unroute("**/v1/stages");
+      for (const route of unanswered) await route.continue().catch(() => {}); // The page may have given it up.
+      await note.waitFor({ state: "detached" });
+    }
   });
 
   it("keeps what was last known when the service behind goes, and says so", async () => {
