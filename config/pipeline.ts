@@ -4,6 +4,16 @@ import { type RetryPolicy, retryPolicies } from "./retry.ts";
 export interface StageOptions {
   /** Leads a handler batch holds at the most. Larger: fewer statements a lead, more latency and a larger unit of repeat. */
   batchLeads: number;
+  /**
+   * Leads a bulk batch holds at the most while no live lead has come for `quietAfterMs`; 0, or fewer than `batchLeads`: as
+   * ever. For stages that write: a batch costs them nearly the same, however many leads share it.
+   */
+  quietBatchLeads: number;
+  /**
+   * How long after the last live lead a stage is quiet, looked at once a second. Longer: who sends one now and then is less
+   * often the one who meets large batches.
+   */
+  quietAfterMs: number;
   /** How long a bulk batch waits for more leads before it is handled as it is. A live batch never waits. */
   lingerMs: number;
   /** Bulk batches in work at once in one instance. */
@@ -26,6 +36,8 @@ export interface StageConfig extends Partial<StageOptions> {
 
 export const stageDefaults: StageOptions = {
   batchLeads: 100,
+  quietBatchLeads: 0,
+  quietAfterMs: 60_000,
   lingerMs: 10,
   concurrency: 2,
   places: 3,
@@ -41,11 +53,11 @@ export const stageDefaults: StageOptions = {
 export const pipeline: readonly StageConfig[] = [
   // Waits on other people's web sites: a batch takes as long as its slowest site, so that many are at work at once.
   { name: "enrich", batchLeads: 50, concurrency: 40, places: 120, retry: retryPolicies.provider },
-  { name: "dedupe" },
-  { name: "score" },
+  { name: "dedupe", quietBatchLeads: 250 },
+  { name: "score", quietBatchLeads: 250 },
   // A lead whose words come from a language model takes its batch ten seconds and more: the others find a place beside it.
   { name: "mockup", batchLeads: 50, concurrency: 40, places: 120, retry: retryPolicies.provider },
-  { name: "email" },
+  { name: "email", quietBatchLeads: 250 },
 ];
 
 /** Stages with a mailbox of their own beside the flow: their items are not leads. */

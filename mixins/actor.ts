@@ -20,8 +20,9 @@ export interface ActorOptions<T extends Item> {
   /** The stage's name in config/pipeline.ts. */
   stage: string;
   /**
-   * The stage's work: one outcome for each item, in the same order. Called with up to `batchLeads` items, and again
-   * with the same ones after a fault or a redelivery: its effects must be idempotent, and what it changes on a lead too.
+   * The stage's work: one outcome for each item, in the same order. Called with up to `batchLeads` items (bulk: up to
+   * `quietBatchLeads` while no live lead is about), and again with the same ones after a fault or a redelivery: its effects
+   * must be idempotent, and what it changes on a lead too.
    * Throwing means the whole batch failed: an outage (`mixins/actor/outage.ts`) makes the stage wait; anything else
    * splits the batch in halves until the culprit stands alone, which then is retried by the stage's policy, or is a
    * dead letter at once where `error.retryable === false`.

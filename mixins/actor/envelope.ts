@@ -38,7 +38,6 @@ export interface Envelope {
 
 /** A lead's id is a UUID, other items have ids of their own; all of them stand in headers. */
 const idPattern = /^[\x21-\x7e]{1,128}$/;
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
@@ -59,7 +58,8 @@ export function pack<T extends Item>(
     const h = routeHeaders(route, parts.length);
     h.set(headers.msgId, hash("sha1", `${route.requestId}${keys}`));
     envelopes.push({
-      data: encoder.encode(`{"v":${envelopeVersion},"items":[${parts.join(",")}]}`),
+      // Half the time of a `TextEncoder`.
+      data: Buffer.from(`{"v":${envelopeVersion},"items":[${parts.join(",")}]}`),
       headers: h,
       count: parts.length,
     });

@@ -3,6 +3,8 @@ import type { Delivery } from "./puller.ts";
 
 export interface LaneRules {
   batchLeads: number;
+  /** How many leads a bulk batch holds now; asked each time. */
+  bulkLeads(): number;
   lingerMs: number;
   /** Bulk batches in work at once. */
   concurrency: number;
@@ -60,13 +62,13 @@ export class Lanes {
     hurry = false,
   ): { lane: Lane; deliveries: Delivery[] } | { waitMs: number } | null {
     const { live, bulk } = this.#buffers;
-    const { concurrency, places, batchLeads, lingerMs } = this.#rules;
+    const { concurrency, places, bulkLeads, lingerMs } = this.#rules;
     const oldest = bulk.deliveries[0];
     const newest = bulk.deliveries.at(-1);
     const room = running.live + running.bulk < places;
     const bulkRoom = room && running.bulk < concurrency;
     const untilMs = newest?.more ? newest.receivedAt + lingerMs * lingerForMore : (oldest?.receivedAt ?? 0) + lingerMs;
-    const bulkWaitMs = !oldest || hurry || bulk.leads >= batchLeads ? 0 : untilMs - now;
+    const bulkWaitMs = !oldest || hurry || bulk.leads >= bulkLeads() ? 0 : untilMs - now;
     const bulkReady = oldest !== undefined && bulkRoom && bulkWaitMs <= 0;
     if (bulkReady && (live.deliveries.length === 0 || this.#sinceBulk >= bulkShare - 1)) {
       this.#sinceBulk = 0;
@@ -79,14 +81,15 @@ export class Lanes {
     return oldest && bulkRoom && bulkWaitMs > 0 ? { waitMs: bulkWaitMs } : null;
   }
 
-  /** Whole envelopes up to `batchLeads`; always one at least. */
+  /** Whole envelopes up to the batch's leads; always one at least. */
   #take(lane: Lane): Delivery[] {
     const buffer = this.#buffers[lane];
+    const most = lane === "bulk" ? this.#rules.bulkLeads() : this.#rules.batchLeads;
     let leads = 0;
     let end = 0;
     while (end < buffer.deliveries.length) {
       const { count } = buffer.deliveries[end]!;
-      if (end > 0 && leads + count > this.#rules.batchLeads) break;
+      if (end > 0 && leads + count > most) break;
       leads += count;
       end++;
     }

@@ -1,5 +1,5 @@
 import { type NatsConnection, headers as natsHeaders } from "nats";
-import { headers, type Names } from "../../config/names.ts";
+import { headers, type Lane, type Names } from "../../config/names.ts";
 import type { StageOptions } from "../../config/pipeline.ts";
 import type { Settings } from "../../config/settings.ts";
 import { LeadsError } from "../errors.ts";
@@ -195,6 +195,12 @@ export class Steps<T extends Item> {
     });
   }
 
+  /** Whose mailbox a message is from: by its subject, as a foreign one has no headers. */
+  laneOf({ msg }: Delivery): Lane {
+    const { stage, names } = this.#o;
+    return msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk";
+  }
+
   async #bury(delivery: Delivery, error: Error): Promise<void> {
     const { stage, names, publisher, log } = this.#o;
     const from = { stream: names.mailbox(stage.name).stream, seq: delivery.seq };
@@ -210,7 +216,7 @@ export class Steps<T extends Item> {
       this.patient,
     );
     this.#stats.foreign++;
-    this.#o.meter.foreign(delivery.msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk");
+    this.#o.meter.foreign(this.laneOf(delivery));
   }
 }
 

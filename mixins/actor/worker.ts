@@ -7,6 +7,7 @@ import { Mover } from "./mover.ts";
 import { OutageGate, type OutageState, sleep } from "./outage.ts";
 import { type Item, retry, type Work } from "./outcome.ts";
 import { ackBody, type Delivery, Puller } from "./puller.ts";
+import { Quiet } from "./quiet.ts";
 import { crashLoop } from "./settle.ts";
 import { newStats } from "./stats.ts";
 import { Steps, Stopped, type WorkerOptions } from "./steps.ts";
@@ -49,7 +50,8 @@ export class Worker<T extends Item> {
   constructor(options: WorkerOptions<T>) {
     this.#o = options;
     const { nc, names, stage, settings, log } = options;
-    this.#lanes = new Lanes(stage);
+    const quiet = new Quiet(options, this.#abort.signal);
+    this.#lanes = new Lanes({ ...stage, bulkLeads: () => quiet.bulkLeads });
     this.#gate = new OutageGate({
       ...settings,
       signal: this.#abort.signal,
@@ -62,13 +64,14 @@ export class Worker<T extends Item> {
       },
     });
     this.#steps = new Steps(options, this.#gate, this.stats, this.#abort.signal);
-    const leadsAhead = stage.batchLeads * (stage.concurrency + 1);
+    const most = { live: stage.batchLeads, bulk: quiet.mostLeads };
+    const leadsAhead = (lane: Lane) => most[lane] * (stage.concurrency + 1);
     const puller = (lane: Lane) =>
       new Puller(nc, {
         stream: names.mailbox(stage.name).stream,
         consumer: names.mailbox(stage.name).consumer(lane),
-        leadsAhead,
-        askForLeads: Math.max(stage.batchLeads, leadsAhead / 8),
+        leadsAhead: leadsAhead(lane),
+        askForLeads: Math.max(most[lane], leadsAhead(lane) / 8),
         leadsPerEnvelope: lane === "live" ? 1 : maxLeads,
         watchdogMs: settings.watchdogMs,
         ensure: () => ensureLane(nc, names, stage, lane),
@@ -239,7 +242,7 @@ export class Worker<T extends Item> {
 
   async #handleAlone(delivery: Delivery): Promise<void> {
     const { stage, names, nc, log } = this.#o;
-    const lane = this.#laneOf(delivery);
+    const lane = this.#steps.laneOf(delivery);
     let content: { route: Route; items: EnvelopeItem<T>[] };
     try {
       content = unpack<T>(delivery.msg.data, delivery.msg.headers);
@@ -277,12 +280,7 @@ export class Worker<T extends Item> {
   #letGo(delivery: Delivery, body: Uint8Array): void {
     if (!this.#hand.delete(delivery)) return;
     if (!this.#o.nc.isClosed()) delivery.msg.respond(body);
-    this.#pullers.get(this.#laneOf(delivery))!.done(delivery);
-  }
-
-  #laneOf({ msg }: Delivery): Lane {
-    const { stage, names } = this.#o;
-    return msg.subject === names.mailbox(stage.name).subject("live") ? "live" : "bulk";
+    this.#pullers.get(this.#steps.laneOf(delivery))!.done(delivery);
   }
 
   #handBack(deliveries: Delivery[]): void {

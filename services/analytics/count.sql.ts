@@ -1,6 +1,6 @@
 import type { Knex } from "knex";
 import { planned } from "../../mixins/knex.ts";
-import { columns, conditions } from "./measures.ts";
+import { bin, columns, conditions } from "./measures.ts";
 
 /**
  * The statements that keep the business figures. A lead is counted as what its row in `analytics_leads` says; counted anew
@@ -109,14 +109,16 @@ const countOf = (taken: string) => `with ${taken}, changed as materialized (
     where (${ownColumns.map((c) => `analytics_leads.${c}`).join(", ")})
       is distinct from (${ownColumns.map((c) => `excluded.${c}`).join(", ")})
   ), moves as materialized (
-    select cast(1 as int) as sign, tenant, ${own} from after
-    union all select cast(-1 as int), tenant, ${ownColumns.map((c) => `(was).${c}`).join(", ")}
-      from looked where (was).tenant is not null
-    union all select cast(1 as int), tenant, day, '', '', '', null, null, '{}', ${ownColumns
-      .slice(ownColumns.indexOf("mocked_up"), -1)
-      .map(() => "false")
-      .join(", ")}, cost_micro
-      from taken where lead_id is null
+    select m.*, ${bin} as bin from (
+      select cast(1 as int) as sign, tenant, ${own} from after
+      union all select cast(-1 as int), tenant, ${ownColumns.map((c) => `(was).${c}`).join(", ")}
+        from looked where (was).tenant is not null
+      union all select cast(1 as int), tenant, day, '', '', '', null, null, '{}', ${ownColumns
+        .slice(ownColumns.indexOf("mocked_up"), -1)
+        .map(() => "false")
+        .join(", ")}, cost_micro
+        from taken where lead_id is null
+    ) m
   ), ${sumsTo("analytics_days", dayKeys)}, ${sumsTo("analytics_zips", zipKeys)}, rules_delta as (
     select tenant, day, rule_id, sum(sign) as leads, sum(sign * score) as scores
     from moves cross join lateral unnest(rules) rule_id where score is not null
@@ -168,11 +170,13 @@ async function dropEmpty(trx: Knex.Transaction, { days, zips, rules }: Counted):
 /**
  * Counts leads that are noted, `most` notes at the most, in the caller's transaction. Answers how many notes there were;
  * null when somebody else is at it. Fewer than `most`: all is counted that was committed before, and that is written down.
- * The plan is kept from the first time on, not from the sixth: it takes 10 to 20 ms, and each connection makes its own.
+ * The plan is kept from the first time on, not from the sixth: it takes 10 to 20 ms, and each connection makes its own. What
+ * ten thousand leads are counted as stays in memory.
  */
 export async function countNoted(trx: Knex.Transaction, most: number): Promise<number | null> {
   const { rows: locked } = await trx.raw<{ rows: [{ had: boolean }] }>(
-    `select pg_try_advisory_xact_lock(${lock}) as had, set_config('plan_cache_mode', 'force_generic_plan', true)`,
+    `select pg_try_advisory_xact_lock(${lock}) as had, set_config('plan_cache_mode', 'force_generic_plan', true),
+       set_config('work_mem', '32MB', true)`,
   );
   if (!locked[0].had) return null;
   const { rows } = await planned("analytics_count", trx.raw<{ rows: [Counted] }>(notes, { most }));

@@ -2,19 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Knex } from "knex";
 import { type Databases, statement, transaction } from "../../mixins/knex.ts";
 import { countNoted, tidyNotes } from "./count.sql.ts";
+import { type Look, type PaceOptions, paceAfter } from "./pace.ts";
 
-export interface CounterOptions {
+export interface CounterOptions extends PaceOptions {
   databases: Databases;
-  /** How long it rests when all is counted, ms: how old figures are at the most. */
-  everyMs: number;
-  /** Notes that are counted in one transaction. */
-  batch: number;
   /** The database could not be asked, or refused. Told once, until it is well again. */
   onFault(error: Error): void;
 }
 
-/** Behind, it rests three times as long as it counted: a quarter of one core is what it may cost the stages. */
-const restShare = 3;
 /** Notes taken away before their room is given to new ones. */
 const tidyAfter = 20_000;
 
@@ -27,11 +22,13 @@ export class Counter {
   readonly #leaving = new AbortController();
   /** Notes taken away since the last tidying, by database. */
   readonly #taken = new Map<Knex, number>();
+  #batch: number;
   #running: Promise<void> | undefined;
   #fault = "";
 
   constructor(options: CounterOptions) {
     this.#options = options;
+    this.#batch = options.batch;
   }
 
   start(): void {
@@ -45,31 +42,36 @@ export class Counter {
 
   async #run(): Promise<void> {
     const { signal } = this.#leaving;
+    let restedMs = this.#options.everyMs;
     while (!signal.aborted) {
       const since = performance.now();
-      const isBehind = await this.look();
-      const restMs = isBehind ? restShare * (performance.now() - since) : this.#options.everyMs;
+      const took = await this.#look();
+      const look = { ...took, batch: this.#batch, restedMs, spentMs: performance.now() - since };
+      const { restMs, batch } = paceAfter(look, this.#options);
+      this.#batch = batch;
+      restedMs = restMs;
       await delay(restMs, undefined, { signal }).catch(() => {});
     }
   }
 
-  /** One batch of every database. Answers whether there is more to do at once. */
-  async look(): Promise<boolean> {
-    let isBehind = false;
+  /** One batch of every database. Answers how many notes were taken, the most of one, and whether it failed. */
+  async #look(): Promise<Pick<Look, "taken" | "failed">> {
+    let most = 0;
     try {
       for (const { knex } of this.#options.databases.all()) {
-        const taken = await transaction(knex, (trx) => countNoted(trx, this.#options.batch));
+        const taken = await transaction(knex, (trx) => countNoted(trx, this.#batch));
         if (taken === null) continue;
-        isBehind ||= taken >= this.#options.batch;
+        most = Math.max(most, taken);
         await this.#tidy(knex, taken);
       }
       this.#fault = "";
+      return { taken: most, failed: false };
     } catch (error) {
       const { message } = error as Error;
       if (message !== this.#fault) this.#options.onFault(error as Error);
       this.#fault = message;
+      return { taken: most, failed: true };
     }
-    return isBehind;
   }
 
   async #tidy(knex: Knex, taken: number): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Knex } from "knex";
 import type { Lead } from "../leads/lead.ts";
 import { type Arrival, insertLeads } from "../leads/record.ts";
-import { insertKeys, writeIdentities } from "./dedupe.sql.ts";
+import { writeIdentities } from "./dedupe.sql.ts";
 import { keysOf, type MatchKey } from "./keys.ts";
 import { changedIdentities } from "./party.ts";
 import { type Profile, profileOf } from "./profile.ts";
@@ -28,8 +28,6 @@ export async function arrive(trx: Knex.Transaction, stage: string, tellings: rea
   );
   const arrivals = await insertLeads(trx, stage, tellings, (lead) => keyed.get(lead)!.keys.map(({ value }) => value));
   const arrived = tellings.map((lead, at) => ({ ...keyed.get(lead)!, arrival: arrivals[at]! }));
-  const fresh = arrivals.flatMap(({ leadId, freshKeys }) => freshKeys.map((key) => ({ key, leadId })));
-  if (fresh.length > 0) await insertKeys(trx, fresh);
   const retellings = changedIdentities(arrived.flatMap(retelling));
   if (retellings.length > 0) await writeIdentities(trx, retellings);
   return arrived;

@@ -1,7 +1,6 @@
 import type { Knex } from "knex";
 import type { Arrived } from "./arrive.sql.ts";
 import { findMembers, readKnown } from "./dedupe.sql.ts";
-import { keyBound } from "./keys.ts";
 import {
   type Claim,
   type Compared,
@@ -68,6 +67,6 @@ async function lookFor(trx: Knex.Transaction, claims: readonly Claim[]): Promise
     high,
     claimant: claimants.length === 1 ? claimants[0]! : null,
   }));
-  for (const { low, leadId } of await findMembers(trx, ranges, keyBound + 1)) found.get(low)!.add(leadId);
+  for (const { low, leadId } of await findMembers(trx, ranges)) found.get(low)!.add(leadId);
   return walk(claims, ({ low }) => found.get(low)!);
 }

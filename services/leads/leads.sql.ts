@@ -59,8 +59,6 @@ export interface ArrivalRow {
   state: string;
   merged_into: string | null;
   before: { fields: object; provenance: object } | null;
-  /** Keys that the row has now and had not before. */
-  fresh_keys: string[] | null;
 }
 
 /**
@@ -68,13 +66,17 @@ export interface ArrivalRow {
  * them and stays merged. A dead row of the same revision is in progress again (it was redriven).
  * Returns the rows written; those not returned were there already, as new or newer, and are locked all the same.
  * `before`: what the row held when it had taken fields from merged leads, for whoever merges them again.
- * Keys of earlier tellings stay.
+ *
+ * Keys of earlier tellings stay; those that a row has now and had not before are added to lead_keys, once all rows are
+ * written. Nothing is unique there, so nobody is waited for. In the order of the index: each descent finds the upper pages of
+ * the last one still near.
  */
 export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<ArrivalRow[]> {
   const { rows: written } = await planned(
     "leads_arrive",
     trx.raw<{ rows: ArrivalRow[] }>(
-      `${insertWithKeys}
+      `with arrived as (
+       ${insertWithKeys}
        revision = excluded.revision, step = excluded.step, stage = excluded.stage,
        state = case leads.state when 'merged' then 'merged' else excluded.state end,
        reason = case leads.state when 'merged' then leads.reason else null end,
@@ -90,7 +92,12 @@ export async function upsertArrivals(trx: Knex, rows: LeadRow[]): Promise<Arriva
        and (${later} or (leads.state = 'dead' and excluded.revision = leads.revision))
      returning new.tenant, new.lead_id, old.lead_id is null as inserted, new.state, new.merged_into,
        case when old.provenance <> '{}' then jsonb_build_object('fields', old.fields, 'provenance', old.provenance) end as before,
-       case when old.lead_id is null then new.keys else new.keys[coalesce(cardinality(old.keys), 0) + 1:] end as fresh_keys`,
+       case when old.lead_id is null then new.keys else new.keys[coalesce(cardinality(old.keys), 0) + 1:] end as fresh_keys
+     ), keyed as (
+       insert into lead_keys (key, lead_id)
+       select key, lead_id from arrived cross join lateral unnest(fresh_keys) fresh(key) order by key
+     )
+     select tenant, lead_id, inserted, state, merged_into, before from arrived`,
       [toJsonb(rows)],
     ),
   );

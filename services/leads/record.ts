@@ -26,8 +26,6 @@ export interface Arrival {
   mergedInto: string | null;
   /** Of an updated row that held fields of merged leads: those, and where they came from. The row now has its own alone. */
   before: { fields: object; provenance: object } | null;
-  /** Blocking keys that the lead has had from no earlier telling. */
-  freshKeys: readonly string[];
 }
 
 /** Rows a statement takes: past 500 nothing is gained (46,000 to 58,000 rows a second from 250 on). */
@@ -36,7 +34,8 @@ const chunkRows = 500;
 /**
  * The arrival checkpoint, inside the caller's transaction: leads come on record as in progress, or up to date. Rows are
  * locked until the transaction ends, those that did not change too. One answer a lead, in the order given; of several
- * tellings of one lead in a batch the last one counts. `keysOf`: the blocking keys of what a lead tells.
+ * tellings of one lead in a batch the last one counts. `keysOf`: the blocking keys of what a lead tells; those that it has had
+ * from no earlier telling are put on record with it.
  */
 export async function insertLeads(
   trx: Knex.Transaction,
@@ -54,7 +53,7 @@ export async function insertLeads(
   if (missing.length > 0) {
     const keys = missing.map((row) => ({ tenant: row.tenant, leadId: row.lead_id }));
     for (const row of await statesOf(trx, keys))
-      found.set(keyOf(row), arrival({ ...row, inserted: false, before: null, fresh_keys: null }, "unchanged"));
+      found.set(keyOf(row), arrival({ ...row, inserted: false, before: null }, "unchanged"));
   }
   return leads.map((lead) => found.get(`${lead.leadId} ${lead.tenant}`)!);
 }
@@ -89,8 +88,8 @@ export async function writeDead(knex: Knex, rows: LeadRow[]): Promise<void> {
 }
 
 function arrival(row: ArrivalRow, change: Arrival["change"]): Arrival {
-  const { tenant, lead_id: leadId, state, merged_into: mergedInto, before, fresh_keys } = row;
-  return { tenant, leadId, change, state, mergedInto, before, freshKeys: fresh_keys ?? [] };
+  const { tenant, lead_id: leadId, state, merged_into: mergedInto, before } = row;
+  return { tenant, leadId, change, state, mergedInto, before };
 }
 
 /** One row a lead: a statement cannot touch a row twice. Of tellings that stand equal the later in the list wins. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { StageConfig } from "../../config/pipeline.ts";
 import { forward } from "../../mixins/actor/outcome.ts";
+import { jsApi } from "../../mixins/jetstream.ts";
 import type { Lead } from "../../services/leads/lead.ts";
 import { Ends, gate, laneInfo, put, quantile, redeliveries, stateOf, streamInfo } from "../support/actor.ts";
 import { eventually } from "../support/eventually.ts";
@@ -88,6 +89,39 @@ describe("the lanes of a running stage", () => {
     assert.equal(Math.max(...sizes), 250);
     assert.ok(sizes.length <= 20, `${sizes.length} batches`);
     assert.equal(most, 2);
+  });
+
+  it("make larger bulk batches while no live lead is about, also where another process has the live ones", async () => {
+    let sizes: number[] = [];
+    await using mesh = await startMesh({
+      env: { LEADS_LANES: "bulk" },
+      flow: [{ ...one, batchLeads: 10, quietBatchLeads: 30, quietAfterMs: 2_500, lingerMs: 50, concurrency: 1 }],
+      services: [
+        stage("one", {
+          handle(batch) {
+            sizes.push(batch.length);
+            return batch.map(({ lead }) => forward(lead));
+          },
+        }),
+      ],
+    });
+    const largest = async () => {
+      sizes = [];
+      await put(mesh, "one", "bulk", someLeads(120), { perEnvelope: 10 });
+      await eventually("all", () => sizes.reduce((a, b) => a + b, 0) === 120);
+      return Math.max(...sizes);
+    };
+    await eventually("nobody ever waited", async () => (await largest()) === 30);
+    // Nobody reads the live lane here: it waits.
+    await put(mesh, "one", "live", someLeads(1));
+    await eventually("somebody waits", async () => (await largest()) === 10);
+    assert.equal(await largest(), 10);
+    const { stream, subject } = mesh.names.mailbox("one");
+    await jsApi(mesh.nats, `STREAM.PURGE.${stream}`, { filter: subject("live") });
+    const since = Date.now();
+    await eventually("it is quiet again", async () => (await largest()) === 30);
+    // From the last look that saw it.
+    assert.ok(Date.now() - since >= 1_000, `after ${Date.now() - since} ms`);
   });
 
   it("hold in one instance no more than it can soon work on, so that others find something", async () => {

@@ -8,6 +8,7 @@ import { addressHash } from "../../services/email/recipient.ts";
 import { begin } from "../../services/leads/erase.sql.ts";
 import { insertLeads } from "../../services/leads/record.ts";
 import { lift } from "../../services/leads/tombstones.sql.ts";
+import { eventually } from "../support/eventually.ts";
 import { aLead } from "../support/leads.ts";
 import { type TestPlace, testPlace } from "../support/servers.ts";
 
@@ -129,6 +130,49 @@ describe("claims of e-mails", function () {
     assert.deepEqual(await write(lead), ["written"]);
   });
 
+  it("are looked at a second time only where they were not made just now", async () => {
+    let looks = 0;
+    const note = ({ sql }: { sql: string }) => {
+      if (sql.includes("as claimant")) looks++;
+    };
+    knex.on("query", note);
+    try {
+      // On a machine that stands still for a moment, so does the claim.
+      await eventually("claims are made, and not looked at", async () => {
+        looks = 0;
+        const fresh = [1, 2].map(() => wanted(`${randomUUID()}@joes.example`));
+        assert.deepEqual(await write(...fresh), ["written", "written"]);
+        return looks === 0;
+      });
+      const known = wanted("known@joes.example");
+      await write(known);
+      looks = 0;
+      const others = [wanted("new@joes.example"), known, wanted("known@joes.example"), wanted("next@joes.example")];
+      assert.deepEqual(await write(...others), ["written", "written", "taken", "written"]);
+      assert.equal(looks, 1);
+    } finally {
+      knex.removeListener("query", note);
+    }
+  });
+
+  it("are looked at again when they have waited for another transaction, which came to nothing", async () => {
+    const lead = wanted("waited@joes.example");
+    const other = await knex.transaction();
+    await other("mail_claims").insert({ tenant: "acme", campaign, address: lead.address, lead_id: randomUUID() });
+    const answers = write(lead);
+    await eventually("it has waited for long", async () => {
+      const { rows } = await knex.raw(
+        `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+           and query like '%into mail_claims%' and now() - query_start > interval '200 ms'`,
+      );
+      return rows.length > 0;
+    });
+    await suppress("waited@joes.example");
+    await other.rollback();
+    assert.deepEqual(await answers, ["suppressed"]);
+    assert.deepEqual(await mailsOf(lead.leadId), []);
+  });
+
   it("are refused to an address that wants no e-mail, however it is spelled", async () => {
     await suppress("stop@joes.example");
     const lead = wanted("Stop@Joes.Example");
@@ -235,8 +279,11 @@ describe("claims of e-mails", function () {
       [double, winner].map(({ leadId }) => aLead({ leadId })),
     );
     await trx.commit();
-    const merge = () =>
-      knex("leads").where({ lead_id: double.leadId }).update({ state: "merged", merged_into: winner.leadId });
+    const merge = async () => {
+      await knex("leads").where({ lead_id: double.leadId }).update({ state: "merged", merged_into: winner.leadId });
+      const merged = { tenant: "acme", winner: winner.leadId, loser: double.leadId };
+      await knex("merges").insert({ ...merged, evidence: "{}", loser_before: "{}" });
+    };
 
     await merge();
     assert.deepEqual(await write(double), ["merged"]);

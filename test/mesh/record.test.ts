@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import type { Knex } from "knex";
-import { Databases, transaction } from "../../mixins/knex.ts";
+import { createDatabase, dropDatabase } from "../../bin/stack/postgres.ts";
+import { Databases, openDatabase, transaction } from "../../mixins/knex.ts";
 import type { Lead } from "../../services/leads/lead.ts";
+import { migrate, pendingMigrations } from "../../services/leads/migrations/migrate.ts";
 import { type Checkpoint, insertLeads, writeDead, writeEnds } from "../../services/leads/record.ts";
 import { rowOfDead } from "../../services/leads/row.ts";
 import { aLead, passed } from "../support/leads.ts";
-import { type TestPlace, testPlace } from "../support/servers.ts";
+import { servers, type TestPlace, testPlace } from "../support/servers.ts";
 
 describe("the record", function () {
   this.timeout(60_000);
@@ -48,6 +50,36 @@ describe("the record", function () {
       const written = await row(a);
       assert.equal(written.name, a.fields.name);
       assert.equal(written.accepted_at.getTime(), a.revision);
+    });
+
+    it("has its locks of tables without the store that all connections share", async () => {
+      const { rows } = await transaction(knex, async (trx) => {
+        await insertLeads(
+          trx,
+          "dedupe",
+          Array.from({ length: 100 }, () => aLead()),
+        );
+        return trx.raw(
+          `select count(*)::int as taken, count(*) filter (where not fastpath)::int as shared
+           from pg_locks where pid = pg_backend_pid() and locktype = 'relation'`,
+        );
+      });
+      const [{ taken, shared }] = rows;
+      assert.ok(taken > 64 && shared < taken / 10, `${shared} of ${taken}`);
+    });
+
+    it("puts a lead's keys on record with it, of a later telling those that are new, and of a repeat none", async () => {
+      const lead = aLead();
+      const tell = (revision: number, ...keys: string[]) =>
+        transaction(knex, (trx) => insertLeads(trx, "dedupe", [{ ...lead, revision }], () => keys));
+      const keys = () => knex("lead_keys").where({ lead_id: lead.leadId }).orderBy("key").pluck("key");
+      for (let n = 0; n < 2; n++) {
+        await tell(lead.revision, "-9", "5");
+        assert.deepEqual(await keys(), ["-9", "5"]);
+      }
+      await tell(lead.revision + 1, "5", "70");
+      await tell(lead.revision, "8");
+      assert.deepEqual(await keys(), ["-9", "5", "70"]);
     });
 
     it("takes a later telling, re-opens a completed lead with it, and keeps the first acceptance", async () => {
@@ -298,6 +330,41 @@ describe("the record", function () {
     });
     await second;
     assert.deepEqual(order, ["first", "second"]);
+  });
+});
+
+describe("the migrations", function () {
+  this.timeout(60_000);
+  const name = `m${randomUUID().slice(0, 8)}`;
+  let adminUrl: string;
+  let clients: Knex[];
+  beforeEach(async () => {
+    adminUrl = (await servers()).databaseUrl;
+    const databaseUrl = await createDatabase(adminUrl, name);
+    clients = Array.from({ length: 8 }, () =>
+      openDatabase({ databaseUrl, databasePool: 1, statementTimeoutMs: 60_000 }),
+    );
+  });
+  afterEach(async () => {
+    await Promise.all(clients.map((client) => client.destroy()));
+    await dropDatabase(adminUrl, name);
+  });
+  const lockRows = () => clients[0]!("knex_migrations_lock").pluck("is_locked");
+
+  for (let round = 1; round <= 3; round++)
+    it(`run once when eight processes start at once over an empty database (${round})`, async () => {
+      const ran = await Promise.all(clients.map((client) => migrate(client)));
+      assert.equal(ran.filter((names) => names.length > 0).length, 1);
+      assert.deepEqual(await pendingMigrations(clients[0]!), []);
+      assert.deepEqual(await lockRows(), [0]);
+    });
+
+  it("find their lock again where two that ran at once had left two", async () => {
+    const [knex] = clients as [Knex];
+    await migrate(knex);
+    await knex("knex_migrations_lock").insert({ is_locked: 0 });
+    assert.deepEqual(await migrate(knex), []);
+    assert.deepEqual(await lockRows(), [0]);
   });
 });
 

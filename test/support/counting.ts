@@ -5,5 +5,5 @@ import { Counter } from "../../services/analytics/counter.ts";
 
 const databases = new Databases(loadSettings());
 await databases.ping();
-new Counter({ databases, everyMs: 5, batch: 7, onFault: ({ message }) => console.log(message) }).start();
+new Counter({ databases, everyMs: 5, busyMs: 5, batch: 7, onFault: ({ message }) => console.log(message) }).start();
 console.log("ready");

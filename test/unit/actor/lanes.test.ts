@@ -3,7 +3,7 @@ import type { Lane } from "../../../config/names.ts";
 import { Lanes } from "../../../mixins/actor/lanes.ts";
 import type { Delivery } from "../../../mixins/actor/puller.ts";
 
-const rules = { batchLeads: 100, lingerMs: 10, concurrency: 2, places: 3 };
+const rules = { batchLeads: 100, bulkLeads: () => 100, lingerMs: 10, concurrency: 2, places: 3 };
 const delivery = (count: number, receivedAt = 0) => ({ count, receivedAt }) as Delivery;
 const leads = (deliveries: Delivery[]) => deliveries.reduce((sum, { count }) => sum + count, 0);
 const idle = { live: 0, bulk: 0 };
@@ -24,8 +24,31 @@ describe("the lanes of a stage", () => {
     assert.equal(lanes.next(200, idle), null);
   });
 
+  it("ask how many leads a bulk batch holds each time, and leave the live ones as they are", () => {
+    let bulkLeads = 100;
+    const lanes = new Lanes({ ...rules, lingerMs: 1_000, bulkLeads: () => bulkLeads });
+    const push = (lane: Lane, envelopes: number) => {
+      for (let n = 0; n < envelopes; n++) lanes.push(lane, delivery(50));
+    };
+    const next = () => {
+      const batch = lanes.next(0, idle);
+      return batch && ("deliveries" in batch ? leads(batch.deliveries) : batch);
+    };
+    push("bulk", 4);
+    assert.equal(next(), 100);
+    bulkLeads = 250;
+    assert.deepEqual(next(), { waitMs: 1_000 });
+    push("bulk", 4);
+    assert.equal(next(), 250);
+    push("live", 4);
+    assert.equal(next(), 100);
+    bulkLeads = 50;
+    assert.equal(next(), 100);
+    assert.equal(next(), 50);
+  });
+
   it("take an envelope that is larger than a batch as a batch of its own", () => {
-    const lanes = new Lanes({ ...rules, batchLeads: 10 });
+    const lanes = new Lanes({ ...rules, bulkLeads: () => 10 });
     lanes.push("bulk", delivery(50));
     lanes.push("bulk", delivery(50));
     const next = lanes.next(0, idle);
