@@ -1,7 +1,7 @@
 import { loadSettings } from "../config/settings.ts";
 import { openDatabase } from "../mixins/knex.ts";
 import { ownPostgres } from "../test/support/servers.ts";
-import { createBatch } from "./baseline/batch.sql.ts";
+import { countUnread, createBatch } from "./baseline/batch.sql.ts";
 import { Scripts } from "./baseline/scripts.ts";
 import { timeRows, timesOf } from "./pipeline/times.ts";
 import { type Bench, type BenchOptions, figure, type Row } from "./row.ts";
@@ -40,6 +40,8 @@ async function measured(delayMs: number, count: number, { log }: BenchOptions): 
       times.push(performance.now() - began);
     }
     const rate = count / ((performance.now() - since) / 1_000);
+    const unread = await countUnread(knex);
+    if (unread > 0) throw new Error(`the sites of ${unread} leads were not read or not measured`);
     const what = `providers at ${delayMs} ms`;
     log(`${what}: ${count} leads at ${rate.toFixed(1)} leads/s`);
     times.sort((a, b) => a - b);

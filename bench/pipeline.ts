@@ -1,10 +1,10 @@
 import { chain } from "./chain/chain.ts";
 import { meshRate } from "./chain/mesh-rate.ts";
-import { endToEndMs } from "./pipeline/ended.sql.ts";
+import { endToEndMs, shareUnread } from "./pipeline/ended.sql.ts";
 import { freshLeads } from "./pipeline/fresh-leads.ts";
 import { percentile } from "./pipeline/percentile.ts";
 import { type ProcessMesh, startProcessMesh } from "./processes/mesh.ts";
-import { atLeast, type Bench, figure, type Row } from "./row.ts";
+import { atLeast, atMost, type Bench, figure, mostUnread, type Row } from "./row.ts";
 import { startWorld } from "./world/world.ts";
 
 const tenant = "bench";
@@ -28,6 +28,7 @@ export const run: Bench = async ({ short, log }) => {
     atLeast("pipeline", "all stages, fetching off / chain", "ratio", off.rate / chainRate, 0.6),
     ...fetched.rows,
     atLeast("pipeline", "all stages, each site fetched and measured, goal", "leads/s", fetched.rate, 1_000),
+    atMost("pipeline", "sites not read or not measured", "share", fetched.unread, mostUnread),
   ];
 };
 
@@ -36,7 +37,7 @@ async function measured(
   env: Record<string, string>,
   count: number,
   log: (line: string) => void,
-): Promise<{ rate: number; rows: Row[] }> {
+): Promise<{ rate: number; unread: number; rows: Row[] }> {
   await using mesh = await startProcessMesh({ env });
   await mesh.importLeads(withSites("first", warmUp));
   await mesh.ended(tenant, warmUp);
@@ -46,7 +47,11 @@ async function measured(
   await mesh.ended(tenant, warmUp + count);
   const rate = count / ((performance.now() - since) / 1_000);
   log(`${what}: ${count} leads at ${Math.round(rate)} leads/s`);
-  return { rate, rows: [figure("pipeline", `all stages, ${what}`, "leads/s", rate), ...(await endToEnd(mesh, what))] };
+  return {
+    rate,
+    unread: await shareUnread(mesh.knex, tenant, ["then"]),
+    rows: [figure("pipeline", `all stages, ${what}`, "leads/s", rate), ...(await endToEnd(mesh, what))],
+  };
 }
 
 /** How long the import's leads took, from acceptance: an import's leads wait for those before them. */

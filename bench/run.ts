@@ -3,6 +3,7 @@ import { cpus, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { stopServers } from "../test/support/servers.ts";
+import { lossesOf } from "./check/losses.ts";
 import { keep } from "./measured.ts";
 import type { Bench, Row } from "./row.ts";
 
@@ -18,9 +19,7 @@ const usage = `npm run bench -- NAME… [--json FILE] [--record] [--short] [--ro
   --record keeps the rows in bench/measured/, from which docs/performance.md is written
   --short  a quarter of the work
   --rows   leads in the record of growth, through memory, or behind which lanes looks
-  --check  fails where a ratio is worse than three quarters of the one in bench/expected.json`;
-/** Share of a committed ratio that a later run must still reach: machines differ and are noisy. */
-const tolerated = 0.75;
+  --check  fails where a ratio of bench/expected.json is missing, or below three quarters of what it was`;
 /** Runs that a ratio has to reach it with --check: other work on the machine hits one side of a run and not the other. */
 const checkRuns = 3;
 /** Characters of a figure's name that the table shows: some hold a whole statement. */
@@ -51,6 +50,8 @@ const machine = `${cpus().length} x ${cpus()[0]?.model ?? "?"}, ${Math.round(tot
 console.log(machine);
 const expected = JSON.parse(readFileSync(join(import.meta.dirname, "expected.json"), "utf8")) as Row[];
 const rows: Row[] = [];
+/** With --check: what was lost, in words. */
+const lost: string[] = [];
 try {
   for (const name of positionals) {
     const { run } = (await import(join(import.meta.dirname, `${name}.ts`))) as { run: Bench };
@@ -60,11 +61,18 @@ try {
       log: (line: string) => console.log(`  ${line}`),
     };
     let best = await run(options);
-    for (let runs = 1; values.check && runs < checkRuns && best.some((row) => lossOf(row) !== null); runs++) {
-      console.log(`  ${name} again: ${best.flatMap((row) => lossOf(row) ?? []).join("; ")}`);
+    const losses = () => (values.check ? lossesOf(name, best, expected) : []);
+    for (let runs = 1; runs < checkRuns && losses().length > 0; runs++) {
+      console.log(
+        `  ${name} again: ${losses()
+          .map(({ text }) => text)
+          .join("; ")}`,
+      );
       const again = await run(options);
-      best = best.map((row, n) => (lossOf(row) === null ? row : again[n]!));
+      const worse = new Set(losses().map(({ figure }) => figure));
+      best = best.map((row, n) => (worse.has(row.figure) ? again[n]! : row));
     }
+    lost.push(...losses().map(({ text }) => text));
     rows.push(...best);
     if (values.record) record(name, best);
   }
@@ -86,18 +94,10 @@ function record(name: string, rows: Row[]): void {
   keep(name, { machine, command, day: new Date().toISOString().slice(0, 10), rows });
 }
 
-/** What a ratio has lost against the committed one, in words; null for a tolerable loss, and for what is no such ratio. */
-function lossOf({ bench, figure, unit, value }: Row): string | null {
-  const before = expected.find((row) => row.bench === bench && row.figure === figure);
-  const isWorse = unit === "ratio" && before !== undefined && value < before.value * tolerated;
-  return isWorse ? `${bench}: ${figure} is ${value}, it was ${before.value}` : null;
-}
-
-/** Goals missed; with --check the ratios that got worse instead: a goal is for a quiet machine. */
+/** Goals missed; with --check the ratios that were lost instead: a goal is for a quiet machine. */
 function failures(): string[] {
   if (!values.check)
     return rows.filter(({ holds }) => holds === false).map(({ bench, figure }) => `${bench}: ${figure}`);
-  const worse = rows.flatMap((row) => lossOf(row) ?? []);
-  for (const line of worse) console.error(line);
-  return worse;
+  for (const line of lost) console.error(line);
+  return lost;
 }

@@ -3,10 +3,11 @@ import { type MeshProcess, nodesOf } from "../bin/stack/mesh.ts";
 import { until } from "../bin/stack/process.ts";
 import { lanes } from "../config/names.ts";
 import { consumerInfo, jsApi } from "../mixins/jetstream.ts";
-import { countEnded } from "./pipeline/ended.sql.ts";
+import { countEnds, shareUnread } from "./pipeline/ended.sql.ts";
 import { freshLeads } from "./pipeline/fresh-leads.ts";
 import { type ProcessMesh, startProcessMesh } from "./processes/mesh.ts";
-import { atLeast, atMost, type Bench, type BenchOptions, figure } from "./row.ts";
+import { atLeast, atMost, type Bench, type BenchOptions, figure, mostUnread } from "./row.ts";
+import { hearLeaving } from "./scale/leaving.ts";
 import { startWorld } from "./world/world.ts";
 
 const bench = "scale";
@@ -50,11 +51,13 @@ export const run: Bench = async (options) => {
   options.log(`two instances: ${Math.round(two)} leads/s`);
   await started.stop();
   const { redelivered, comings } = await comingAndGoing(mesh, key, second, options);
+  const unread = await Promise.all(["one", "two"].map((tenant) => shareUnread(mesh.knex, tenant, [tenant])));
   return [
     figure(bench, `one instance of ${stage}, providers at ${providersMs} ms`, "leads/s", one),
     figure(bench, `two instances of ${stage}, providers at ${providersMs} ms`, "leads/s", two),
     atLeast(bench, "two instances / one", "ratio", two / one, 1.8),
-    atLeast(bench, "comings and goings of a second instance under load", "times", comings, 1),
+    atMost(bench, "sites not read or not measured", "share", Math.max(...unread), mostUnread),
+    atLeast(bench, "comings and goings of a second instance with leads in hand", "times", comings, 1),
     atMost(bench, "envelopes delivered again meanwhile", "envelopes", redelivered, 0),
   ];
 };
@@ -77,7 +80,7 @@ function* withSites(tenant: string, count: number) {
   }
 }
 
-/** While an import passes a second instance comes, works, and is told to go, again and again. */
+/** While an import passes a second instance comes, works, and is told to go, again and again. One with no lead in hand shows nothing. */
 async function comingAndGoing(
   mesh: ProcessMesh,
   key: string,
@@ -92,16 +95,16 @@ async function comingAndGoing(
   const passing = rateOf(mesh, tenant, count);
   // Told when it is awaited.
   passing.catch(() => {});
-  for (let n = 0; n < mostComings && (await countEnded(mesh.knex, tenant)) < count / 2; n++) {
+  await using leaving = await hearLeaving(mesh.settings, stage);
+  for (let n = 0; n < mostComings && (await countEnds(mesh.knex, tenant)).ended < count / 2; n++) {
     const node = mesh.start(second);
     await both(mesh, key);
     await delay(short ? 1_000 : 10_000);
-    const left = count - (await countEnded(mesh.knex, tenant));
     const code = await node.stop();
     if (code !== 0) throw new Error(`the second instance ended with ${code}: ${node.output()}`);
-    // One that had nothing to do shows nothing.
-    if (left > 0) comings++;
-    log(`a second instance came and went with ${left} leads to do`);
+    const inHand = await leaving.next();
+    if (inHand > 0) comings++;
+    log(`a second instance came and went with ${inHand} leads in hand`);
   }
   await passing;
   const after = await deliveries(mesh);

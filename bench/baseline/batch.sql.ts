@@ -41,6 +41,15 @@ export async function sharers(knex: Knex, leadId: string, keys: readonly string[
   return rows.map(({ lead }: { lead: Lead }) => lead);
 }
 
+/** Leads whose web site was not read, or not measured: a shorter way than the one that is timed. */
+export async function countUnread(knex: Knex): Promise<number> {
+  const { rows } = await knex.raw(
+    `select count(*)::int as n from batch_leads
+     where lead #>> '{facts,site,status}' is distinct from 'ok' or lead #>> '{facts,pagespeed,status}' is distinct from 'ok'`,
+  );
+  return rows[0].n;
+}
+
 /** Writes an e-mail unless its address has one already. Says whether it did. */
 export async function writeMail(knex: Knex, leadId: string, address: Buffer, mail: object): Promise<boolean> {
   const { rowCount } = await knex.raw(

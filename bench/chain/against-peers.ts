@@ -1,6 +1,6 @@
 import { openDatabase } from "../../mixins/knex.ts";
 import type { Lead } from "../../services/leads/lead.ts";
-import { ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
+import { type OwnServer, ownNats, ownPostgres, ownRedis } from "../../test/support/servers.ts";
 import { aLead } from "../load.ts";
 import { atLeast, type BenchOptions, figure, median, type Row } from "../row.ts";
 import { createTable, truncate, upsert } from "./checkpoint.sql.ts";
@@ -30,19 +30,25 @@ const batches = [250, 500] as const;
 /** What a peer's jobs write together where they share statements: as much as the larger batch of the mesh. */
 const statementLeads = 500;
 
+/** The Redis of BullMQ. Throws where there is no redis-server: a goal that was not looked at is not held. */
+export async function redisOfPeers(): Promise<OwnServer> {
+  const redis = await ownRedis();
+  if (redis === null) throw new Error("no redis-server: the mesh cannot be held against BullMQ");
+  return redis;
+}
+
 /**
  * The same chain on other libraries, in one run and by turns with the mesh's: each has the settings that its documentation
  * gives for throughput (bench/README.md) and the better of two concurrencies, the mesh the better of two batch sizes. A
  * job writes its own leads, as they have it. What they could do with statements shared by jobs, which is code beside them,
  * is told as well.
  */
-export async function againstPeers({ stages, checkpoints }: Chain, { short, log }: BenchOptions): Promise<Row[]> {
+export async function againstPeers(
+  redis: OwnServer,
+  { stages, checkpoints }: Chain,
+  { short, log }: BenchOptions,
+): Promise<Row[]> {
   await using nats = await ownNats();
-  await using redis = await ownRedis();
-  if (redis === null) {
-    log("no redis-server: BullMQ is left out, and with it the comparison");
-    return [];
-  }
   await using postgres = await ownPostgres({ durable: true });
   const knex = openDatabase({ databaseUrl: postgres.url, databasePool: 8, statementTimeoutMs: 60_000 });
   await createTable(knex);

@@ -6,6 +6,8 @@ import { countNoted } from "../../services/analytics/count.sql.ts";
 const blockLeads = 100_000;
 /** Notes of leads that are counted by one statement. */
 const countedAtOnce = 4_000;
+/** Rows put into each table that grows beside the leads. */
+const besideRows = 100_000;
 /** Statements that put leads on record at once. */
 const writers = 2;
 /**
@@ -87,6 +89,50 @@ export async function fill(knex: Knex, tenant: string, count: number, log: (line
   await knex.raw("select pg_reload_conf()");
   await knex.raw("checkpoint");
 }
+
+/**
+ * Fills what grows beside the leads, so that a statement that reads such a table from end to end is seen: a twentieth of the
+ * rows are the tenant's. All of it is over: paid, put away, decided, undone. Once.
+ */
+export async function fillBeside(knex: Knex, tenant: string): Promise<void> {
+  for (const [table, columns] of Object.entries(beside)) {
+    const names = Object.keys(columns);
+    await knex.raw(
+      `insert into ${table} (tenant, ${names.join(", ")})
+       select case n % 20 when 0 then cast(? as text) else 'beside-' || n % 20 end, ${names.map((name) => columns[name]).join(", ")}
+       from (select n, gen_random_uuid() as one, gen_random_uuid() as other, now() - make_interval(secs => n) as at
+             from generate_series(1, ?::int) n) made`,
+      [tenant, besideRows],
+    );
+    await knex.raw(`vacuum analyze ${table}`);
+  }
+}
+
+/** Columns of the tables that grow beside the leads, as they are made of a number, two ids and a moment. */
+const beside: Record<string, Record<string, string>> = {
+  budget_entries: {
+    ...{ effect_key: "'pagespeed/' || one", provider: "'pagespeed'", lead_id: "one", state: "'settled'" },
+    ...{ settled_by: "'caller'", reservation: "other", day: "cast(at as date)", reserved_micro: "0" },
+    ...{ reserved_at: "at", expires_at: "at", closed_at: "at" },
+  },
+  dead_letters: {
+    ...{ seq: "n", died_at: "at", kind: "'lead'", stage: "'score'", lane: "'bulk'", error_type: "'TypeError'" },
+    ...{ lead_id: "one", attempts: "6", state: "'discarded'", closed_at: "at" },
+  },
+  operations: {
+    ...{ operation_id: "one", at: "at", by: "'bench'", what: "'lead.unmerge'", target: "cast(other as text)" },
+    ...{ result: "'done'", ended_at: "at" },
+  },
+  reviews: {
+    ...{ low: "least(one, other)", high: "greatest(one, other)", review_id: "one", state: "'apart'" },
+    ...{ ground: "'doubt'", opened_at: "at", decided_at: "at" },
+  },
+  merges: { winner: "one", loser: "other", evidence: "'{}'", loser_before: "'{}'", at: "at", undone_at: "at" },
+  mail_events: { event_id: "one", lead_id: "other", campaign: "'first'", kind: "'delivered'", at: "at" },
+  suppressions: { address: "sha256(uuid_send(one))", reason: "'complaint'", at: "at" },
+  tombstones: { mark: "one", erasure_id: "other" },
+  listing_raw: { source: "'ndjson'", source_id: "one", answer: "'{}'", received_at: "at" },
+};
 
 /** The columns of a table that can be written, but for these. */
 async function columnsOf(knex: Knex, table: string, but: readonly string[]): Promise<string> {

@@ -1,13 +1,12 @@
+import { readFileSync, statSync } from "node:fs";
 import type { Knex } from "knex";
+import { type Logged, loggedStatements } from "./logged.ts";
 
 /** Tables with more rows than this are large: what reads one from end to end gets slower with every lead. */
 export const largeRows = 20_000;
 
 /** A statement of the product and how PostgreSQL would run it, whatever its parameters. */
-export interface Planned {
-  text: string;
-  calls: number;
-  meanMs: number;
+export interface Planned extends Logged {
   /** The steps of its plan, each once; `p*` stands for any partition. */
   plan: string;
   /** Large tables that it reads from end to end. */
@@ -20,37 +19,51 @@ interface PlanNode {
   "Node Type": string;
   "Relation Name"?: string;
   "Index Name"?: string;
+  "Parent Relationship"?: string;
+  "Index Cond"?: string;
+  Filter?: string;
   Plans?: PlanNode[];
 }
 
-/** Makes the statistics of statements be kept, and forgets those so far. */
-export async function watchStatements(knex: Knex): Promise<void> {
-  await knex.raw("create extension if not exists pg_stat_statements");
-  await knex.raw("select pg_stat_statements_reset()");
-}
+/** What has every statement logged, with its time and without what it was given. */
+const whileWatching = { log_min_duration_statement: "0", log_parameter_max_length: "0" };
 
 /**
- * Every statement that ran since, but the bench's own, with its generic plan. Statements are kept with their constants
- * turned into parameters; one that cannot be planned so is told with the reason.
+ * Has PostgreSQL log every statement; answers a function that ends this and tells every statement that ran meanwhile, but
+ * the bench's own, with its generic plan. From the log, and not from pg_stat_statements, which makes parameters of constants
+ * too: `state = 'written'` is what a partial index is found by. One that cannot be planned is told with the reason.
  */
-export async function plannedStatements(knex: Knex): Promise<Planned[]> {
-  const large = await largeTables(knex);
-  const { rows } = await knex.raw(`
-    select query as text, calls::int, mean_exec_time as "meanMs" from pg_stat_statements
-    where dbid = (select oid from pg_database where datname = current_database())
-      and query ~* '^[\\s(]*(select|insert|update|delete|with)' and query !~ '/[*] bench [*]/|pg_stat_statements'
-    order by total_exec_time desc`);
-  const planned: Planned[] = [];
-  for (const statement of rows as Planned[]) {
-    try {
-      const plan = await anyPlan(knex, statement.text);
-      const scans = scansOf(plan).filter((table) => large.has(table));
-      planned.push({ ...statement, plan: [...new Set(stepsOf(plan))].join(", "), scans });
-    } catch (error) {
-      planned.push({ ...statement, plan: "", scans: [], fault: (error as Error).message.split(" - ").at(-1)! });
+export async function watchStatements(knex: Knex): Promise<() => Promise<Planned[]>> {
+  const { rows } = await knex.raw("show data_directory");
+  const file = `${rows[0].data_directory}.log`;
+  const from = statSync(file).size;
+  await logStatements(knex, true);
+  return async () => {
+    await logStatements(knex, false);
+    const large = await largeTables(knex);
+    const planned: Planned[] = [];
+    for (const statement of loggedStatements(readFileSync(file).subarray(from).toString())) {
+      try {
+        let plan = await anyPlan(knex, statement.text, false);
+        let scans = scansOf(plan, /Seq Scan/).filter((table) => large.has(table));
+        if (scans.length > 0) {
+          // As the mesh's own connections have it (mixins/knex.ts), where one index or another can serve.
+          plan = await anyPlan(knex, statement.text, true);
+          scans = scansOf(plan, /Seq Scan|^Index( Only)? Scan$/).filter((table) => large.has(table));
+        }
+        planned.push({ ...statement, plan: [...new Set(stepsOf(plan))].join(", "), scans });
+      } catch (error) {
+        planned.push({ ...statement, plan: "", scans: [], fault: (error as Error).message.split(" - ").at(-1)! });
+      }
     }
-  }
-  return planned;
+    return planned;
+  };
+}
+
+async function logStatements(knex: Knex, on: boolean): Promise<void> {
+  for (const [name, value] of Object.entries(whileWatching))
+    await knex.raw(on ? `alter system set ${name} = '${value}'` : `alter system reset ${name}`);
+  await knex.raw("select /* bench */ pg_reload_conf()");
 }
 
 /** Tables and partitions of them, by what PostgreSQL thinks that they hold; a partition counts as its whole table. */
@@ -68,25 +81,16 @@ async function largeTables(knex: Knex): Promise<ReadonlySet<string>> {
   return new Set(rows.map(({ relname }: { relname: string }) => relname));
 }
 
-/**
- * A plan for a statement whose constants have become parameters. Where only a word or a literal may stand it gets one; and
- * where a parameter's type cannot be told, the first that fits.
- */
-async function anyPlan(knex: Knex, text: string): Promise<PlanNode> {
-  const mended = text
-    .replace(/\bextract\s*\(\s*\$\d+\s+from\b/gi, "extract(epoch from")
-    .replace(/\binterval\s+\$\d+/gi, "interval '1 day'")
-    // PostgreSQL 18 takes the word itself for a constant where a parameter is cast.
-    .replace(/\$\d+\((\$\d+ as \w+)\)/g, "cast($1)")
-    .replace(/\$\d+\((\$\d+ as \w+)\[\]\)/g, "cast($1[])");
+/** A plan for a statement, whatever its parameters; where a parameter's type cannot be told, the first that fits. */
+async function anyPlan(knex: Knex, text: string, byIndex: boolean): Promise<PlanNode> {
   try {
-    return await genericPlan(knex, mended);
+    return await genericPlan(knex, text, byIndex);
   } catch (error) {
-    const parameters = [...new Set(mended.match(/\$\d+(?!\d|::)/g))];
+    const parameters = [...new Set(text.match(/\$\d+(?!\d|::)/g))];
     for (const type of ["int", "text"]) {
       for (const parameter of parameters) {
-        const typed = mended.replaceAll(new RegExp(`\\${parameter}(?!\\d|::)`, "g"), `${parameter}::${type}`);
-        const plan = await genericPlan(knex, typed).catch(() => undefined);
+        const typed = text.replaceAll(new RegExp(`\\${parameter}(?!\\d|::)`, "g"), `${parameter}::${type}`);
+        const plan = await genericPlan(knex, typed, byIndex).catch(() => undefined);
         if (plan) return plan;
       }
     }
@@ -94,10 +98,11 @@ async function anyPlan(knex: Knex, text: string): Promise<PlanNode> {
   }
 }
 
-async function genericPlan(knex: Knex, text: string): Promise<PlanNode> {
+async function genericPlan(knex: Knex, text: string, byIndex: boolean): Promise<PlanNode> {
   // Past Knex, which reads every question mark as a binding.
   const connection = await knex.client.acquireConnection();
   try {
+    await connection.query(`set enable_seqscan = ${byIndex ? "off" : "on"}`);
     const { rows } = await connection.query({ text: `explain (generic_plan, format json) ${text}` });
     return rows[0]["QUERY PLAN"][0].Plan as PlanNode;
   } finally {
@@ -111,7 +116,13 @@ function stepsOf(node: PlanNode): string[] {
   return [own, ...(node.Plans ?? []).flatMap(stepsOf)];
 }
 
-function scansOf(node: PlanNode): string[] {
-  const own = /Seq Scan/.test(node["Node Type"]) ? [node["Relation Name"] ?? "?"] : [];
-  return [...own, ...(node.Plans ?? []).flatMap(scansOf)];
+/**
+ * Tables of the steps of these types that read all of them: by no condition of an index. `ofFew`: no more than some rows are
+ * asked of it, as by `exists` and `limit`. Without a filter the first ones will do: that is no scan.
+ */
+function scansOf(node: PlanNode, types: RegExp, ofFew = node["Parent Relationship"] === "InitPlan"): string[] {
+  const readsAll = types.test(node["Node Type"]) && node["Index Cond"] === undefined;
+  const own = readsAll && !(ofFew && node.Filter === undefined) ? [node["Relation Name"] ?? "?"] : [];
+  const few = node["Node Type"] === "Limit" || (ofFew && /Append/.test(node["Node Type"]));
+  return [...own, ...(node.Plans ?? []).flatMap((child) => scansOf(child, types, few || undefined))];
 }

@@ -3,8 +3,9 @@ import type { Knex } from "knex";
 import type { Acceptor } from "../../mixins/accept.ts";
 import { endToEndMs } from "../pipeline/ended.sql.ts";
 import { freshLeads } from "../pipeline/fresh-leads.ts";
+import { stall } from "../pipeline/stall.ts";
 
-/** Sends live leads at 20 a second; answers how long each took, ascending. */
+/** Sends live leads at 20 a second; answers how long each took, ascending. Throws where they stall: one may have died. */
 export async function liveTimes(
   { edge, knex }: { edge: Acceptor; knex: Knex },
   { tenant, seed, count }: { tenant: string; seed: string; count: number },
@@ -14,9 +15,10 @@ export async function liveTimes(
     await edge.one(lead, { tenant, requestId: randomBytes(16).toString("hex"), traceparent: "" });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  for (;;) {
+  for (const noteEnded = stall(`live leads of ${tenant} that have ended, of ${count}`); ; ) {
     const times = await endToEndMs(knex, tenant, seed);
     if (times.length === count) return times;
+    noteEnded(times.length);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

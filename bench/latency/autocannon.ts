@@ -32,8 +32,9 @@ export const autocannonLoad: LoadGenerator = {
   async send(order) {
     const { connections, perConnection } = shapeOf(order.perMinute);
     const groups = Math.min(connections, mostGroups);
-    const result: LoadResult = { sent: 0, accepted: 0, times: [] };
-    const next = bodiesOf(order);
+    const result: LoadResult = { sent: 0, accepted: [], times: [] };
+    let sent = 0;
+    const next = () => sent++ % order.bodies.length;
     await Promise.all(
       Array.from({ length: groups }, async (_, n) => {
         await delay((n * 1_000) / groups);
@@ -46,16 +47,11 @@ export const autocannonLoad: LoadGenerator = {
   },
 };
 
-function bodiesOf({ bodies }: LoadOrder): () => string {
-  let n = 0;
-  return () => bodies[n++ % bodies.length]!;
-}
-
-/** One run of autocannon. What is under way at its end is not counted as sent. */
+/** One run of autocannon. What is under way at its end is not counted as sent. `next` says which body is to be sent. */
 async function sendGroup(
-  { url, key, seconds }: LoadOrder,
+  { url, key, seconds, bodies }: LoadOrder,
   { connections, perConnection }: ReturnType<typeof shapeOf>,
-  next: () => string,
+  next: () => number,
   result: LoadResult,
 ): Promise<void> {
   const ended = Promise.withResolvers<Result>();
@@ -66,14 +62,25 @@ async function sendGroup(
     duration: seconds,
     timeout: timeoutSeconds,
     headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
-    requests: [{ method: "POST", setupRequest: (request) => ({ ...request, body: next() }) }],
+    requests: [
+      {
+        method: "POST",
+        // The context is a connection's own, which has one request under way.
+        setupRequest(request, context: { place?: number }) {
+          context.place = next();
+          return { ...request, body: bodies[context.place]! };
+        },
+        onResponse(status, _body, context: { place?: number }) {
+          if (status === 202) result.accepted.push(context.place!);
+        },
+      },
+    ],
   };
   autocannon(options, (error, told) => (error ? ended.reject(error) : ended.resolve(told))).on(
     "response",
-    (_client, status, _bytes, ms) => {
+    (_client, _status, _bytes, ms) => {
       result.sent++;
       result.times.push(ms);
-      if (status === 202) result.accepted++;
     },
   );
   // Of a timeout it tells as an error, too.

@@ -13,7 +13,8 @@ const script = join(import.meta.dirname, "../k6/leads.ts");
 interface Point {
   type: "Metric" | "Point";
   metric: string;
-  data: { value: number; tags?: { status?: string } };
+  /** `metadata`: what the script says of the request. */
+  data: { value: number; tags?: { status?: string }; metadata?: { lead?: string } };
 }
 
 /** Sends by k6: the script bench/k6/leads.ts, whose every request is read back from its output. */
@@ -39,20 +40,22 @@ async function send(k6: string, { url, key, perMinute, seconds, bodies }: LoadOr
     child.stderr.setEncoding("utf8").on("data", (part: string) => (said = (said + part).slice(-2_000)));
     const [code] = await once(child, "close");
     if (code !== 0) throw new Error(`k6 ended with ${code}: ${said}`);
-    return await read(output);
+    return await resultOf(createInterface({ input: createReadStream(output) }));
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-async function read(output: string): Promise<LoadResult> {
-  const result: LoadResult = { sent: 0, accepted: 0, times: [] };
-  for await (const line of createInterface({ input: createReadStream(output) })) {
+/** What the lines of k6's JSON output tell. Throws where a request does not say which lead it was. */
+export async function resultOf(lines: AsyncIterable<string> | Iterable<string>): Promise<LoadResult> {
+  const result: LoadResult = { sent: 0, accepted: [], times: [] };
+  for await (const line of lines) {
     const { type, metric, data } = JSON.parse(line) as Point;
     if (type !== "Point" || metric !== "http_req_duration") continue;
+    if (data.metadata?.lead === undefined) throw new Error(`k6 does not say which lead a request was: ${line}`);
     result.sent++;
     result.times.push(data.value);
-    if (data.tags?.status === "202") result.accepted++;
+    if (data.tags?.status === "202") result.accepted.push(Number(data.metadata.lead));
   }
   result.times.sort((a, b) => a - b);
   return result;

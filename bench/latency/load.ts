@@ -9,15 +9,15 @@ export interface LoadOrder {
   key: string;
   perMinute: number;
   seconds: number;
-  /** JSON texts, one a lead, as many as it takes. */
+  /** JSON texts, one a lead, as many as it takes; should they not do, they are sent again from the first. */
   bodies: readonly string[];
 }
 
 /** What came back. */
 export interface LoadResult {
   sent: number;
-  /** Answered 202. */
-  accepted: number;
+  /** Which of the bodies were answered 202, by their places. */
+  accepted: number[];
   /** Milliseconds of the answers, ascending. */
   times: number[];
 }

@@ -9,7 +9,7 @@ const megabyte = 2 ** 20;
 export function stepRows(
   bench: string,
   name: (text: string) => string,
-  { perMinute, api, endToEnd, errors, sent, load }: Step,
+  { perMinute, api, endToEnd, errors, unread, sent, load }: Step,
   generator: LoadGenerator,
 ): Row[] {
   const at = (text: string) => name(`${perMinute}/min: ${text}`);
@@ -19,6 +19,7 @@ export function stepRows(
     figure(bench, at("asked of the generator"), "leads/min", generator.rateOf(perMinute)),
     figure(bench, at("sent"), "leads", sent),
     figure(bench, at("errors"), "share", errors),
+    figure(bench, at("sites not read or not measured"), "share", unread),
     ...timeRows(bench, at("API"), api),
     ...timeRows(bench, at("end to end"), endToEnd),
     ...perProcess("CPU", "cores", load.cores, 1),

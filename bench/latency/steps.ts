@@ -3,7 +3,8 @@ import { nodesOf } from "../../bin/stack/mesh.ts";
 import type { Lane } from "../../config/names.ts";
 import { pipeline } from "../../config/pipeline.ts";
 import { consumerInfo } from "../../mixins/jetstream.ts";
-import { endToEndMs } from "../pipeline/ended.sql.ts";
+import { leadIdOf } from "../../services/intake/ids.ts";
+import { endToEndMs, shareUnread } from "../pipeline/ended.sql.ts";
 import { type Times, timesOf } from "../pipeline/times.ts";
 import type { ProcessMesh } from "../processes/mesh.ts";
 import { type Load, loadBetween, type Sampler } from "../processes/usage.ts";
@@ -20,8 +21,10 @@ export interface Place {
 }
 
 /** A constant rate over some time, and what came of it. */
-export interface Step extends LoadResult {
+export interface Step extends Pick<LoadResult, "sent"> {
   perMinute: number;
+  /** Ids of the leads that were answered 202. */
+  accepted: string[];
   api: Times;
   /** From acceptance to the last stage's verdict, by the record; of those that have not ended, what they waited so far. */
   endToEnd: Times;
@@ -31,6 +34,8 @@ export interface Step extends LoadResult {
   sentShare: number;
   /** Share of those accepted that had not ended when the sending had, by a second. */
   behind: number;
+  /** Share of those that have ended whose web site was not read or not measured. */
+  unread: number;
   load: Load;
   /** Where most leads wait at its end. */
   fullest: string;
@@ -60,20 +65,23 @@ export async function step(place: Place, perMinute: number, seconds: number, dra
   const fullest = await fullestStage(mesh, "live");
   await delay(1_000);
   let ended = await endToEndMs(mesh.knex, tenant, source);
-  const left = () => Math.max(0, result.accepted - ended.length);
-  const behind = left() / Math.max(1, result.accepted);
+  const left = () => Math.max(0, result.accepted.length - ended.length);
+  const behind = left() / Math.max(1, result.accepted.length);
   for (const until = Date.now() + drainMs; drains && left() > 0 && Date.now() < until; ) {
     await delay(500);
     ended = await endToEndMs(mesh.knex, tenant, source);
   }
   return {
-    ...result,
     perMinute,
+    sent: result.sent,
+    // As told-leads.ts has them.
+    accepted: result.accepted.map((place) => leadIdOf(tenant, source, String(place))),
     api: timesOf(result.times),
     endToEnd: timesOf([...ended, ...Array.from({ length: left() }, () => Date.now() - from)]),
-    errors: result.sent === 0 ? 1 : 1 - result.accepted / result.sent,
+    errors: result.sent === 0 ? 1 : 1 - result.accepted.length / result.sent,
     sentShare: result.sent / wanted,
     behind,
+    unread: await shareUnread(mesh.knex, tenant, [source]),
     load,
     fullest,
   };

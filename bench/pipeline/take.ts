@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { Knex } from "knex";
 import type { Acceptor } from "../../mixins/accept.ts";
 import type { Lead } from "../../services/leads/lead.ts";
-import { countEnded } from "./ended.sql.ts";
+import { countEnds } from "./ended.sql.ts";
+import { stall } from "./stall.ts";
 
 /** Puts leads of one tenant into the intake; a lead's time counts from here. */
 export async function importLeads(edge: Acceptor, leads: Iterable<Lead>): Promise<void> {
@@ -15,11 +16,28 @@ export async function importLeads(edge: Acceptor, leads: Iterable<Lead>): Promis
   await writer?.end();
 }
 
-/** Waits until so many leads of a tenant have ended. */
-export async function untilEnded(knex: Knex, tenant: string, count: number): Promise<void> {
+/**
+ * Waits until so many leads of a tenant have ended; `onLook` is told at each look how many have, once a second at least.
+ * Throws where one ended otherwise than as completed or merged, which takes less than the way that is timed, and where
+ * they stall.
+ */
+export async function untilEnded(
+  knex: Knex,
+  tenant: string,
+  count: number,
+  onLook: (ended: number) => void = () => {},
+): Promise<void> {
+  const what = `leads of ${tenant} that have ended`;
   const since = performance.now();
-  const first = await countEnded(knex, tenant);
-  for (let ended = first; ended < count; ended = await countEnded(knex, tenant)) {
+  const noteEnded = stall(what);
+  let first: number | undefined;
+  for (;;) {
+    const { ended, amiss } = await countEnds(knex, tenant);
+    if (amiss > 0) throw new Error(`${amiss} of ${ended} ${what} are dead, rejected or put away`);
+    onLook(ended);
+    if (ended >= count) return;
+    noteEnded(ended);
+    first ??= ended;
     // A count costs the database tens of milliseconds: the farther the end, the seldomer.
     const leftMs = ((count - ended) * (performance.now() - since)) / Math.max(1, ended - first);
     await new Promise((resolve) => setTimeout(resolve, Math.min(1_000, Math.max(50, leftMs / 3))));

@@ -14,7 +14,10 @@ import type { OwnServer } from "../../test/support/servers.ts";
 import { importLeads, untilEnded } from "../pipeline/take.ts";
 import { startServers } from "./servers.ts";
 
-/** All real services in processes of their own, run as `npm start` runs them, on durable servers of its own. */
+/**
+ * All real services in processes of their own, run as `npm start` runs them, on durable servers of its own. Disposing of it
+ * throws where a process ended that nobody told to, with what it wrote: nothing that was measured without it counts.
+ */
 export interface ProcessMesh extends AsyncDisposable {
   url: string;
   settings: Settings;
@@ -27,11 +30,15 @@ export interface ProcessMesh extends AsyncDisposable {
   pids(): Map<string, number>;
   /** Starts one more process. It is in {@link pids} until it is stopped. */
   start(node: MeshProcess): NodeProcess;
+  /** Ends its first processes by SIGTERM and starts them again, with these settings besides. */
+  restart(env: Record<string, string>): Promise<void>;
   /** A key with every scope. */
   key(tenant: string): Promise<string>;
   importLeads(leads: Iterable<Lead>): Promise<void>;
-  ended(tenant: string, count: number): Promise<void>;
-  audit(tenant: string): Promise<Audit>;
+  /** {@link untilEnded}. Throws, too, where a process ended that nobody told to. */
+  ended(tenant: string, count: number, onLook?: (ended: number) => void): Promise<void>;
+  /** `promised`: ids of leads that were answered 202. One that is nowhere is broken. */
+  audit(tenant: string, promised?: readonly string[]): Promise<Audit>;
 }
 
 interface ProcessMeshOptions {
@@ -58,25 +65,48 @@ export async function startProcessMesh({
     ...env,
   });
   const running = new Map<string, NodeProcess>();
-  const start = ({ name, files, env }: MeshProcess) => {
+  /** Processes that ended and that nobody told to, in words. */
+  const died: string[] = [];
+  const start = ({ name, files, env }: MeshProcess): NodeProcess => {
     const node = startNode(settings, files, env);
+    let told = false;
     running.set(name, node);
-    node.process.once("exit", () => running.delete(name));
-    return node;
+    node.process.once("exit", (code, signal) => {
+      running.delete(name);
+      if (!told) died.push(`the process ${name} ended by itself with ${signal ?? code}:\n${node.output()}`);
+    });
+    return {
+      ...node,
+      stop() {
+        told = true;
+        return node.stop();
+      },
+      [Symbol.asyncDispose]() {
+        told = true;
+        return node[Symbol.asyncDispose]();
+      },
+    };
   };
-  for (const node of nodes) starting.use(start(node));
+  const throwDied = () => {
+    if (died.length > 0) throw new Error(died.splice(0).join("\n"));
+  };
   const url = apiUrl(settings);
-  try {
-    await waitForServices(settings, upWithinMs);
-    await until("the API is ready", upWithinMs, () =>
-      fetch(`${url}/readyz`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    );
-  } catch (error) {
-    throw new Error([...running.values()].map((node) => node.output()).join("\n"), { cause: error });
-  }
+  const up = async () => {
+    try {
+      await waitForServices(settings, upWithinMs);
+      await until("the API is ready", upWithinMs, () =>
+        fetch(`${url}/readyz`).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      );
+    } catch (error) {
+      const outputs = [...running.values()].map((node) => node.output());
+      throw new Error([...died.splice(0), ...outputs].join("\n"), { cause: error });
+    }
+  };
+  let first = nodes.map((node) => starting.use(start(node)));
+  await up();
   const opened = await openMesh(settings, "bench");
   starting.defer(() => opened.close());
   const edge = acceptor(opened);
@@ -95,6 +125,11 @@ export async function startProcessMesh({
         ...[...running].map(([name, node]) => [name, node.process.pid!] as const),
         ...servers.flatMap(([name, server]) => (server?.pid ? [[name, server.pid] as const] : [])),
       ]),
+    async restart(more) {
+      await Promise.all(first.map((node) => node.stop()));
+      first = nodes.map((node) => all.use(start({ ...node, env: { ...node.env, ...more } })));
+      await up();
+    },
     async key(tenant) {
       const { secret } = await createKey(nc, opened.names, { tenant, scopes });
       const known = () => fetch(`${url}/v1/leads`, { headers: { authorization: `Bearer ${secret}` } });
@@ -102,8 +137,22 @@ export async function startProcessMesh({
       return secret;
     },
     importLeads: (leads) => importLeads(edge, leads),
-    ended: (tenant, count) => untilEnded(knex, tenant, count),
-    audit: (tenant) => audit({ nats: nc, names: opened.names, settings, tenant }),
-    [Symbol.asyncDispose]: () => all.disposeAsync(),
+    ended: (tenant, count, onLook) =>
+      untilEnded(knex, tenant, count, (ended) => {
+        throwDied();
+        onLook?.(ended);
+      }),
+    audit: (tenant, promised = []) =>
+      audit({
+        nats: nc,
+        names: opened.names,
+        settings,
+        tenant,
+        accepted: promised.map((leadId) => ({ leadId, tenant })),
+      }),
+    async [Symbol.asyncDispose]() {
+      await all.disposeAsync();
+      throwDied();
+    },
   };
 }
