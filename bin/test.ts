@@ -3,7 +3,8 @@
  * are dealt out to two processes, as most of them wait rather than compute; the second one's output follows the first's.
  * A mesh in which everything breaks (test/fault) comes last, when one of them has ended: it is many processes itself.
  * Some two thousand tests on real servers share the processors: a file in which one fails is run once more, alone. What
- * passes then has passed, and is told as `failed beside others`; what fails twice has failed.
+ * passes then has passed, and is told as `failed beside others`; what fails twice has failed. A row of test/fault that found
+ * more than that something came late has failed at once, and with it the run.
  */
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
@@ -13,12 +14,13 @@ import { findChromium } from "./stack/chromium.ts";
 import { findNatsServer } from "./stack/nats.ts";
 import { postgresHome } from "./stack/postgres.ts";
 import { findRedisServer } from "./stack/redis.ts";
+import { wholeEnvironment } from "./stack/tools.ts";
+import { add, countsOf, filesAgain, seedVariable } from "./test/counts.ts";
 
 const root = join(import.meta.dirname, "..");
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
-/** Of one process that ran tests (test/support/reporter.ts). */
-const summary = /^(\d+) passed, (\d+) failed, (\d+) skipped$/gm;
-const failure = /^ {2}failed: (.*)$/gm;
+/** The same one for a file that is run once more. */
+const seed = { [seedVariable]: String(Math.floor(Math.random() * 1_000_000)) };
 
 interface Part {
   code: number;
@@ -28,7 +30,11 @@ interface Part {
 /** Runs mocha with these arguments. What it says goes to the terminal, is shown as it comes and kept, or is only kept. */
 async function run(args: readonly string[], said: "terminal" | "shown" | "kept"): Promise<Part> {
   const out = said === "terminal" ? "inherit" : "pipe";
-  const child = spawn(process.execPath, [mocha, ...args], { cwd: root, stdio: ["inherit", out, out] });
+  const child = spawn(process.execPath, [mocha, ...args], {
+    cwd: root,
+    env: wholeEnvironment(seed),
+    stdio: ["inherit", out, out],
+  });
   // Mocha ends its servers on these; we wait for it. A terminal sends Ctrl-C to it too.
   const interrupt = () => process.stdin.isTTY || child.kill("SIGINT");
   const terminate = () => child.kill("SIGINT");
@@ -72,8 +78,9 @@ async function runAll(flags: readonly string[], processes: number): Promise<numb
     code ||= part.code;
     isBroken ||= counts.failures.length !== counts.failed || (part.code !== 0 && counts.failed === 0);
   }
-  const again = filesOf(all.failures);
-  if (again.length > 0) {
+  const again = filesAgain(all.failures);
+  if (again.length === 0) for (const text of all.failures) console.log(`failed: ${text}`);
+  else {
     console.log(`\nonce more, alone: ${again.join(", ")}\n`);
     const alone = await run([...again, ...flags], "shown");
     const counts = countsOf(alone.output);
@@ -88,39 +95,6 @@ async function runAll(flags: readonly string[], processes: number): Promise<numb
   }
   console.log(`${all.passed} passed, ${all.failed} failed, ${all.skipped} skipped`);
   return code;
-}
-
-interface Counts {
-  passed: number;
-  failed: number;
-  skipped: number;
-  /** `FILE: TITLE: MESSAGE` of each that failed. */
-  failures: string[];
-}
-
-/** What one process counted. One that ended without its last line has failed. */
-function countsOf(output: string): Counts {
-  if (output === "") return { passed: 0, failed: 0, skipped: 0, failures: [] };
-  const [passed, failed, skipped] = [...output.matchAll(summary)].at(-1)?.slice(1).map(Number) ?? [0, 1, 0];
-  return {
-    passed: passed!,
-    failed: failed!,
-    skipped: skipped!,
-    failures: Array.from(output.matchAll(failure), ([, text]) => text!),
-  };
-}
-
-function add(to: Counts, counts: Counts): void {
-  to.passed += counts.passed;
-  to.failed += counts.failed;
-  to.skipped += counts.skipped;
-  to.failures.push(...counts.failures);
-}
-
-/** The files of tests that failed; none where one of them is of no file. */
-function filesOf(failures: readonly string[]): string[] {
-  const files = failures.map((text) => text.slice(0, text.indexOf(": ")));
-  return files.every((file) => file.endsWith(".test.ts")) ? [...new Set(files)] : [];
 }
 
 const given = process.argv.slice(2);

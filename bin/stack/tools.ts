@@ -33,6 +33,12 @@ export function childEnvironment(): Record<string, string> {
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 
+/** All of our environment, for a process that stands in our place; `defaults` for what is not set in it. */
+export const wholeEnvironment = (defaults: Record<string, string>): NodeJS.ProcessEnv => ({
+  ...defaults,
+  ...process.env,
+});
+
 /** The executable of this name on PATH. */
 export function onPath(name: string): string | undefined {
   for (const dir of (process.env.PATH ?? "").split(delimiter)) {

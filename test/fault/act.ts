@@ -1,13 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Random } from "../../bin/demo/random.ts";
+import type { Cut } from "./judge.ts";
 import type { Load } from "./load.ts";
 import { endedCount } from "./proof.sql.ts";
+import type { Fault } from "./rows.ts";
 import type { World } from "./world.ts";
 
 /** What was in hand when a fault struck. A fault that met nothing has shown nothing. */
 export interface Evidence {
   what: string;
   inHand: number;
+  /** ms since 1970 */
+  at: number;
 }
 
 /** What most faults ask of the load: whose leads they are, who takes in more, and whether what it asks for is answered. */
@@ -15,6 +19,8 @@ export type Feed = Pick<Load, "tenant" | "client" | "isAnswered">;
 
 /** How long a fault looks for work in the hands of what it breaks. */
 export const patienceMs = 120_000;
+/** Others connect again a moment after those that the driver asks: until then a call may still be cut in two, ms. */
+const lastToConnectMs = 10_000;
 
 /** A fault at work under some load: what it needs, and what it notes of itself. */
 export class Act<L extends Feed = Feed> {
@@ -29,8 +35,8 @@ export class Act<L extends Feed = Feed> {
   deadBefore = 0;
   struckAt = 0;
   healedAt = 0;
-  /** Answers of a provider, or deaths, that may each cost a repeat. */
-  strikes = 0;
+  /** Faults that may have cut an e-mail, or a paid call, in two. */
+  readonly cuts: Cut[] = [];
 
   constructor(world: World, load: L, seed: string, leads: number) {
     this.world = world;
@@ -65,9 +71,24 @@ export class Act<L extends Feed = Feed> {
 
   /** Notes that the fault strikes now, with so much in hand. */
   struck(what: string, inHand: number): void {
-    this.evidence.push({ what, inHand });
-    if (this.struckAt === 0) this.struckAt = Date.now();
-    this.strikes++;
+    const at = Date.now();
+    this.evidence.push({ what, inHand, at });
+    if (this.struckAt === 0) this.struckAt = at;
+  }
+
+  /** Has a fault strike, waits until the mesh has recovered, and notes what may have been cut in two meanwhile. */
+  async suffer({ strike, cuts = [] }: Pick<Fault<Act<L>>, "strike" | "cuts">): Promise<void> {
+    const before = this.evidence.length;
+    await strike(this);
+    await this.recovering();
+    const strikes = this.evidence.slice(before);
+    if (cuts.length > 0 && strikes.length > 0)
+      this.cuts.push({
+        what: cuts,
+        strikes: strikes.length,
+        from: strikes[0]!.at,
+        to: Date.now() + lastToConnectMs,
+      });
   }
 
   /**

@@ -54,7 +54,9 @@ export class Breakpoint implements Disposable {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new Error(`no process ${what} within ${withinMs} ms`)), withinMs);
     const { callFrameId } = await Promise.race([this.#paused, late.promise]).finally(() => clearTimeout(timer));
-    const { result } = await this.#debugger.call("Debugger.evaluateOnCallFrame", { callFrameId, expression: inHand });
+    const evaluated = await this.#debugger.call("Debugger.evaluateOnCallFrame", { callFrameId, expression: inHand });
+    const { result, exceptionDetails } = evaluated;
+    if (exceptionDetails) throw new Error(`a process that ${what} knows no ${inHand}: ${result.description}`);
     return Number(result.value);
   }
 

@@ -49,6 +49,10 @@ export class Client {
   get gateway(): number {
     return this.#turn % this.#gateways.length;
   }
+  /** Turns to one of them. */
+  use(gateway: number): void {
+    this.#turn = gateway;
+  }
   get authorization(): string {
     return `Bearer ${this.#key}`;
   }

@@ -3,17 +3,21 @@ import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type GeneratedLead, type LabelledLead, labelledLeads } from "../../bin/demo/leads.ts";
+import { type GeneratedLead, labelledLeads } from "../../bin/demo/leads.ts";
 import { birthOf, end, signal } from "../../bin/stack/process.ts";
 import { childEnvironment } from "../../bin/stack/tools.ts";
 import { environmentOf } from "../../config/settings.ts";
 import { acceptor } from "../../mixins/accept.ts";
 import { jsApi } from "../../mixins/jetstream.ts";
 import type { Resources } from "../../mixins/resources.ts";
-import { leadIdOf } from "../../services/intake/ids.ts";
+import { normalise } from "../../services/intake/normalise.ts";
+import type { Lead } from "../../services/leads/lead.ts";
 import { guarded, homeDir } from "../support/servers.ts";
 import { Client, inARow } from "./client.ts";
+import type { Double } from "./judge.ts";
 import type { Line } from "./lines.ts";
+import { type List, listOf } from "./list.ts";
+import { endedCount } from "./proof.sql.ts";
 import type { World } from "./world.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -31,6 +35,8 @@ const liveEveryMs = 120;
 const lookEveryMs = 200;
 /** Runs of the importer until it must have ended well. */
 const importRuns = 20;
+/** Rows of a list that keeps the mesh at work for half a minute and more. */
+const longList = 3_000;
 
 /** What a row sends in: an import, live leads one by one, look-ups, and some poison. Keeps its own list of what was accepted. */
 export class Load {
@@ -40,6 +46,10 @@ export class Load {
   readonly promised = new Map<string, Promised>();
   /** Those of them that came one by one. */
   readonly live: Promised[] = [];
+  /** Of those that were promised, which are doubles, and of whom. */
+  readonly doubles: Double[] = [];
+  /** The web site of each lead that has one, as the mesh asks for it. */
+  readonly sites = new Map<string, string>();
   /** Leads no stage can handle: they must be the only dead letters. */
   readonly poison = new Set<string>();
   /** Messages that are none: each must be a dead letter, too. */
@@ -108,26 +118,36 @@ export class Load {
     if (!this.promised.has(leadId)) this.promised.set(leadId, { leadId, at: Date.now() });
   }
 
-  /** Rows of a list with all its faults, and the ids of those that are leads. */
-  rows(count: number, seed: string): { text: string; ids: string[]; refused: number } {
-    const rows: LabelledLead[] = [...labelledLeads({ count, seed: `${this.#seed} ${seed}` })].map((row) => ({
-      ...row,
-      lead: { ...row.lead, source: `${row.lead.source}-${seed}` },
-    }));
-    const good = rows.filter(({ label }) => label !== "refused");
-    return {
-      text: rows.map(({ lead }) => `${JSON.stringify(lead)}\n`).join(""),
-      ids: good.map(({ lead }) => leadIdOf(this.tenant, lead.source, lead.sourceId!)),
-      refused: rows.length - good.length,
-    };
+  /** Begins another import, a long one, where the mesh will soon have nothing more to do. */
+  async keepBusy(): Promise<void> {
+    const ended = await endedCount(this.#world.knex, this.tenant);
+    if (this.importDone && this.promised.size - ended < longList / 2) await this.import(longList);
   }
 
+  /** What was told, as the mesh reads it; notes its web site. Throws for what is no lead. */
+  read(raw: GeneratedLead, now = Date.now()): Lead {
+    const context = { tenant: this.tenant, source: "", trust: "imported", newId: randomUUID, now } as const;
+    const read = normalise(raw, { ...context, defaultRegion: this.#world.settings.defaultRegion });
+    if ("faults" in read) throw new Error(`this is no lead: ${JSON.stringify(read.faults)}`);
+    const { leadId, fields } = read.lead;
+    if (fields.website !== undefined) this.sites.set(leadId, fields.website);
+    return read.lead;
+  }
+
+  #list(name: string, count: number): List {
+    return listOf({ name, seed: this.#seed, count }, (lead) => this.read(lead).leadId);
+  }
+
+  #promiseAll({ ids, doubles }: List): void {
+    for (const id of ids) this.#promise(id);
+    this.doubles.push(...doubles);
+  }
   /** `npm run import`, run again whenever it dies, until it says that all is stored. */
   async #import(leads: number, turn: number): Promise<void> {
     const name = `${this.tenant}-${turn}`;
-    const { text, ids } = this.rows(leads, `import-${turn}`);
+    const list = this.#list(`import-${turn}`, leads);
     const file = join(homeDir(), `${name}.ndjson`);
-    writeFileSync(file, text);
+    writeFileSync(file, list.text);
     const { settings, lines } = await this.#world.wired(`import-${name}`);
     this.importerLines = lines;
     try {
@@ -151,7 +171,7 @@ export class Load {
         if (run === importRuns) throw new Error(`the import failed ${run} times: ${said}`);
         await delay(200);
       }
-      for (const id of ids) this.#promise(id);
+      this.#promiseAll(list);
       this.importDone = true;
     } finally {
       this.importer = undefined;
@@ -178,6 +198,7 @@ export class Load {
   }
 
   async #takeIn(lead: GeneratedLead): Promise<void> {
+    this.read(lead);
     const id = await this.client.takeIn(lead);
     if (id === undefined) return;
     this.#promise(id);
@@ -240,8 +261,8 @@ export class Load {
     gateway: number,
     atHalf: (gateway: number, rows: number) => Promise<void>,
   ): Promise<void> {
-    const { text, ids } = this.rows(leads, "upload");
-    const lines = text.split(/(?<=\n)/);
+    const list = this.#list("upload", leads);
+    const lines = list.text.split(/(?<=\n)/);
     const { client } = this;
     const send = async (to: number): Promise<boolean> => {
       async function* body() {
@@ -264,7 +285,7 @@ export class Load {
           signal: AbortSignal.timeout(60_000),
         } as RequestInit);
         const { accepted } = (await answer.json()) as { accepted?: number };
-        return answer.ok && accepted === ids.length;
+        return answer.ok && accepted === list.rows;
       } catch {
         return false;
       }
@@ -274,6 +295,6 @@ export class Load {
       if (n === importRuns) throw new Error("the upload never ended well");
       await delay(300);
     }
-    for (const id of ids) this.#promise(id);
+    this.#promiseAll(list);
   }
 }

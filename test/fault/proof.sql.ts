@@ -1,4 +1,5 @@
 import type { Knex } from "knex";
+import type { Mail, Paid } from "./judge.ts";
 
 /** The driver's own questions to the database, past the product's code. They read whole tables of a run; lock nothing. */
 
@@ -59,10 +60,13 @@ export async function brokenMerges(knex: Knex, tenant: string): Promise<{ merges
   };
 }
 
-export async function outboxStates(
-  knex: Knex,
-  tenant: string,
-): Promise<{ messageId: string; state: string; leadId: string }[]> {
+/** The winner of each lead that lost a merge. */
+export async function winnersOf(knex: Knex, tenant: string): Promise<Map<string, string>> {
+  const { rows } = await knex.raw("select loser, winner from merges where tenant = ? and undone_at is null", [tenant]);
+  return new Map(rows.map(({ loser, winner }: any) => [loser, winner]));
+}
+
+export async function outboxOf(knex: Knex, tenant: string): Promise<Mail[]> {
   const { rows } = await knex.raw(
     `select message_id as "messageId", state, lead_id as "leadId" from outbox where tenant = ?`,
     [tenant],
@@ -70,34 +74,39 @@ export async function outboxStates(
   return rows;
 }
 
-export interface Books {
-  /** Effects that were paid more than once, with how often. */
-  repeats: number[];
-  /** Payments in the ledger. */
-  paid: number;
-  /** Windows whose sum is not that of their entries. */
-  wrongWindows: number;
-}
-
-/** What the ledger says of a tenant's payments to one provider. */
-export async function booksOf(knex: Knex, tenant: string, provider: string): Promise<Books> {
+/** Leads that have claimed an address, and no e-mail of that campaign. */
+export async function claimedInVain(knex: Knex, tenant: string): Promise<string[]> {
   const { rows } = await knex.raw(
-    `select count(*)::int as runs from budget_entries
-     where tenant = ? and provider = ? and state in ('settled', 'presumed') group by effect_key`,
-    [tenant, provider],
-  );
-  const { rows: windows } = await knex.raw(
-    `select w.period, w.provider from budget_windows w
-     where w.tenant = ? and (w.spent_micro <> (
-         select coalesce(sum(e.cost_micro), 0) from budget_entries e
-         where e.tenant = w.tenant and (w.provider = '' or e.provider = w.provider)
-           and case w.period when 'day' then e.day = w.starts_on else date_trunc('month', e.day) = w.starts_on end)
-       or w.reserved_micro <> 0)`,
+    `select c.lead_id from mail_claims c where c.tenant = ? and not exists (
+       select from outbox o where o.tenant = c.tenant and o.lead_id = c.lead_id and o.campaign = c.campaign)`,
     [tenant],
   );
-  return {
-    repeats: rows.map((row: any) => row.runs - 1).filter((n: number) => n > 0),
-    paid: rows.reduce((sum: number, row: any) => sum + row.runs, 0),
-    wrongWindows: windows.length,
-  };
+  return rows.map((row: any) => row.lead_id);
+}
+
+/** A tenant's payments to one provider; those that are open are closed now. */
+export async function paidOf(knex: Knex, tenant: string, provider: string): Promise<Paid[]> {
+  const { rows } = await knex.raw(
+    `select effect_key as effect, run, lead_id as "leadId",
+       cast(extract(epoch from reserved_at) * 1000 as float8) as "reservedAt",
+       cast(extract(epoch from coalesce(closed_at, now())) * 1000 as float8) as "closedAt"
+     from budget_entries where tenant = ? and provider = ? and state <> 'released'`,
+    [tenant, provider],
+  );
+  return rows;
+}
+
+/** Windows of a tenant's ledger whose sums are not those of their entries. */
+export async function wrongWindows(knex: Knex, tenant: string): Promise<number> {
+  const { rows } = await knex.raw(
+    `select w.period, w.provider from budget_windows w, lateral (
+       select coalesce(sum(e.cost_micro), 0) as spent,
+         coalesce(sum(e.reserved_micro) filter (where e.state = 'reserved'), 0) as reserved
+       from budget_entries e
+       where e.tenant = w.tenant and (w.provider = '' or e.provider = w.provider)
+         and case w.period when 'day' then e.day = w.starts_on else date_trunc('month', e.day) = w.starts_on end) sums
+     where w.tenant = ? and (w.spent_micro <> sums.spent or w.reserved_micro <> sums.reserved)`,
+    [tenant],
+  );
+  return rows.length;
 }

@@ -1,14 +1,15 @@
 import { scan } from "../../mixins/scan.ts";
 import { audit } from "../../services/leads/audit.ts";
 import type { RowAct } from "./act.ts";
-import { type Books, booksOf, brokenMerges, leadStates, outboxStates } from "./proof.sql.ts";
+import { type Call, doublesApart, judgeMails, judgePayments } from "./judge.ts";
+import { brokenMerges, claimedInVain, leadStates, outboxOf, paidOf, winnersOf, wrongWindows } from "./proof.sql.ts";
 
 /** What is true of a row's leads once the mesh is quiet. Each list names what breaks it. */
 export interface Proof {
   accepted: number;
-  /** Promised and nowhere, or not at an end. */
+  /** Promised and nowhere, or not at an end; e-mails that are neither sent nor explained. */
   lost: string[];
-  /** E-mails, merges and payments that happened twice. */
+  /** E-mails, merges and payments that happened twice; doubles that were not found. */
   doubled: string[];
   /** Dead letters of leads that were no poison. */
   dead: string[];
@@ -22,25 +23,30 @@ export interface Proof {
   endedAt: Map<string, number>;
 }
 
-const ends = new Set(["completed", "merged", "rejected", "dead"]);
+/** A lead that has ended so was compared with those before it. */
+const compared = new Set(["completed", "merged", "rejected"]);
+const ends = new Set([...compared, "dead"]);
 
 /** Proves a row from five lists that do not know each other: ours, the record, the streams, the SMTP server's, the provider's. */
 export async function prove(act: RowAct): Promise<Proof> {
   const { world, load } = act;
   const { knex, nats, names, settings } = world;
   const { tenant, promised, poison } = load;
-  const [states, merges, mails, books, letters] = await Promise.all([
-    leadStates(knex, tenant),
+  // In this order: who has lost a merge by the first has a winner in the second.
+  const states = await leadStates(knex, tenant);
+  const winners = await winnersOf(knex, tenant);
+  const [merges, letters, mails, payments] = await Promise.all([
     brokenMerges(knex, tenant),
-    outboxStates(knex, tenant),
-    booksOf(knex, tenant, "pagespeed"),
     deadLetters(act),
+    mailsOf(act, winners),
+    paymentsOf(act),
   ]);
   const conservation = await audit({
     ...{ nats, names, settings, tenant },
     accepted: [...promised.values()].map(({ leadId }) => ({ leadId, tenant })),
   });
 
+  const isCompared = (id: string) => compared.has(states.get(id)?.state ?? "");
   const buried = new Set(letters.leads.map(({ leadId }) => leadId));
   const lost = [...promised.keys()].filter((id) => !(ends.has(states.get(id)?.state ?? "") || buried.has(id)));
   lost.push(...conservation.broken.filter((id) => !lost.includes(id)));
@@ -48,14 +54,22 @@ export async function prove(act: RowAct): Promise<Proof> {
   if (letters.foreign !== load.foreign)
     lost.push(`${load.foreign - letters.foreign} of ${load.foreign} foreign messages`);
 
-  const sent = mailsOf(act, mails);
   return {
     accepted: conservation.accepted,
-    lost: [...lost, ...sent.lost],
-    doubled: [...sent.doubled, ...merges.broken.map((id) => `merge of ${id}`), ...payments(act, books)],
+    lost: [...lost, ...mails.lost],
+    doubled: [
+      ...mails.doubled,
+      ...merges.broken.map((id) => `merge of ${id}`),
+      // Those that are still under way may yet meet; they are told as lost, or late.
+      ...doublesApart(
+        load.doubles.filter(({ id, of }) => isCompared(id) && isCompared(of)),
+        winners,
+      ),
+      ...payments.doubled,
+    ],
     dead: letters.leads.filter(({ leadId }) => !poison.has(leadId)).map(({ leadId, error }) => `${leadId}: ${error}`),
-    unknown: mails.filter(({ state }) => state === "unknown").length,
-    repeatedCalls: books.repeats.reduce((a, b) => a + b, 0),
+    unknown: mails.unknown,
+    repeatedCalls: payments.repeated,
     mails: world.box.received.length,
     merges: merges.merges,
     endedAt: new Map([...states].map(([id, { endedAt }]) => [id, endedAt])),
@@ -87,34 +101,37 @@ async function deadLetters({ world, load, deadBefore }: RowAct) {
   return { leads, foreign };
 }
 
-/** The outbox against the SMTP server's own list. */
-function mailsOf({ world }: RowAct, rows: readonly { messageId: string; state: string }[]) {
-  const { counts, received } = world.box;
-  const doubled = [...counts].filter(([, n]) => n > 1).map(([id, n]) => `e-mail ${id} (${n} times)`);
-  const byAddress = new Map<string, Set<string>>();
-  for (const { to, messageId } of received)
-    for (const address of to) byAddress.set(address, (byAddress.get(address) ?? new Set()).add(messageId));
-  for (const [address, ids] of byAddress) if (ids.size > 1) doubled.push(`${ids.size} e-mails to ${address}`);
-  const known = new Map(rows.map(({ messageId, state }) => [messageId, state]));
-  const lost = rows
-    .filter(({ messageId, state }) => state === "sent" && !counts.has(messageId))
-    .map(({ messageId }) => `e-mail ${messageId} is said to be sent`);
-  for (const id of counts.keys())
-    if (!["sent", "unknown"].includes(known.get(id) ?? "none"))
-      doubled.push(`e-mail ${id} was sent and is ${known.get(id) ?? "in no outbox"}`);
-  return { doubled, lost };
+/** A sender has so many e-mails in hand at the most, and a strike cuts no more than those. */
+async function mailsOf({ world, load, cuts }: RowAct, winners: ReadonlyMap<string, string>) {
+  const { knex, box, settings } = world;
+  const [rows, claimed] = await Promise.all([outboxOf(knex, load.tenant), claimedInVain(knex, load.tenant)]);
+  const strikes = cuts.filter(({ what }) => what.includes("mails")).reduce((sum, cut) => sum + cut.strikes, 0);
+  return judgeMails({
+    rows,
+    received: box.received,
+    claimedInVain: claimed,
+    merged: new Set(winners.keys()),
+    mayBeUnknown: strikes * settings.mailConnections,
+  });
 }
 
-/** The ledger against the provider's own list of the calls that it is paid for. */
-function payments({ world, strikes }: RowAct, books: Books): string[] {
-  const free = new Set(["401", "402", "429", "429 with Retry-After", "500"]);
-  const calls = world.pagespeed.answers.filter(({ failure }) => !free.has(failure));
-  // What was answered in a form that is not known was paid for, and is asked again twice at the most.
-  const garbled = Math.min(2, calls.filter(({ failure }) => failure !== "none").length);
-  const faults: string[] = [];
-  if (calls.length > books.paid) faults.push(`${calls.length - books.paid} paid calls are in no ledger`);
-  if (books.wrongWindows > 0) faults.push(`${books.wrongWindows} windows of the ledger are not their entries' sum`);
-  for (const repeats of books.repeats)
-    if (repeats > strikes + garbled) faults.push(`an effect was paid ${repeats + 1} times`);
-  return faults;
+async function paymentsOf({ world, load, cuts }: RowAct) {
+  const [entries, wrong] = await Promise.all([
+    paidOf(world.knex, load.tenant, "pagespeed"),
+    wrongWindows(world.knex, load.tenant),
+  ]);
+  const calls = world.pagespeed.answers.map(
+    ({ request, failure }): Call => ({
+      url: new URL(request, world.pagespeed.url).searchParams.get("url") ?? "",
+      failure,
+    }),
+  );
+  const { doubled, repeated } = judgePayments({
+    entries,
+    calls,
+    siteOf: (leadId) => load.sites.get(leadId),
+    cuts: cuts.filter(({ what }) => what.includes("payments")),
+  });
+  if (wrong > 0) doubled.push(`${wrong} windows of the ledger are not their entries' sum`);
+  return { doubled, repeated };
 }

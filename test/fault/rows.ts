@@ -5,6 +5,7 @@ import { late, provider, tooMany } from "./faults/outside.ts";
 import { cut, freeze, kill, rolling, scale } from "./faults/process.ts";
 import { fullStore, leader, server } from "./faults/servers.ts";
 import { killAt } from "./faults/steps.ts";
+import type { Cuttable } from "./judge.ts";
 import { stages } from "./world.ts";
 
 /** Something that breaks: strikes while its target has work in hand, and heals what does not heal by itself. */
@@ -12,6 +13,8 @@ export interface Fault<A extends Act = Act> {
   what: string;
   /** Strikes when the import begins, not when it is under way. */
   early?: boolean;
+  /** What it may cut in two; nothing where it says nothing. */
+  cuts?: readonly Cuttable[];
   strike(act: A): Promise<void>;
 }
 
@@ -24,7 +27,7 @@ export interface Row extends Fault<RowAct> {
   stands: readonly Path[];
   /** No message may be delivered a second time. */
   noRepeats?: true;
-  /** An answer may take so many times as long, at p95, while the fault lasts. */
+  /** An answer may take so many times as long, at p95, while the fault lasts; an import is under way then, and was before. */
   slower?: number;
   /** Rows that need other leads than the run's: a factor. */
   leads?: number;
@@ -48,6 +51,7 @@ const row = (name: string, fault: Fault<RowAct>, stands: readonly Path[] = all, 
 function both(first: Fault<RowAct>, second: Fault<RowAct>): Fault<RowAct> {
   return {
     what: `${first.what}, and ${second.what}`,
+    cuts: [...(first.cuts ?? []), ...(second.cuts ?? [])],
     async strike(act) {
       const delayMs = act.random.whole(0, 1_000);
       await Promise.all([
@@ -64,10 +68,7 @@ function inTurn(...faults: readonly Fault<RowAct>[]): Fault<RowAct> {
     what: faults.map(({ what }) => what).join("; "),
     early: faults[0]!.early ?? false,
     async strike(act) {
-      for (const fault of faults) {
-        await fault.strike(act);
-        await act.recovering();
-      }
+      for (const fault of faults) await act.suffer(fault);
     },
   };
 }
@@ -79,8 +80,7 @@ export const rows: readonly Row[] = [
     row(`${stage}-freeze`, freeze(stage)),
     row(`${stage}-cut`, cut(stage)),
   ]),
-  // It moves what comes at once: it is met while the import begins, or not at all.
-  row("admission-kill", { ...kill("admission"), early: true }, all, { leads: 5 }),
+  row("admission-kill", killAt("admission", "given")),
   ...["site", "pagespeed", "budget", "smtp", "sender"].map((name) => row(`${name}-kill`, kill(name))),
   row("pagespeed-freeze", freeze("pagespeed")),
   row("pagespeed-cut", cut("pagespeed")),
@@ -153,5 +153,7 @@ export const shortRows: readonly Row[] = [
 export const windows = {
   acknowledgeFirst: row("bug-acknowledge-first", killAt("enrich", "read")),
   claimLate: row("bug-claim-late", killAt("sender", "sent")),
+  forget: row("bug-forget", killAt("sender", "sent")),
+  joinNone: row("bug-join-none", killAt("dedupe", "committed")),
   noDeadLetter: row("bug-no-dead-letter", killAt("enrich", "buried")),
 } as const;

@@ -17,7 +17,7 @@ export const fixedSettings: Record<string, string> = {
   LEADS_PAGESPEED_KEY: pagespeedKey,
   LEADS_PAGESPEED_PRICE: "10",
   LEADS_PAGESPEED_DAILY: "10000000",
-  LEADS_PROVIDER_TIMEOUT_MS: "3000",
+  LEADS_PROVIDER_TIMEOUT_MS: "10000",
   LEADS_EMAIL_THRESHOLD: "40",
   LEADS_LOG_LEVEL: "info",
 };

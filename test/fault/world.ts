@@ -207,23 +207,14 @@ export class World implements AsyncDisposable {
   }
 
   /** Ends a process and starts it again, with these modules loaded before the product (test/fault/bugs). */
-  async restart(name: string, imports: string[]): Promise<void> {
+  async restart(name: string, imports: string[], leave = (old: MeshProcess) => old.retire()): Promise<void> {
     const old = this.nodes.get(name)!;
-    await old.retire();
+    await leave(old);
     const next = old.again(imports);
     this.nodes.set(name, next);
     await next.start();
     void this.supervisor.watch(next);
     await next.up();
-  }
-
-  /** Replaces the gateways, each on its own address, the second when the first one says that it is ready. */
-  async rollGateways(): Promise<void> {
-    for (const [at, name] of ["gateway", "gateway2"].entries()) {
-      await this.restart(name, []);
-      await this.ready(at);
-      await delay(minHealthyMs);
-    }
   }
 
   /** Lines to NATS, PostgreSQL and Redis for one process, and the settings by which it takes them. */

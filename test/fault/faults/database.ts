@@ -19,6 +19,7 @@ async function ownPids({ world }: Act): Promise<number[]> {
 /** Ends every session of the mesh, several times over. */
 export const terminate: Fault = {
   what: "postgres: pg_terminate_backend of all sessions",
+  cuts: ["payments"],
   async strike(act) {
     for (let n = 0; n < 5; n++) {
       const inHand = await busy(act);
@@ -84,6 +85,7 @@ export const lock: Fault = {
 /** Others take every connection that the server gives. */
 export const connections: Fault = {
   what: "postgres: connection limit reached",
+  cuts: ["payments"],
   async strike(act) {
     const { knex, settings, clock } = act.world;
     const taken: pg.Client[] = [];

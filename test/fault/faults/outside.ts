@@ -1,9 +1,7 @@
-import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { acceptor } from "../../../mixins/accept.ts";
 import type { Resources } from "../../../mixins/resources.ts";
 import { leadIdOf } from "../../../services/intake/ids.ts";
-import { normalise } from "../../../services/intake/normalise.ts";
 import type { Failure } from "../../support/providers/http-stub.ts";
 import { type Act, patienceMs, type RowAct } from "../act.ts";
 import { brokenAlready } from "../proof.ts";
@@ -52,7 +50,7 @@ export const tooMany: Fault<RowAct> = {
 const hourMs = 3_600_000;
 
 /** Messages of an hour ago come, after their leads were told anew and have ended. */
-export const late: Fault = {
+export const late: Fault<RowAct> = {
   what: "the clock: messages arrive an hour late",
   async strike(act) {
     const { world, load } = act;
@@ -63,16 +61,7 @@ export const late: Fault = {
         ...{ name: `${name} ${n}`, phone: `(312) 555-${1000 + n}`, email: `late-${n}@late-${n}.example` },
         ...{ website: `http://modern-late-${n}.example/`, source: "late", sourceId: String(n) },
       };
-      const read = normalise(raw, {
-        tenant,
-        source: "late",
-        trust: "imported",
-        defaultRegion: "US",
-        now,
-        newId: randomUUID,
-      });
-      if ("faults" in read) throw new Error("this is no lead");
-      return { raw, lead: read.lead };
+      return { raw, lead: load.read(raw, now) };
     };
     const numbers = Array.from({ length: 20 }, (_, n) => n);
     const before = numbers.map((n) => told(n, "Before", Date.now() - hourMs).lead);

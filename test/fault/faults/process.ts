@@ -1,10 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { consumerInfo } from "../../../mixins/jetstream.ts";
-import { type Act, patienceMs } from "../act.ts";
+import { type Act, patienceMs, type RowAct } from "../act.ts";
+import { Breakpoint } from "../breakpoint.ts";
 import type { MeshProcess } from "../node.ts";
 import { openPayments } from "../proof.sql.ts";
 import type { Fault } from "../rows.ts";
 import { minHealthyMs, stages } from "../world.ts";
+import { cutBy, places } from "./steps.ts";
 
 /** What a process can have in hand, as others see it. */
 interface Hands {
@@ -32,9 +33,6 @@ const mails: Hands = {
 };
 const hands: Record<string, Hands> = {
   ...Object.fromEntries(stages.map((stage) => [stage, { count: ({ world }: Act) => world.inHand(stage) }])),
-  admission: {
-    count: ({ world, load }) => pendingOf(world, world.names.intake.stream, world.names.intake.consumer(load.tenant)),
-  },
   site: sites,
   pagespeed,
   budget: { ...pagespeed, count: ({ world }) => openPayments(world.knex) },
@@ -50,13 +48,12 @@ function slowed(server: { delayMs: number }): () => void {
   };
 }
 
-async function pendingOf({ nats }: Act["world"], stream: string, consumer: string): Promise<number> {
-  return (await consumerInfo(nats, stream, consumer)).num_ack_pending;
-}
 /** What is on its way to a frozen process, or from it, has arrived after this, ms. */
 const settleMs = 40;
 /** So long a process that was frozen a moment too late stands still: what it has asked for comes meanwhile. */
 const stillMs = 400;
+/** How often a process that is to have work is fed. */
+const feedEveryMs = 100;
 
 /**
  * Freezes a process at a moment when it certainly has work in hand: what is counted while it stands still cannot have
@@ -106,6 +103,7 @@ async function caught(act: Act, name: string): Promise<MeshProcess> {
 export function kill(name: string): Fault {
   return {
     what: `${name}: kill -9`,
+    cuts: cutBy[name] ?? [],
     async strike(act) {
       const node = await caught(act, name);
       await node.kill();
@@ -118,6 +116,7 @@ export function kill(name: string): Fault {
 export function freeze(name: string): Fault {
   return {
     what: `${name}: SIGSTOP past every timeout, SIGCONT`,
+    cuts: cutBy[name] ?? [],
     async strike(act) {
       const node = await caught(act, name);
       await delay(act.world.clock.freezeMs);
@@ -131,6 +130,7 @@ export function freeze(name: string): Fault {
 export function cut(name: string): Fault {
   return {
     what: `${name}: its connections cut`,
+    cuts: cutBy[name] ?? [],
     async strike(act) {
       const node = await caught(act, name);
       for (const line of node.lines) await line.silence();
@@ -142,16 +142,53 @@ export function cut(name: string): Fault {
   };
 }
 
+/** A line at which a process has something in hand, by the name of what it runs. */
+const atWork: Readonly<Record<string, keyof typeof places>> = {
+  ...Object.fromEntries(stages.map((stage) => [stage, "read"])),
+  admission: "given",
+  leads: "told",
+  leads2: "told",
+  site: "fetched",
+  pagespeed: "answered",
+  budget: "reserved",
+  smtp: "delivered",
+  sender: "sent",
+  gateway: "stored",
+  gateway2: "stored",
+};
+
+/**
+ * SIGTERM to a process that certainly has work in hand: it stands at a line between two steps when it is told. One that is
+ * told while it has none shows nothing. What others see in hand may be another instance's. `feed`: gives it work, again and
+ * again until it stands there.
+ */
+async function leave(act: Act, name: string, node: MeshProcess, feed = async () => {}): Promise<void> {
+  const place = places[atWork[name]!];
+  using breakpoint = await Breakpoint.set(node, place);
+  let isReached = false;
+  const reached = breakpoint.reached(patienceMs).finally(() => {
+    isReached = true;
+  });
+  // Told when it is awaited.
+  reached.catch(() => {});
+  for (; !isReached; await delay(feedEveryMs)) await feed();
+  act.struck(`${node.name}, which ${place.what}`, await reached);
+  const left = node.retire();
+  // It goes on, and hears of it.
+  breakpoint[Symbol.dispose]();
+  await left;
+}
+
 /** A second instance comes under load and goes again, by SIGTERM. */
 export function scale(name: string): Fault {
   return {
     what: `${name}: a second instance comes under load, and goes`,
     async strike(act) {
-      act.struck(name, await busy(act, name));
+      const inHand = () => act.world.inHand(name);
+      act.struck(name, await act.until("work is in hand", inHand));
       const second = await act.world.another(name);
       await delay(1_000 + act.random.whole(0, 1_000));
-      act.struck(`${name}, at scale-in`, await busy(act, name));
-      await second.retire();
+      await leave(act, name, second);
       act.world.nodes.delete(second.name);
       act.healed();
     },
@@ -160,30 +197,34 @@ export function scale(name: string): Fault {
 
 /**
  * Every process (or each of `names`, and the gateways) is replaced by a new one, one after another: the new one is up
- * before the old one is told to leave.
+ * before the old one is told to leave. A gateway is started again at its own address.
  */
-export function rolling(names?: readonly string[]): Fault {
+export function rolling(names?: readonly string[]): Fault<RowAct> {
   return {
     what: `rolling restart of ${names?.join(", ") ?? "every process"}${names ? " and the gateways" : ""}`,
     async strike(act) {
-      const { world } = act;
-      act.struck("all stages", await busy(act));
+      const { world, load } = act;
       for (const name of names ?? [...world.nodes.keys()]) {
         if (name.startsWith("gateway")) continue;
         const old = world.nodes.get(name)!;
         const next = await world.another(name);
         await delay(minHealthyMs);
-        await old.retire();
+        // Single leads pass admission by, and keep all others at work. Of two that are idle one takes all that comes.
+        const isFed = name === "admission";
+        if (isFed) next.freeze();
+        await leave(act, name, old, async () => {
+          if (isFed && load.importDone) await load.import(act.leads);
+        }).finally(() => next.thaw());
         world.nodes.delete(next.name);
         world.nodes.set(name, next);
       }
-      await world.rollGateways();
+      for (const [at, name] of ["gateway", "gateway2"].entries()) {
+        load.client.use(at);
+        await world.restart(name, [], (old) => leave(act, name, old));
+        await world.ready(at);
+        await delay(minHealthyMs);
+      }
       act.healed();
     },
   };
-}
-
-/** Waits for a moment at which the stage, or any stage, has something in hand. */
-function busy(act: Act, name?: string): Promise<number> {
-  return act.until("work is in hand", () => (name === undefined ? act.world.allInHand() : act.world.inHand(name)));
 }

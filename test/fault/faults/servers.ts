@@ -5,6 +5,7 @@ import { jsApi } from "../../../mixins/jetstream.ts";
 import type { OwnServer } from "../../support/servers.ts";
 import { type Act, patienceMs, type RowAct } from "../act.ts";
 import { memberName } from "../cluster.ts";
+import type { Cuttable } from "../judge.ts";
 import { storeBytes } from "../nats.ts";
 import type { Fault } from "../rows.ts";
 
@@ -17,6 +18,12 @@ const words: Record<Way, string> = {
   cut: "all connections to it cut",
   restart: "restarted in order, with what it has stored",
 };
+
+/**
+ * What is cut in two when a server is away: a sender that is not told what came of an e-mail hands it over no more, and a
+ * payment whose reservation or answer was lost is made again. What a sender tells PostgreSQL it tells until it is heard.
+ */
+const cutBy: Record<Which, readonly Cuttable[]> = { nats: ["mails", "payments"], postgres: ["payments"], redis: [] };
 
 /** What a server holds of work: envelopes in hands for NATS and Redis, statements for PostgreSQL. */
 function inHand(act: Act, which: Which): Promise<number> {
@@ -35,6 +42,7 @@ export async function statements({ world }: Act): Promise<number> {
 export function server(which: Which, way: Way): Fault {
   return {
     what: `${which}: ${words[way]}`,
+    cuts: cutBy[which],
     async strike(act) {
       const { world } = act;
       const one = which === "nats" ? world.natsServers[0]! : world[which];
@@ -129,6 +137,7 @@ export const fullStore: Fault<RowAct> = {
 export function leader(kills: number): Fault {
   return {
     what: `a cluster of three: kill -9 of the leader, ${kills} times`,
+    cuts: cutBy.nats,
     async strike(act) {
       const { world } = act;
       const stream = world.names.mailbox("enrich").stream;
