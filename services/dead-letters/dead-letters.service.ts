@@ -80,6 +80,9 @@ export default defineService({
     async begin(job: Planned): Promise<object> {
       const { nats, names } = resourcesOf(this.broker);
       const { tenant, by, kind, filter, patch, reason, rate, most, matched } = job;
+      // Asked again, as the answer was lost.
+      const begun = await findJob(this.database(tenant), job.id, one(tenant));
+      if (begun) return shownJob(begun);
       const operation = {
         tenant: one(tenant) ?? "",
         by,

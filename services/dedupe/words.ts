@@ -155,8 +155,8 @@ export function readStreet(line: string): StreetLine {
     next > at + 1 && next > 0 ? (directions[words[next]!] || streetTypes.has(words[next]!) ? at + 1 : next) : at + 1;
   const unitAt = words.findIndex((word, n) => n > at + 1 && unitWords.has(word));
   const rest = words.slice(from, unitAt < 0 ? undefined : unitAt);
-  // "Suite 200", "Ste 200" and "#200" are one.
-  const inside = unitAt < 0 ? [] : words.slice(unitAt).filter((word) => !unitWords.has(word));
+  // "Suite 200", "Ste 200" and "#200" are one; "Bldg 1 Ste 23" is another than "Ste 123".
+  const inside = unitAt < 0 ? [] : words.slice(unitAt).map((word) => (unitWords.has(word) ? " " : word));
   // "Calle Mayor 5": where nothing follows the number, the street stands before it.
   const named = rest.length > 0 ? rest : words.slice(0, at);
   const core = named.filter((word) => !streetTypes.has(word) && !(word in directions));
@@ -167,6 +167,6 @@ export function readStreet(line: string): StreetLine {
     number: words[at]!,
     street: kept.map((word) => shortForms[word] ?? numerals[word] ?? word.replace(/^(\d+)[stndrh]{1,2}$/, "$1")),
     direction: core.length > 0 ? (directions[named.find((word) => word in directions) ?? ""] ?? "") : "",
-    unit: inside.join("") || hash,
+    unit: inside.join("").trim().replace(/ +/g, " ") || hash,
   };
 }

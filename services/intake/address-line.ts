@@ -17,6 +17,7 @@ export interface LineParts {
 interface Known {
   city?: string | undefined;
   state?: string | undefined;
+  zip?: string | undefined;
   country?: string | undefined;
 }
 
@@ -75,10 +76,18 @@ function takeCountry(segments: string[], parts: LineParts, known: Known, region:
 
 const isAmerican = (country: string) => country === "US" || country === "CA";
 
-/** Is what stands last a city, though countries are called so? Lebanon, PA and Peru, IL: the state that is told says it. */
-function endsInCity(segments: readonly string[], { city, state = "" }: Known, region: string): boolean {
-  if (!isAmerican(region) || (stateCode(state, "US") ?? stateCode(state, "CA")) === undefined) return false;
-  return city === undefined ? segments.length === 2 : city.toLowerCase() === segments.at(-1)!.toLowerCase();
+/**
+ * Is what stands last a city, though countries are called so? Lebanon, PA and Peru, IL: the state that is told says it, with
+ * the city or a ZIP code. (Italians have an MI as well.)
+ */
+function endsInCity(
+  segments: readonly string[],
+  { city, state = "", zip = "", country }: Known,
+  region: string,
+): boolean {
+  if (!isAmerican(country ?? region) || (stateCode(state, "US") ?? stateCode(state, "CA")) === undefined) return false;
+  if (city !== undefined) return city.toLowerCase() === segments.at(-1)!.toLowerCase();
+  return segments.length === 2 && (/^\d{4,5}(?:-\d{4})?$/.test(zip.trim()) || canadian.test(zip));
 }
 
 function takePostalCode(segments: string[], parts: LineParts, country: string): void {

@@ -39,7 +39,7 @@ export function readAddress(raw: RawLead, region: string, findings: Findings): A
   const parts: LineParts =
     line === undefined
       ? told
-      : { ...parseAddressLine(line, { city: told.city, state: told.state, country }, region), ...told };
+      : { ...parseAddressLine(line, { city: told.city, state: told.state, zip: told.zip, country }, region), ...told };
   country ??= (parts.country && countryCode(parts.country)) || impliedCountry(parts, region);
   return assemble(parts, country, findings);
 }

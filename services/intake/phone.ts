@@ -12,6 +12,7 @@ export interface PhoneContext {
 
 /** What parts two numbers. A slash does so behind seven digits: with fewer before it they are the area code, `030/1234567`. */
 const between = /[;,|]|(?<=(?:\d[^\d;,|]*){7})\/|\bor\b/i;
+const anySlash = /[/;,|]|\bor\b/i;
 const extension = /(?<=\d)\s*(?:ext(?:ension)?|x|#)\.?\s*\d{1,6}$/i;
 
 /** The letters of a telephone's keys (ITU-T E.161). */
@@ -30,7 +31,10 @@ function dialled(text: string): string {
 export function readPhone(text: string, context: PhoneContext): { phone: string } | { fault: string } {
   const whole = text.replace(/^(?:tel|phone|ph|telephone|mobile|cell|office)[.:\s]+/i, "");
   let seven = false;
-  for (const part of whole.split(between)) {
+  // Where no part is a number, every slash parts them: `1-800-FLOWERS/405-816-0490`. What is short then may be the rest of one.
+  const parts = whole.split(between).map((text) => ({ text, areaCode: context.areaCode }));
+  if (whole.includes("/")) parts.push(...whole.split(anySlash).map((text) => ({ text, areaCode: undefined })));
+  for (const { text: part, areaCode } of parts) {
     // A spreadsheet's decimals: `4058160490.0`.
     const bare = part.trim().replace(/^(\d{6,})\.0+$/, "$1");
     const number = dialled(bare.replace(extension, ""));
@@ -38,7 +42,7 @@ export function readPhone(text: string, context: PhoneContext): { phone: string 
     if (digits.length < 6 || /^\d\.\d+e\+?\d+$/i.test(number)) continue;
     const local = digits.length === 7 && !number.startsWith("+");
     if (local && context.areaCode === undefined) seven = true;
-    const dial = local && context.areaCode !== undefined ? context.areaCode + digits : number;
+    const dial = local && areaCode !== undefined ? areaCode + digits : number;
     for (const region of context.regions) {
       if (!isSupportedCountry(region)) continue;
       const parsed = parsePhoneNumberFromString(dial, region as CountryCode);

@@ -88,8 +88,8 @@ const free: ReadonlySet<string> = new Set(["401", "402", "429", "429 with Retry-
 const good = "none";
 
 /**
- * The ledger against the provider's own list of the calls that it is paid for, site by site: what stands in the one stands
- * in the other. A payment that follows another of the same effect is explained by an answer in vain, or by a fault that
+ * The ledger against the provider's own list of the calls that it is paid for, site by site: each of those stands in it. A
+ * payment that follows another of the same effect is explained by an answer in vain, or by a fault that
  * struck while the one before was open: once a strike.
  */
 export function judgePayments({ entries, calls, siteOf, cuts }: Payments): { doubled: string[]; repeated: number } {

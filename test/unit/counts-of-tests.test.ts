@@ -19,7 +19,9 @@ describe("a run of tests", () => {
     for (const found of [
       "1 lost: 5b0a",
       "2 doubled: e-mail x (2 times)",
-      "1 dead letters: y",
+      "1 dead letters: y: does not answer within 10000 ms",
+      'available 98.1 %: 500 {"type":"INTERNAL"}',
+      "sender did not leave within 30000 ms of SIGTERM",
       "and PostgreSQL crashed",
     ]) {
       assert.ok(!isForgivable(`${row}: ${found}`), found);
@@ -34,6 +36,7 @@ describe("a run of tests", () => {
       "available 99.1 %: 0 TimeoutError",
       "p95 900 ms, it was 80 ms",
       "enrich has work in hand: not within 120000 ms",
+      "no process has been given envelopes, and moved none within 120000 ms",
       'Timeout of 300000ms exceeded. For async tests and hooks, ensure "done()" is called.',
     ];
     for (const text of late) assert.deepEqual(filesAgain([`${row}: ${text}`]), ["test/fault/faults.test.ts"], text);

@@ -92,7 +92,7 @@ export function useLoad(path, everyMs = 0) {
       if (busy) return;
       busy = true;
       if (!document.hidden || everyMs === 0) {
-        await api(path, { signal: gone.signal, withinMs: latestLoadMs }).then(
+        await api(path, { signal: gone.signal, withinMs: everyMs > 0 ? latestLoadMs : latestMs }).then(
           (data) => !gone.signal.aborted && setState({ path, data, error: null, at: Date.now() }),
           (error) =>
             !gone.signal.aborted &&

@@ -6,9 +6,10 @@ import { statements } from "./servers.ts";
 
 const busy = (act: Act): Promise<number> => act.until("statements run", () => statements(act), patienceMs, 5);
 
-const endBackends = `select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
+/** `but`: what is bound to it are the pids of those that live on. */
+const endBackends = (but: string) => `select count(pg_terminate_backend(pid))::int as n from pg_stat_activity
   where datname = current_database() and application_name = 'leads' and pid <> pg_backend_pid()
-    and pid <> all(?::int[])`;
+    and pid <> all(${but}::int[])`;
 
 /** The driver's own connections are of the same name and must live. */
 async function ownPids({ world }: Act): Promise<number[]> {
@@ -23,7 +24,7 @@ export const terminate: Fault = {
   async strike(act) {
     for (let n = 0; n < 5; n++) {
       const inHand = await busy(act);
-      const { rows } = await act.world.knex.raw(endBackends, [await ownPids(act)]);
+      const { rows } = await act.world.knex.raw(endBackends("?"), [await ownPids(act)]);
       act.struck("postgres", Math.min(inHand, rows[0].n));
       await delay(act.random.whole(100, 500));
     }
@@ -87,8 +88,11 @@ export const connections: Fault = {
   what: "postgres: connection limit reached",
   cuts: ["payments"],
   async strike(act) {
-    const { knex, settings, clock } = act.world;
+    const { settings, clock } = act.world;
     const taken: pg.Client[] = [];
+    // A connection of its own: one that the driver gave back to its pool could be had no more.
+    const own = new pg.Client({ connectionString: settings.databaseUrl, application_name: "others" });
+    await own.connect();
     let refused = 0;
     const pids = await ownPids(act);
     const inHand = await busy(act);
@@ -111,12 +115,12 @@ export const connections: Fault = {
       act.struck("postgres", inHand);
       const until = Date.now() + clock.outageMs;
       while (Date.now() < until) {
-        await knex.raw(endBackends, [pids]);
+        await own.query(endBackends("$1"), [pids]);
         await fill();
         await delay(100);
       }
     } finally {
-      await Promise.all(taken.map((client) => client.end()));
+      await Promise.all([own, ...taken].map((client) => client.end()));
     }
     if (refused === 0) throw new Error("nobody was ever refused");
     act.healed();

@@ -5,6 +5,7 @@ import { dead } from "../../../bin/repl/dead.ts";
 import { ensureStreams } from "../../../mixins/jetstream.ts";
 import deadLetters from "../../../services/dead-letters/dead-letters.service.ts";
 import { bury, jobEnd } from "../../support/dead-letters.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startGateway, type TestGateway } from "../../support/gateway.ts";
 import { aLead, passed } from "../../support/leads.ts";
 
@@ -62,6 +63,10 @@ describe("what operators ask of dead letters, where the answer is lost with the 
         [[id, "done", 2]],
       );
       assert.equal((await call("counts")).total, 3);
+      const booked = () =>
+        gateway.resources.databases.of(tenant)("operations").where({ tenant }).whereNotNull("result");
+      await eventually("it stands in the log of operations", async () => (await booked()).length > 0);
+      assert.equal((await booked()).length, 1);
     });
 
   it("takes no id for a job from a request", async () => {

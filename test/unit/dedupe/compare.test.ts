@@ -118,7 +118,7 @@ describe("comparing two leads", () => {
     ]);
     const told = units.slice(0, -1).map((address) => profile({ name, address }).unit);
     assert.deepEqual(told, Array(told.length).fill("200"));
-    assert.equal(profile({ name, address: { street: "27 W Washington St", unit: "Bldg F Ste 10" } }).unit, "f10");
+    assert.equal(profile({ name, address: { street: "27 W Washington St", unit: "Bldg F Ste 10" } }).unit, "f 10");
   });
 
   it("measures words as Winkler's paper does", () => {

@@ -136,6 +136,11 @@ describe("intake: an address in parts", () => {
       assert.equal(read({ address, state: "WA" }).address?.country, country, address);
     assert.equal(read({ address: "1 High St, Perth, Australia", city: "Perth", state: "WA" }).address?.country, "AU");
     assert.equal(read({ address: "1 Raffles Place, Singapore", city: "Singapore" }).address?.country, "SG");
+    assert.equal(read({ address: "Via Roma 1, Italy", state: "MI" }).address?.country, "IT");
+    assert.equal(
+      read({ address: "Via Roma 1, Italy", state: "MI", zip: "20121", country: "IT" }).address?.city,
+      undefined,
+    );
   });
 
   it("takes the unit out of the street", () => {

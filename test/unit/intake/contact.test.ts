@@ -101,6 +101,8 @@ describe("intake: phone numbers", () => {
     assert.equal(phone("06241/849460", ["DE"]), "+496241849460");
     assert.equal(phone("01/4781234", ["AT"]), "+4314781234");
     assert.equal(phone("0316/834567", ["AT"]), "+43316834567");
+    assert.equal(phone("1-800-FLOWERS/405-816-0490"), "+18003569377");
+    for (const text of ["911/405-816-0490", "ext 5/405-816-0490"]) assert.equal(phone(text), "+14058160490", text);
   });
 
   it("cuts extensions, of seven digits too", () => {
