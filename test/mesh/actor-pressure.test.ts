@@ -65,7 +65,10 @@ describe("back-pressure", () => {
     const hold = gate();
     await using mesh = await startMesh({
       env: { LEADS_MAILBOX_ENVELOPES: "30" },
-      flow: [{ name: "one", ...quick, batchLeads: 10, concurrency: 1, retry: { retries: 2, baseMs: 300, maxMs: 300 } }],
+      // Few come back before all are parked.
+      flow: [
+        { name: "one", ...quick, batchLeads: 10, concurrency: 1, retry: { retries: 2, baseMs: 3_000, maxMs: 3_000 } },
+      ],
       services: [
         stage("one", {
           async handle(batch) {

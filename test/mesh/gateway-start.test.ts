@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect } from "nats";
 import { natsServer } from "../../bin/stack/nats.ts";
 import { jsApi } from "../../mixins/jetstream.ts";
 import { connectNats } from "../../mixins/resources.ts";
+import { bareNats } from "../support/bare-nats.ts";
 import { eventually } from "../support/eventually.ts";
 import { postLead, startGateway } from "../support/gateway.ts";
 import { startNode } from "../support/node-process.ts";
@@ -37,17 +37,7 @@ describe("a gateway that comes before what it needs of NATS", function () {
   it("ends, and says why, when what it waited for cannot be used", async () => {
     const kind = natsServer(await natsBinary());
     let withJetStream = true;
-    await using nats = await own({
-      ...kind,
-      command(place) {
-        const command = kind.command(place);
-        return withJetStream ? command : { ...command, args: command.args.filter((arg) => arg !== "--jetstream") };
-      },
-      async isReady(url) {
-        await (await connect({ servers: url, maxReconnectAttempts: 0, timeout: 1_000 })).close();
-        return true;
-      },
-    });
+    await using nats = await own(bareNats(kind, () => withJetStream));
     await using place = await testPlace();
     const settings = withSettings(place.settings, { LEADS_NATS_URL: nats.url, LEADS_LOG_LEVEL: "info" });
     const nc = await connectNats(settings, "test");

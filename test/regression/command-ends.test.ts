@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect } from "nats";
 import { natsServer } from "../../bin/stack/nats.ts";
 import { freePort } from "../../bin/stack/process.ts";
+import { bareNats } from "../support/bare-nats.ts";
 import { homeDir, natsBinary, own } from "../support/servers.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -35,18 +35,7 @@ describe("a command that can't do its work", () => {
   });
 
   it("ends when JetStream does not answer", async () => {
-    const kind = natsServer(await natsBinary());
-    await using nats = await own({
-      ...kind,
-      command(place) {
-        const command = kind.command(place);
-        return { ...command, args: command.args.filter((arg) => arg !== "--jetstream") };
-      },
-      async isReady(url) {
-        await (await connect({ servers: url, maxReconnectAttempts: 0, timeout: 1_000 })).close();
-        return true;
-      },
-    });
+    await using nats = await own(bareNats(natsServer(await natsBinary())));
     const { code, said } = await imports(nats.url);
     assert.equal(code, 1, said);
   });

@@ -108,9 +108,6 @@ describe("the operators' console", function () {
       await terminal.type(`why ${lead!.leadId}`),
       /in the mailbox of mockup \(live\).*No instance of the stage runs/,
     );
-    assert.match(await terminal.type("stage mockup --pause printer is out"), /mockup: paused/);
-    assert.match(await terminal.type(`why ${lead!.leadId}`), /paused by .*printer is out/);
-    assert.match(await terminal.type("stage mockup --resume"), /mockup: resumed/);
     const away = await terminal.json("dead discard --all --reason not worth it");
     assert.deepEqual([(await jobEnd(mesh, away.id)).discarded, away.reason], [2, "not worth it"]);
     assert.match(await terminal.type("dead jobs"), /redrive +done[\s\S]*discard|discard +done[\s\S]*redrive/);
