@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { Lead } from "../../services/leads/lead.ts";
+import type { Lead, MockupDraft } from "../../services/leads/lead.ts";
 
 /** A lead as the intake would make it; give what matters to the test. */
 export function aLead(given: Partial<Lead> = {}): Lead {
@@ -25,3 +25,14 @@ export function passed(lead: Lead, ...stages: string[]): Lead {
   const entries = stages.map((stage) => ({ stage, at, waitedMs: 1, workedMs: 1, outcome: "forward" }));
   return { ...lead, timeline: [...lead.timeline, ...entries] };
 }
+
+/** A mock-up without words, but for what the present site lacks. */
+export const bareMockup = (improvements: string[] = []): MockupDraft => ({
+  template: "business",
+  headline: "",
+  tagline: "",
+  sections: [],
+  callToAction: "",
+  palette: "navy",
+  improvements,
+});

@@ -1,21 +1,12 @@
 import assert from "node:assert/strict";
 import { Parser } from "htmlparser2";
 import { compose } from "../../../services/email/compose.ts";
-import type { MockupDraft } from "../../../services/leads/lead.ts";
+import { bareMockup } from "../../support/leads.ts";
 
 const mockupUrl = "https://leads.example/v1/leads/0b8e/mockup?a=1&b=2";
-const mockup = (improvements: string[]): MockupDraft => ({
-  template: "business",
-  headline: "",
-  tagline: "",
-  sections: [],
-  callToAction: "",
-  palette: "navy",
-  improvements,
-});
 const mailTo = (name: string, improvements: string[] = [], more: Partial<Parameters<typeof compose>[1]> = {}) =>
   compose(
-    { fields: { name }, mockup: mockup(improvements) },
+    { fields: { name }, mockup: bareMockup(improvements) },
     { to: "info@joes.example", senderName: "Ada Park", mockupUrl, ...more },
   );
 

@@ -4,8 +4,7 @@ import { loadSettings } from "../../../config/settings.ts";
 import { readLink, signLink } from "../../../services/email/links.ts";
 import { mailOf } from "../../../services/email/mail-of.ts";
 import { addressHash } from "../../../services/email/recipient.ts";
-import type { MockupDraft } from "../../../services/leads/lead.ts";
-import { aLead } from "../../support/leads.ts";
+import { aLead, bareMockup } from "../../support/leads.ts";
 
 const now = Date.UTC(2026, 10, 23);
 const day = 86_400_000;
@@ -64,15 +63,6 @@ describe("a signed link", () => {
 });
 
 describe("the links of an e-mail", () => {
-  const mockup: MockupDraft = {
-    template: "business",
-    headline: "",
-    tagline: "",
-    sections: [],
-    callToAction: "",
-    palette: "navy",
-    improvements: [],
-  };
   for (const [publicUrl, base] of [
     ["https://leads.example", "https://leads.example"],
     ["https://leads.example/", "https://leads.example"],
@@ -86,7 +76,7 @@ describe("the links of an e-mail", () => {
         LEADS_POSTAL_ADDRESS: "1 Main St, Springfield, IL 62701",
         LEADS_MAIL_FROM: "ada@leads.example",
       });
-      const { text, sending } = mailOf(settings, aLead({ mockup }), "info@joes.example", now);
+      const { text, sending } = mailOf(settings, aLead({ mockup: bareMockup() }), "info@joes.example", now);
       const word = sending!.unsubscribeUrl.slice(`${base}/u/`.length);
       assert.equal(sending!.unsubscribeUrl, `${base}/u/${word}`);
       assert.ok(readLink("unsubscribe", word, check));
