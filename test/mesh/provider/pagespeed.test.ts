@@ -110,7 +110,8 @@ describe("PageSpeed", () => {
       stub.delayMs = 0;
       await facts(mesh, `https://ann-${n}.example/`);
       const { type, data } = await slow;
-      told.push([type, data.reason]);
+      told.push([type, data?.reason]);
+      await eventually("it is asked no more", () => stub.open === 0);
     }
     const served = stub.requests.length;
     await assert.rejects(facts(mesh, "https://slow-joe.example/", "lead 1"), { type: "PROVIDER_REFUSED" });

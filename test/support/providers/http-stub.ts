@@ -27,7 +27,7 @@ export interface HttpStub extends AsyncDisposable {
   served: number;
   /** Requests that it has not answered yet. */
   open: number;
-  /** How long each answer takes, ms. */
+  /** How long the answer to each request takes that comes from now on, ms. */
   delayMs: number;
   /** What became of each request, in order of their answers. */
   answers: { request: string; failure: Failure }[];
@@ -69,10 +69,11 @@ export async function httpStub(
   const server = createServer(async (request, response) => {
     stub.requests.push(request.url!);
     stub.open++;
+    const { delayMs } = stub;
     response.once("close", () => stub.open--);
     const url = new URL(request.url!, "http://stub");
     const sent = await textOf(request);
-    if (stub.delayMs > 0) await delay(stub.delayMs);
+    if (delayMs > 0) await delay(delayMs);
     stub.answers.push({ request: request.url!, failure: stub.failure });
     switch (stub.failure) {
       case "401":
