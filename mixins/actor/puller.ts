@@ -38,18 +38,22 @@ export interface PullerOptions {
   log(level: "warn" | "info", message: string, fields: object): void;
 }
 
-/** Life of one pull request. Short, so that a drain need not lose a delivery that is already on its way. */
-const expiresMs = 1_000;
-const heartbeatMs = 400;
-/** Silence after which a pull request is dead: its heart-beats stopped. */
+/**
+ * Life of one pull request: a drain waits for its end, so that it need not lose a delivery that is already on its way. Two in a
+ * second that say they are over are as many messages as one whose heart beats meanwhile.
+ */
+const expiresMs = 500;
+/** Silence after which a pull request is dead: it should have been over. */
 const deadAfterMs = expiresMs + 1_000;
+/** What has been sent by now is here. */
+const arrivesMs = 400;
 /** Envelopes asked for in one request. */
 const maxBatch = 256;
 
 /**
  * Pulls from one durable consumer: asks for as much as there is room for, and notices when nothing comes any more. Each
- * request lives {@link expiresMs} at the most and beats its heart; one that falls silent (a cut connection, a deleted
- * consumer, a new leader) is replaced. A watchdog compares silence with the consumer's own backlog.
+ * request lives {@link expiresMs} at the most; one that falls silent (a cut connection, a deleted consumer, a new leader) is
+ * replaced. A watchdog compares silence with the consumer's own backlog.
  */
 export class Puller {
   readonly #nc: NatsConnection;
@@ -148,8 +152,6 @@ export class Puller {
     if (code > 0) {
       // A status comes under the request's own subject, a delivery under the stream's.
       if (msg.subject.slice(inbox.length + 1) !== request?.token) return;
-      request.heardAt = Date.now();
-      if (code === 100) return;
       // 404/408: nothing there, or its time is up. 503 (nobody listens) and a deleted consumer: it must be made again.
       if (code === 503 || /deleted/i.test(msg.headers?.description ?? "")) void this.#mend(`consumer gone (${code})`);
       if (code < 409) this.#end();
@@ -188,7 +190,7 @@ export class Puller {
     this.#waitingSince ??= this.#request.heardAt;
     this.#nc.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
-      `{"batch":${batch},"expires":${expiresMs * 1e6},"idle_heartbeat":${heartbeatMs * 1e6}}`,
+      `{"batch":${batch},"expires":${expiresMs * 1e6}}`,
       { reply: `${this.#inbox}.${token}` },
     );
   }
@@ -212,7 +214,7 @@ export class Puller {
       const info = await consumerInfo(this.#nc, stream, consumer);
       if (info.num_pending === 0 || info.num_ack_pending >= info.config.max_ack_pending) return;
       // What came this very moment is still on its way.
-      await sleep(heartbeatMs);
+      await sleep(arrivesMs);
       if (this.#waitingSince === since) await this.#mend(`silent with ${info.num_pending} envelopes waiting`);
     } catch (error) {
       if ((error as { errCode?: number }).errCode !== undefined) await this.#mend((error as Error).message);
