@@ -27,8 +27,16 @@ interface Part {
   output: string;
 }
 
+/** Told to end: what runs ends its servers, and nothing more is begun. */
+let interrupted = 0;
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => {
+    interrupted = 128 + constants.signals[signal];
+  });
+
 /** Runs mocha with these arguments. What it says goes to the terminal, is shown as it comes and kept, or is only kept. */
 async function run(args: readonly string[], said: "terminal" | "shown" | "kept"): Promise<Part> {
+  if (interrupted > 0) return { code: interrupted, output: "" };
   const out = said === "terminal" ? "inherit" : "pipe";
   const child = spawn(process.execPath, [mocha, ...args], {
     cwd: root,
