@@ -1,3 +1,4 @@
+import { flushCompileCache } from "node:module";
 import { type BrokerOptions, ServiceBroker } from "moleculer";
 import { loadSettings, type Settings, SettingsError, shieldEnvironment } from "./config/settings.ts";
 import { brokerOptions } from "./mixins/broker.ts";
@@ -38,6 +39,10 @@ function configure(): BrokerOptions {
       broker.createService(nodeService(() => process.kill(process.pid, "SIGTERM")));
       // Moleculer stops on these by itself, and then exits; this is for a stop that does not come to its end.
       for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => leaveWithin(settings.drainMs));
+    },
+    started() {
+      // Else at its exit alone, and not when it is killed.
+      flushCompileCache();
     },
   };
 

@@ -27,9 +27,9 @@ export async function run(
   }
 }
 
-/** What a process of ours gets of our environment: where programs and homes are; no stray option, no secret. */
+/** What a process of ours gets of our environment: where programs, homes and caches are; no stray option, no secret. */
 export function childEnvironment(): Record<string, string> {
-  const kept = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "SystemRoot"] as const;
+  const kept = ["PATH", "HOME", "TMPDIR", "TZ", "LANG", "SystemRoot", "NODE_COMPILE_CACHE"] as const;
   return Object.fromEntries(kept.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { runnerArguments } from "../../bin/stack/runner.ts";
+import { childEnvironment } from "../../bin/stack/tools.ts";
 import { environmentOf, type Settings } from "../../config/settings.ts";
 import { trackLeak } from "./leaks.ts";
 import { guarded } from "./servers.ts";
@@ -20,7 +21,7 @@ export interface NodeProcess extends AsyncDisposable {
 export function startNode(settings: Settings, files: string[], env: Record<string, string> = {}): NodeProcess {
   const child = spawn(process.execPath, runnerArguments(files), {
     cwd: root,
-    env: { PATH: process.env.PATH, ...environmentOf(settings), ...env },
+    env: { ...childEnvironment(), ...environmentOf(settings), ...env },
     // In a session of its own, as there: Linux shares processors among sessions.
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
