@@ -39,7 +39,10 @@ export interface OperationFilter {
   after?: { at: number; id: string } | undefined;
 }
 
-/** The newest lines, by operations_by_time, or a tenant's, by operations_of_tenant. */
+/**
+ * The newest lines, by operations_by_time, or a tenant's, by operations_of_tenant: in the order of the column, as `at` alone would
+ * be what is made of it here, which no index has.
+ */
 export async function listOperations(
   knex: Knex,
   { tenant, after }: OperationFilter,
@@ -51,7 +54,7 @@ export async function listOperations(
      from operations
      where ${tenant === undefined ? "true" : "tenant = :tenant"}
        and ${after ? "(at, operation_id) < (to_timestamp((:at)::float8 / 1000), (:id)::uuid)" : "true"}
-     order by at desc, operation_id desc limit :limit`,
+     order by operations.at desc, operation_id desc limit :limit`,
     { limit, ...(tenant === undefined ? {} : { tenant }), ...after },
   );
   return rows;
