@@ -152,7 +152,7 @@ export async function mergedLetters(
 ): Promise<{ tenant: string; seq: number; diedAt: number }[]> {
   const { rows } = await knex.raw(
     `select tenant, seq::float8 as seq, round(extract(epoch from died_at) * 1000)::float8 as "diedAt" from dead_letters
-     where state = 'merged' and closed_at is null order by seq limit ?`,
+     where state = 'merged' and closed_at is null order by dead_letters.seq limit ?`,
     [most],
   );
   return rows;
