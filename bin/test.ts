@@ -1,8 +1,7 @@
 /**
  * `npm test [-- FILES or mocha's flags]`: mocha over every test, on servers of its own (test/support/servers.ts). All tests
- * are dealt out to more processes than there are processors, as most of them wait rather than compute; what the others say
- * follows the first one's output. A mesh in which everything breaks (test/fault) comes last, when all but one of them have
- * ended: it is many processes itself.
+ * are dealt out to two processes, as most of them wait rather than compute; the second one's output follows the first's.
+ * A mesh in which everything breaks (test/fault) comes last, when one of them has ended: it is many processes itself.
  * Some two thousand tests on real servers share the processors: a file in which one fails is run once more, alone. What
  * passes then has passed, and is told as `failed beside others`; what fails twice has failed. A row of test/fault that found
  * more than that something came late has failed at once, and with it the run.
@@ -19,8 +18,6 @@ import { wholeEnvironment } from "./stack/tools.ts";
 import { add, countsOf, filesAgain, seedVariable } from "./test/counts.ts";
 
 const root = join(import.meta.dirname, "..");
-/** Each of them has servers of its own. */
-const mostProcesses = 4;
 const mocha = join(root, "node_modules", "mocha", "bin", "mocha.js");
 /** The same one for a file that is run once more. */
 const seed = { [seedVariable]: String(Math.floor(Math.random() * 1_000_000)) };
@@ -77,7 +74,7 @@ async function runAll(flags: readonly string[], processes: number): Promise<numb
   ) as [string[], string[]];
   const parts = Array.from({ length: processes }, (_, n) => files.filter((_, at) => at % processes === n));
   const runs = parts.map((part, n) => run([...part, ...flags], n === 0 ? "shown" : "kept"));
-  runs.push(allButOne(runs).then(() => run([...last, ...flags], "kept")));
+  runs.push(Promise.race(runs).then(() => run([...last, ...flags], "kept")));
   const all = countsOf("");
   let code = 0;
   let isBroken = false;
@@ -108,16 +105,8 @@ async function runAll(flags: readonly string[], processes: number): Promise<numb
   return code;
 }
 
-/** When no more than one of these is under way. */
-function allButOne(runs: readonly Promise<unknown>[]): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  let left = Math.max(1, runs.length - 1);
-  for (const one of runs) void one.then(() => --left === 0 && resolve());
-  return promise;
-}
-
 const given = process.argv.slice(2);
 const isAll = !given.some((arg) => arg.endsWith(".test.ts"));
 process.exitCode = isAll
-  ? await runAll(given, Math.min(availableParallelism() + 1, mostProcesses))
+  ? await runAll(given, Math.min(2, availableParallelism()))
   : (await run(given, "terminal")).code;
