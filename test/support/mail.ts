@@ -10,6 +10,7 @@ import { type ClaimOptions, claimDue, type Handed, markSending } from "../../ser
 import { writeMails } from "../../services/email/email.sql.ts";
 import { addressHash } from "../../services/email/recipient.ts";
 import { messageIdOf } from "../../services/email/sending.ts";
+import { guarded } from "./servers.ts";
 
 /** Where a delivery stands still until it is let on. */
 export type Hold = "greeting" | "recipient" | "answer";
@@ -202,6 +203,7 @@ export async function startSender(settings: Settings): Promise<ChildProcess> {
     env: { PATH: process.env.PATH, ...environmentOf(settings) },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  if (child.pid !== undefined) child.once("exit", guarded(child.pid));
   await Promise.race([
     once(child.stdout!, "data"),
     once(child, "exit").then(([code]) => Promise.reject(new Error(`the sender left with ${code}`))),
