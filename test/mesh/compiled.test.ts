@@ -5,7 +5,7 @@ import { startNode } from "../support/node-process.ts";
 import { homeDir, testPlace } from "../support/servers.ts";
 
 describe("a process of the mesh", () => {
-  it("keeps what it has compiled as soon as it is up: the next one starts in half the time, however this one ends", async () => {
+  it("keeps what it has compiled for the next one as soon as it is up, however it ends", async () => {
     await using place = await testPlace();
     const cache = mkdtempSync(join(homeDir(), "compiled-"));
     await using _node = startNode(place.settings, ["services/score/score.service.ts"], { NODE_COMPILE_CACHE: cache });
